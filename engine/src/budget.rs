@@ -1,0 +1,156 @@
+//! `Budget`: one limit on the memory of ingest, generations, flushes and queries. Everything large is reserved here before
+//! it is allocated and given back when its [`Reservation`] is dropped.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::sync::Notify;
+
+use crate::error::{EngineError, Result};
+
+/// When a refused caller is told to come back. **Units**: ms.
+const RETRY_MS: u64 = 1_000;
+
+/// A shared limit in bytes.
+#[derive(Debug)]
+pub struct Budget {
+    limit: usize,
+    used: AtomicUsize,
+    peak: AtomicUsize,
+    freed: Notify,
+}
+
+impl Budget {
+    /// Makes a budget of `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            used: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            freed: Notify::new(),
+        })
+    }
+
+    /// The limit. **Units**: bytes.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// What is reserved now. **Units**: bytes.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// The most that was ever reserved at once. **Units**: bytes.
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Takes `bytes` if `share` (0 to 1) of the limit still has room for them.
+    ///
+    /// # Errors
+    /// `Exhausted` if not; nothing is taken then.
+    pub fn try_reserve(self: &Arc<Self>, bytes: usize, share: f64) -> Result<Reservation> {
+        self.grow(bytes, share)?;
+        Ok(Reservation { budget: Arc::clone(self), bytes })
+    }
+
+    /// Adds to what is used without asking: for memory that is needed to free memory.
+    #[must_use]
+    pub fn reserve_unchecked(self: &Arc<Self>, bytes: usize) -> Reservation {
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.peak.fetch_max(used, Ordering::Relaxed);
+        Reservation { budget: Arc::clone(self), bytes }
+    }
+
+    /// Waits until something is given back. Register before re-checking, so that no wake-up is missed.
+    pub fn freed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.freed.notified()
+    }
+
+    fn grow(&self, bytes: usize, share: f64) -> Result<()> {
+        let cap = share_of(self.limit, share);
+        let grown = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|sum| *sum <= cap)
+        });
+        match grown {
+            Ok(before) => {
+                self.peak.fetch_max(before + bytes, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(used) => Err(EngineError::Exhausted {
+                requested: bytes,
+                used,
+                limit: self.limit,
+                retry_ms: RETRY_MS,
+            }),
+        }
+    }
+
+    fn shrink(&self, bytes: usize) {
+        let before = self.used.fetch_sub(bytes, Ordering::Relaxed);
+        assert!(before >= bytes, "budget gave back {bytes} of {before} bytes");
+        self.freed.notify_waiters();
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share between 0 and 1 of a byte count needs no precision"
+)]
+fn share_of(limit: usize, share: f64) -> usize {
+    (limit as f64 * share.clamp(0.0, 1.0)) as usize
+}
+
+/// Bytes taken from a [`Budget`]; given back on drop.
+#[derive(Debug)]
+pub struct Reservation {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Reservation {
+    /// What is held. **Units**: bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Grows by `bytes` if `share` of the limit has room.
+    ///
+    /// # Errors
+    /// `Exhausted` if not; nothing changes then.
+    pub fn try_grow(&mut self, bytes: usize, share: f64) -> Result<()> {
+        self.budget.grow(bytes, share)?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Gives back `bytes` of what is held.
+    pub fn shrink(&mut self, bytes: usize) {
+        let given = bytes.min(self.bytes);
+        self.bytes -= given;
+        self.budget.shrink(given);
+    }
+
+    /// Takes over what another reservation of the same budget holds.
+    pub fn merge(&mut self, mut other: Self) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.budget.shrink(self.bytes);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The one error type of the engine; `kind()` tells a caller what to do about it. Nothing here formats for a protocol:
+//! the server owns the table from kind to gRPC code and HTTP status.
+
+use std::fmt;
+
+/// Result of an engine call.
+pub type Result<T, E = EngineError> = std::result::Result<T, E>;
+
+/// What the caller should do about an [`EngineError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request is wrong: fix it.
+    Invalid,
+    /// The named object does not exist.
+    NotFound,
+    /// Somebody else was first: reload and try again.
+    Conflict,
+    /// Try again later.
+    Unavailable,
+    /// A limit is reached: back off, then try again.
+    Exhausted,
+    /// Stored bytes are not what was written: stop and report.
+    Corrupt,
+    /// The engine is shutting down.
+    Closed,
+    /// A bug of ours.
+    Internal,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Invalid => "invalid",
+            Self::NotFound => "not found",
+            Self::Conflict => "conflict",
+            Self::Unavailable => "unavailable",
+            Self::Exhausted => "exhausted",
+            Self::Corrupt => "corrupt",
+            Self::Closed => "closed",
+            Self::Internal => "internal",
+        })
+    }
+}
+
+/// Everything that can go wrong in the engine, with the evidence.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// A batch breaks a rule of its table; nothing of it was kept.
+    #[error("{0}")]
+    InvalidBatch(String),
+    /// No table has this name.
+    #[error("table '{name}' does not exist; tables: {known}")]
+    UnknownTable {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A setting is outside its range.
+    #[error("{0}")]
+    InvalidOption(String),
+    /// Another process holds the data directory.
+    #[error("{path}: another hexflight process holds this data directory; stop it or choose another --data-dir")]
+    Locked {
+        /// The lock file.
+        path: String,
+    },
+    /// The file system or object store failed.
+    #[error("{operation} {path}: {source}")]
+    Store {
+        /// What was tried.
+        operation: &'static str,
+        /// The object.
+        path: String,
+        /// The store's own error.
+        source: object_store::Error,
+    },
+    /// A local file operation failed.
+    #[error("{operation} {path}: {source}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// The file.
+        path: String,
+        /// The system's own error.
+        source: std::io::Error,
+    },
+    /// A persisted object does not hold what was written.
+    #[error("{path}: {detail}")]
+    Corrupt {
+        /// The object.
+        path: String,
+        /// Which check failed, stored and computed value.
+        detail: String,
+    },
+    /// Another process has fenced this stream: what is unacknowledged was not kept under it.
+    #[error("stream {stream} is fenced at sequence {sequence}; send the batch again")]
+    Fenced {
+        /// The fenced stream.
+        stream: String,
+        /// The first sequence that was refused.
+        sequence: u64,
+    },
+    /// Somebody else committed what this commit expected to be first in.
+    #[error("table {table}: {detail}")]
+    Conflict {
+        /// The table.
+        table: String,
+        /// What was expected and what was found.
+        detail: String,
+    },
+    /// The memory budget is used up and did not free in time.
+    #[error(
+        "memory budget exhausted: {requested} bytes requested, {used} of {limit} in use; retry in {retry_ms} ms"
+    )]
+    Exhausted {
+        /// Bytes asked for.
+        requested: usize,
+        /// Bytes in use.
+        used: usize,
+        /// The budget.
+        limit: usize,
+        /// When to try again.
+        retry_ms: u64,
+    },
+    /// The engine no longer takes writes.
+    #[error("the engine is shutting down")]
+    Closed,
+    /// Arrow refused an operation on data that we made: a bug.
+    #[error("arrow: {0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+    /// Parquet refused an operation on data that we made: a bug.
+    #[error("parquet: {0}")]
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// A background task died: a bug.
+    #[error("background task {task} failed: {detail}")]
+    Task {
+        /// Its name.
+        task: &'static str,
+        /// How it ended.
+        detail: String,
+    },
+}
+
+impl EngineError {
+    /// Tells the caller what to do.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::InvalidBatch(_) | Self::InvalidOption(_) => ErrorKind::Invalid,
+            Self::UnknownTable { .. } => ErrorKind::NotFound,
+            Self::Locked { .. } | Self::Store { .. } | Self::Io { .. } | Self::Fenced { .. } => {
+                ErrorKind::Unavailable
+            }
+            Self::Corrupt { .. } => ErrorKind::Corrupt,
+            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Exhausted { .. } => ErrorKind::Exhausted,
+            Self::Closed => ErrorKind::Closed,
+            Self::Arrow(_) | Self::Parquet(_) | Self::Task { .. } => ErrorKind::Internal,
+        }
+    }
+}

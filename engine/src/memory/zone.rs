@@ -1,0 +1,69 @@
+//! Zone map of a batch in memory: the ranges that let a scan skip it without reading a row.
+
+use std::collections::BTreeSet;
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    compute::{max, min},
+    datatypes::{Int64Type, TimestampMicrosecondType},
+};
+
+use crate::schema::column;
+
+/// Distinct types a zone map lists before it gives up and matches any type.
+const TYPES_MAX: usize = 64;
+
+/// Ranges of a batch. A value outside them is certainly not in the batch; one inside may be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneMap {
+    /// Rows of the batch.
+    pub row_count: usize,
+    /// Smallest and largest timestamp, both inclusive. **Units**: µs since 1970, UTC.
+    pub timestamp: (i64, i64),
+    /// The distinct types, or `None` when there are too many to list.
+    pub types: Option<BTreeSet<String>>,
+    /// Smallest and largest H3 cell of the rows with a location; `None` when no row has one.
+    pub h3: Option<(i64, i64)>,
+}
+
+impl ZoneMap {
+    /// Reads the ranges off a non-empty batch of the `events` query schema.
+    #[must_use]
+    pub fn of(batch: &RecordBatch) -> Self {
+        let timestamps = column(batch, column::TIMESTAMP).as_primitive::<TimestampMicrosecondType>();
+        let cells = column(batch, column::H3).as_primitive::<Int64Type>();
+        Self {
+            row_count: batch.num_rows(),
+            timestamp: (min(timestamps).unwrap_or(i64::MAX), max(timestamps).unwrap_or(i64::MIN)),
+            types: distinct_types(column(batch, column::TYPE)),
+            h3: min(cells).zip(max(cells)),
+        }
+    }
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a dyn Array {
+    let found = batch.column_by_name(name);
+    assert!(found.is_some(), "batch in memory lacks column {name}");
+    found.map_or_else(|| unreachable!(), AsRef::as_ref)
+}
+
+/// Neighbouring rows mostly repeat a type, so a row costs one comparison of views.
+fn distinct_types(types: &dyn Array) -> Option<BTreeSet<String>> {
+    let types = types.as_string_view();
+    let mut distinct = BTreeSet::new();
+    let mut last_view = None;
+    for (row, view) in types.views().iter().enumerate() {
+        if last_view == Some(*view) {
+            continue;
+        }
+        last_view = Some(*view);
+        let text = types.value(row);
+        if !distinct.contains(text) {
+            if distinct.len() == TYPES_MAX {
+                return None;
+            }
+            distinct.insert(text.to_owned());
+        }
+    }
+    Some(distinct)
+}

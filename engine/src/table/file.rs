@@ -1,0 +1,45 @@
+//! `DataFile`: one active Parquet file of a table as the Delta log describes it.
+
+use std::collections::BTreeMap;
+
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+
+/// Smallest and largest value of a column in a file, both inclusive, and its nulls. A bound that is absent is unknown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct ColumnRange {
+    /// Smallest value.
+    pub min: Option<ScalarBound>,
+    /// Largest value.
+    pub max: Option<ScalarBound>,
+    /// Rows in which the column is null; `None` if unknown.
+    pub null_count: Option<u64>,
+}
+
+/// A statistics bound of one of the column types that a table has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ScalarBound {
+    /// `Int64`.
+    Int(i64),
+    /// µs since 1970, UTC. A maximum is already widened by the log's rounding to milliseconds.
+    Micros(i64),
+    /// `Float64`.
+    Float(f64),
+    /// Text; a maximum may be longer than any value of the file, never smaller.
+    Text(String),
+}
+
+/// One Parquet file: where it is, how large, and what its columns range over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataFile {
+    /// Location below the root of the object store.
+    pub location: Path,
+    /// Size. **Units**: bytes.
+    pub size_bytes: u64,
+    /// Rows, where the log says so.
+    pub row_count: Option<u64>,
+    /// Modification time of the Add action. **Units**: ms since 1970.
+    pub modified_ms: i64,
+    /// Ranges by column name; a column without an entry is unknown.
+    pub columns: BTreeMap<String, ColumnRange>,
+}
