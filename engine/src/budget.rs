@@ -141,6 +141,12 @@ impl Reservation {
         self.budget.shrink(given);
     }
 
+    /// Takes `bytes` from the same budget without asking: for a copy that replaces what is already held.
+    #[must_use]
+    pub fn again(&self, bytes: usize) -> Self {
+        self.budget.reserve_unchecked(bytes)
+    }
+
     /// Takes over what another reservation of the same budget holds.
     pub fn merge(&mut self, mut other: Self) {
         self.bytes += std::mem::take(&mut other.bytes);

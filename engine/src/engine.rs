@@ -1,17 +1,38 @@
 //! `Engine`: the write path put together. Callers append batches and take snapshots; everything else happens behind it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use arrow::array::RecordBatch;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{JoinError, JoinHandle},
+};
 
 use crate::{
-    budget::Budget,
+    budget::{Budget, Reservation},
     clock::Clock,
-    error::Result,
+    core::{Core, Table, memory_of},
+    error::{EngineError, Result},
+    flush::{self, FlushMessage},
+    ingest::to_query,
+    memory::MemoryBatch,
     schema::{Sequence, StreamId, TableName, TableSpec},
     store::Store,
     view::Snapshot,
+    wal::{self, Append, Publisher, PutEnd, WalWriter, WriterEnd},
 };
+
+/// The least memory the engine runs in. **Units**: bytes.
+const MEMORY_LIMIT_MIN: usize = 64 << 20;
+/// Appends queued for the WAL, on top of the commits in flight; their memory is in the budget already.
+const APPEND_QUEUE: usize = 256;
+/// Flush requests queued.
+const FLUSH_QUEUE: usize = 16;
+/// Rows up to which a batch is normalised where it arrives: about 0.1 ms.
+const INLINE_ROWS_MAX: usize = 1_024;
 
 /// Settings of an engine; `EngineOptions::default()` is what `hexflight serve` uses.
 #[derive(Debug, Clone)]
@@ -47,6 +68,28 @@ pub struct Ack {
     pub sequence: Sequence,
 }
 
+impl EngineOptions {
+    fn check(&self) -> Result<()> {
+        let refuse = |text: &str| Err(EngineError::InvalidOption(text.to_owned()));
+        if self.memory_limit_bytes < MEMORY_LIMIT_MIN {
+            return refuse(&format!(
+                "memory limit: {} bytes is less than {MEMORY_LIMIT_MIN}, the least the engine runs in",
+                self.memory_limit_bytes
+            ));
+        }
+        if self.generation_rows_max == 0 || self.generation_bytes_max == 0 {
+            return refuse("generation rows and bytes: 0 is less than 1");
+        }
+        if self.wal_puts_max == 0 || self.wal_commit_bytes_max == 0 {
+            return refuse("WAL puts and commit bytes: 0 is less than 1");
+        }
+        if self.flush_interval.is_zero() {
+            return refuse("flush interval: 0 is not a positive duration");
+        }
+        Ok(())
+    }
+}
+
 impl Default for EngineOptions {
     fn default() -> Self {
         Self {
@@ -65,7 +108,7 @@ impl Default for EngineOptions {
 /// An append that is not yet durable; resolves when it is durable and visible.
 #[derive(Debug)]
 pub struct PendingAck {
-    pub(crate) done: tokio::sync::oneshot::Receiver<Result<Ack>>,
+    pub(crate) done: oneshot::Receiver<Result<Ack>>,
 }
 
 impl PendingAck {
@@ -76,14 +119,23 @@ impl PendingAck {
     /// # Errors
     /// `Unavailable` when the batch could not be made durable, `Closed` at shutdown.
     pub async fn wait(self) -> Result<Ack> {
-        self.done.await.unwrap_or(Err(crate::EngineError::Closed))
+        self.done.await.unwrap_or(Err(EngineError::Closed))
     }
 }
 
 /// One machine's engine over one store.
 #[derive(Debug)]
 pub struct Engine {
-    _inner: (),
+    core: Arc<Core>,
+    appends: Mutex<Option<mpsc::Sender<Append>>>,
+    flushes: Mutex<Option<mpsc::Sender<FlushMessage>>>,
+    tasks: tokio::sync::Mutex<Option<Tasks>>,
+}
+
+#[derive(Debug)]
+struct Tasks {
+    writer: JoinHandle<WriterEnd>,
+    flusher: JoinHandle<()>,
 }
 
 impl Engine {
@@ -93,23 +145,57 @@ impl Engine {
     /// # Errors
     /// `Corrupt` when stored bytes fail a check, `Unavailable` when the store does.
     pub async fn open(store: Store, options: EngineOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
-        unimplemented!()
+        options.check()?;
+        let core = Arc::new(Core::open(store, options, clock).await?);
+        core.recover().await?;
+        let stream = StreamId::generate();
+        wal::registry::register(&core.store, stream).await?;
+        core.begin_stream(stream);
+
+        let (appends, append_inbox) = mpsc::channel(APPEND_QUEUE);
+        let (flushes, flush_inbox) = mpsc::channel(FLUSH_QUEUE);
+        let publisher: Arc<dyn Publisher> = Arc::<Core>::clone(&core);
+        let writer = WalWriter::new(core.store.clone(), publisher, &core.options, stream, Arc::clone(&core.stall));
+        let tasks = Tasks {
+            writer: tokio::spawn(watched(Arc::clone(&core), writer.run(append_inbox))),
+            flusher: tokio::spawn(flush::run(Arc::clone(&core), flush_inbox)),
+        };
+        // What was recovered is flushed behind the caller's back.
+        core.flush_signals.pressure.notify_one();
+        Ok(Arc::new(Self {
+            core,
+            appends: Mutex::new(Some(appends)),
+            flushes: Mutex::new(Some(flushes)),
+            tasks: tokio::sync::Mutex::new(Some(tasks)),
+        }))
     }
 
-    /// Names of the tables.
+    /// The tables.
     #[must_use]
     pub fn tables(&self) -> Vec<Arc<TableSpec>> {
-        unimplemented!()
+        self.core.tables.values().map(|table| Arc::clone(&table.spec)).collect()
     }
 
     /// Validates a batch and queues it for the next group commit. Waits for memory up to `append_wait`.
     /// Batches of one caller become durable in the order of their calls.
     ///
+    /// **Cancellation**: dropped before it returns, nothing of the batch is kept.
+    ///
     /// # Errors
     /// `Invalid` when the batch breaks a rule, `NotFound` for an unknown table, `Exhausted` when memory does not free in
-    /// time, `Closed` at shutdown; nothing of the batch is kept then.
+    /// time, `Unavailable` when the WAL cannot be written, `Closed` at shutdown; nothing of the batch is kept then.
     pub async fn append(&self, table: &TableName, batch: &RecordBatch) -> Result<PendingAck> {
-        unimplemented!()
+        let parts = self.core.table(table)?;
+        let appends = lock(&self.appends).clone().ok_or(EngineError::Closed)?;
+        if let Some(failure) = self.core.stall.failure() {
+            return Err(EngineError::WalStalled { failure });
+        }
+        let memory = self.core.reserve(memory_of(batch)).await?;
+        let (rows, memory) = prepare(parts, batch, memory).await?;
+        let (waiter, done) = oneshot::channel();
+        let append = Append { table: table.clone(), rows, memory: Arc::new(memory), waiter: Some(waiter) };
+        appends.send(append).await.map_err(|_| EngineError::Closed)?;
+        Ok(PendingAck { done })
     }
 
     /// The newest consistent cut of a table: it holds every batch acknowledged before the call.
@@ -117,42 +203,81 @@ impl Engine {
     /// # Errors
     /// `NotFound` for an unknown table.
     pub fn snapshot(&self, table: &TableName) -> Result<Arc<Snapshot>> {
-        unimplemented!()
+        Ok(self.core.table(table)?.view.snapshot())
     }
 
-    /// Seals what is in memory and returns when all of it is in committed files.
+    /// Flushes every row that is visible now and returns when all of them are in committed files.
     ///
     /// # Errors
     /// Whatever stopped the flush; the rows stay in memory and in the WAL.
     pub async fn flush(&self) -> Result<()> {
-        unimplemented!()
+        let flushes = lock(&self.flushes).clone().ok_or(EngineError::Closed)?;
+        let (waiter, done) = oneshot::channel();
+        flushes.send(FlushMessage::Everything(waiter)).await.map_err(|_| EngineError::Closed)?;
+        done.await.unwrap_or(Err(EngineError::Closed))
     }
 
-    /// Refuses further appends, flushes, closes the stream. Idempotent.
+    /// Refuses further appends, waits for those under way, flushes, and closes the stream. A second call does nothing.
     ///
     /// # Errors
     /// Whatever stopped the flush; the WAL keeps the rows for the next start.
     pub async fn shutdown(&self) -> Result<()> {
-        unimplemented!()
+        let Some(tasks) = self.tasks.lock().await.take() else { return Ok(()) };
+        drop(lock(&self.appends).take());
+        let joined = |task| move |error: JoinError| EngineError::Task { task, detail: error.to_string() };
+        let (stream, next) = tasks.writer.await.map_err(joined("wal writer"))??;
+        if wal::put_fence(&self.core.store, stream, next).await? == PutEnd::Landed {
+            self.core.end_stream(stream, next);
+        }
+        let flushed = self.flush().await;
+        drop(lock(&self.flushes).take());
+        tasks.flusher.await.map_err(joined("flusher"))?;
+        flushed
     }
 
     /// The memory budget shared by ingest and queries.
     #[must_use]
     pub fn budget(&self) -> &Arc<Budget> {
-        unimplemented!()
+        &self.core.budget
     }
 
     /// The store, for reading a snapshot's files.
     #[must_use]
     pub fn store(&self) -> &Store {
-        unimplemented!()
+        &self.core.store
     }
 
-    /// `Err` with the reason when a background task has failed and the process should not take more work.
+    /// `Err` with the reason when the process should not take more work.
     ///
     /// # Errors
     /// The failure, as text for a health check.
     pub fn health(&self) -> std::result::Result<(), String> {
-        unimplemented!()
+        self.core.failure().map_or(Ok(()), Err)
     }
+}
+
+/// The writer ends with an error only when going on could lose rows: the process is then no longer healthy.
+async fn watched(core: Arc<Core>, writer: impl Future<Output = WriterEnd>) -> WriterEnd {
+    let end = writer.await;
+    if let Err(error) = &end {
+        tracing::error!(%error, "the WAL writer stopped; no further appends are taken");
+        core.note_writer_failure(error);
+    }
+    end
+}
+
+/// Normalises a batch and readies it for memory; a large one on a blocking thread, so that the caller's runtime goes on.
+async fn prepare(table: &Table, batch: &RecordBatch, memory: Reservation) -> Result<(RecordBatch, MemoryBatch)> {
+    let (spec, normaliser, input) = (Arc::clone(&table.spec), Arc::clone(&table.normaliser), batch.clone());
+    let work = move || {
+        let rows = normaliser.normalise(&input)?;
+        drop(input);
+        let memory_batch = MemoryBatch::new(to_query(&spec, &rows)?, Some(memory));
+        Ok((rows, memory_batch))
+    };
+    if batch.num_rows() <= INLINE_ROWS_MAX { work() } else { flush::blocking("normalise", work).await }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -103,6 +103,12 @@ pub enum EngineError {
         /// The first sequence that was refused.
         sequence: u64,
     },
+    /// The store refuses the write-ahead log's objects.
+    #[error("the write-ahead log cannot be written: {failure}; free space or mend the store, then send the batch again")]
+    WalStalled {
+        /// The newest failure.
+        failure: String,
+    },
     /// Somebody else committed what this commit expected to be first in.
     #[error("table {table}: {detail}")]
     Conflict {
@@ -151,9 +157,11 @@ impl EngineError {
         match self {
             Self::InvalidBatch(_) | Self::InvalidOption(_) => ErrorKind::Invalid,
             Self::UnknownTable { .. } => ErrorKind::NotFound,
-            Self::Locked { .. } | Self::Store { .. } | Self::Io { .. } | Self::Fenced { .. } => {
-                ErrorKind::Unavailable
-            }
+            Self::Locked { .. }
+            | Self::Store { .. }
+            | Self::Io { .. }
+            | Self::Fenced { .. }
+            | Self::WalStalled { .. } => ErrorKind::Unavailable,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::Exhausted { .. } => ErrorKind::Exhausted,

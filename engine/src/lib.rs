@@ -1,21 +1,39 @@
-//! Hexflight's write path and storage.
+//! Hexflight's write path and storage: batches in, durable and visible; sorted files out; one snapshot per query.
+//!
+//! ```text
+//!  append ─▶ ingest ─▶ wal (group commit, durable) ─▶ view (visible) ─▶ ack
+//!                                                       │
+//!                     memory: active ─▶ closed ─▶ sealed (segment: sort) ─▶ flush: Parquet ─▶ table: one Delta commit
+//!                                                       │                                         │
+//!  snapshot ◀───────────────────────────────────────── view ◀──────── rows ≤ txn are in files ────┘
+//! ```
+//!
+//! It knows no SQL and no gRPC. The modules stand in the order that data takes through them.
 
 mod error;
 mod clock;
 mod budget;
 mod schema;
+mod ingest;
 mod store;
+mod wal;
 mod memory;
+mod segment;
+mod flush;
 mod table;
 mod view;
+mod core;
 mod engine;
 
 pub use budget::{Budget, Reservation};
 pub use clock::{Clock, SystemClock};
 pub use engine::{Ack, Engine, EngineOptions, PendingAck};
 pub use error::{EngineError, ErrorKind, Result};
-pub use memory::{Generation, MemoryBatch, ZoneMap};
+pub use ingest::{Normaliser, to_query};
+pub use memory::{Generation, GenerationState, MemoryBatch, ZoneMap};
 pub use schema::{Sequence, StreamId, TableName, TableSpec, column};
 pub use store::{PutOutcome, Store};
+#[doc(hidden)]
+pub use store::{DiskFiles, Files, OpenFile, RecordingFiles};
 pub use table::{ColumnRange, DataFile, ScalarBound, TableState};
 pub use view::Snapshot;

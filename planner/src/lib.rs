@@ -1,1 +1,30 @@
-//! Hexflight.
+//! Hexflight's read path: SQL in, Arrow batches out, over one snapshot per query.
+//!
+//! ```text
+//!  QueryEngine ─ sql text ─▶ sql ─ statement ─▶ session ─ logical and physical plan ─▶ query
+//!                             │                    │                                     │
+//!                   bounds, parameters,     template state,                    own runtime, bounded
+//!                   allowed statements      budget pool                        channel, QueryStream
+//!                                                  │
+//!                                catalog ─ provider ─ prune ─ scan (memory batches and Parquet files)
+//! ```
+//!
+//! [`QueryEngine`] is made once. It plans and runs every query on threads of its own, pins one snapshot of each table for the
+//! whole query, and hands batches over through a bounded channel; dropping the [`QueryStream`] stops the query. Knows no gRPC
+//! and never writes.
+
+mod query;
+mod sql;
+mod session;
+mod catalog;
+mod provider;
+mod prune;
+mod scan;
+mod error;
+
+pub use datafusion::{common::ScalarValue, error::DataFusionError, error::Result};
+pub use error::{QueryError, QueryErrorKind, classify};
+pub use provider::EventsProvider;
+pub use query::{LogicalSchema, QueryEngine, QueryOptions, QueryStream, params_of_row};
+pub use scan::SegmentScanExec;
+pub use session::{CATALOG_NAME, SCHEMA_NAME};

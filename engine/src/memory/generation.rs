@@ -1,25 +1,38 @@
 //! `Generation`: a contiguous range of one stream's group commits, held in memory until its rows are in files.
+//!
+//! ```text
+//! Active ──close──▶ Closed ──seal──▶ Sealed ──flush──▶ (rows are in files; dropped from the snapshot)
+//! arrival order     no more rows     sorted segments
+//! ```
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::{array::RecordBatch, compute::concat_batches};
 
 use super::ZoneMap;
-use crate::schema::{Sequence, StreamId};
+use crate::{
+    budget::Reservation,
+    error::Result,
+    schema::{Sequence, StreamId},
+};
 
-/// A batch of the table's query schema with its zone map.
-#[derive(Debug, Clone)]
+/// Batches smaller than this are joined with their neighbours, so that a scan does not stumble over thousands of them.
+const JOINED_ROWS_MAX: usize = 16_384;
+
+/// A batch of the table's query schema with its zone map and the memory it is accounted for, until the last holder drops it.
+#[derive(Debug)]
 pub struct MemoryBatch {
     batch: RecordBatch,
     zone: ZoneMap,
+    memory: Option<Reservation>,
 }
 
 impl MemoryBatch {
     /// Wraps a non-empty batch of the query schema.
     #[must_use]
-    pub fn new(batch: RecordBatch) -> Self {
+    pub fn new(batch: RecordBatch, memory: Option<Reservation>) -> Self {
         let zone = ZoneMap::of(&batch);
-        Self { batch, zone }
+        Self { batch, zone, memory }
     }
 
     /// The rows.
@@ -33,19 +46,52 @@ impl MemoryBatch {
     pub fn zone(&self) -> &ZoneMap {
         &self.zone
     }
+
+    /// Memory the batch is accounted for. **Units**: bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.memory.as_ref().map_or(0, Reservation::bytes)
+    }
 }
 
-/// Rows of `first..=last` of one stream; immutable once in a snapshot.
+/// Where a generation is on its way to files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GenerationState {
+    /// Takes batches.
+    Active,
+    /// Takes no more; waits to be sorted.
+    Closed,
+    /// Sorted into segments, one batch each; waits to be flushed.
+    Sealed,
+}
+
+/// Rows of `first..=last` of one stream; immutable once in a snapshot that a query holds.
 #[derive(Debug, Clone)]
 pub struct Generation {
     pub(crate) stream: StreamId,
     pub(crate) first: Sequence,
     pub(crate) last: Sequence,
-    pub(crate) batches: Arc<Vec<Arc<MemoryBatch>>>,
-    pub(crate) row_count: usize,
+    pub(crate) state: GenerationState,
+    batches: Vec<Arc<MemoryBatch>>,
+    row_count: usize,
+    bytes: usize,
 }
 
 impl Generation {
+    /// Starts an empty generation of `stream` at `first`.
+    #[must_use]
+    pub fn new(stream: StreamId, first: Sequence) -> Self {
+        Self {
+            stream,
+            first,
+            last: first,
+            state: GenerationState::Active,
+            batches: vec![],
+            row_count: 0,
+            bytes: 0,
+        }
+    }
+
     /// The stream whose commits these are.
     #[must_use]
     pub fn stream(&self) -> StreamId {
@@ -58,7 +104,13 @@ impl Generation {
         (self.first, self.last)
     }
 
-    /// The batches: in order of arrival while active, sorted segments once sealed.
+    /// Where it is on its way to files.
+    #[must_use]
+    pub fn state(&self) -> GenerationState {
+        self.state
+    }
+
+    /// The batches: in order of arrival until sealed, then sorted segments.
     #[must_use]
     pub fn batches(&self) -> &[Arc<MemoryBatch>] {
         &self.batches
@@ -69,4 +121,54 @@ impl Generation {
     pub fn row_count(&self) -> usize {
         self.row_count
     }
+
+    /// Memory accounted for. **Units**: bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Adds a batch of commit `sequence`, which must not lie before the last one.
+    ///
+    /// # Errors
+    /// `Internal` when small neighbours cannot be joined.
+    pub fn push(&mut self, sequence: Sequence, batch: Arc<MemoryBatch>) -> Result<()> {
+        assert!(self.state == GenerationState::Active, "generation {} takes no more batches", self.first);
+        assert!(sequence >= self.last, "commit {sequence} comes after {}", self.last);
+        self.last = sequence;
+        self.row_count += batch.batch.num_rows();
+        self.bytes += batch.bytes();
+        self.batches.push(batch);
+        self.join_small_neighbours()
+    }
+
+    /// The same range with its rows sorted into segments.
+    #[must_use]
+    pub(crate) fn sealed(&self, segments: Vec<Arc<MemoryBatch>>) -> Self {
+        let row_count: usize = segments.iter().map(|segment| segment.batch.num_rows()).sum();
+        assert!(row_count == self.row_count, "sealing keeps {} rows, not {row_count}", self.row_count);
+        let bytes = segments.iter().map(|segment| segment.bytes()).sum();
+        Self { state: GenerationState::Sealed, batches: segments, bytes, ..*self }
+    }
+
+    /// Joins the last two batches while the newer is not much smaller: each row is copied at most log₂(16 k) times.
+    fn join_small_neighbours(&mut self) -> Result<()> {
+        while let [.., older, newer] = self.batches.as_slice() {
+            let (older_rows, newer_rows) = (older.batch.num_rows(), newer.batch.num_rows());
+            if older_rows > newer_rows * 2 || older_rows + newer_rows > JOINED_ROWS_MAX {
+                break;
+            }
+            let joined = join(older, newer)?;
+            self.batches.truncate(self.batches.len() - 2);
+            self.batches.push(Arc::new(joined));
+        }
+        Ok(())
+    }
+}
+
+/// The parts stay accounted for by whoever still reads them; the copy is accounted for as much as both.
+fn join(older: &MemoryBatch, newer: &MemoryBatch) -> Result<MemoryBatch> {
+    let batch = concat_batches(older.batch.schema_ref(), [&older.batch, &newer.batch])?;
+    let memory = older.memory.as_ref().map(|memory| memory.again(older.bytes() + newer.bytes()));
+    Ok(MemoryBatch { batch, zone: older.zone.union(&newer.zone), memory })
 }

@@ -3,5 +3,5 @@
 mod generation;
 mod zone;
 
-pub use generation::{Generation, MemoryBatch};
+pub use generation::{Generation, GenerationState, MemoryBatch};
 pub use zone::ZoneMap;

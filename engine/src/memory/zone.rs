@@ -39,6 +39,20 @@ impl ZoneMap {
             h3: min(cells).zip(max(cells)),
         }
     }
+
+    /// The ranges of both batches together.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self {
+            row_count: self.row_count + other.row_count,
+            timestamp: (self.timestamp.0.min(other.timestamp.0), self.timestamp.1.max(other.timestamp.1)),
+            types: self.types.as_ref().zip(other.types.as_ref()).map(|(a, b)| a | b),
+            h3: match (self.h3, other.h3) {
+                (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+                (one, None) | (None, one) => one,
+            },
+        }
+    }
 }
 
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a dyn Array {

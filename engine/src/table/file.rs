@@ -29,6 +29,18 @@ pub enum ScalarBound {
     Text(String),
 }
 
+impl ScalarBound {
+    /// Whether this is smaller than `other`; bounds of different types are not.
+    pub(crate) fn is_below(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) | (Self::Micros(a), Self::Micros(b)) => a < b,
+            (Self::Float(a), Self::Float(b)) => a < b,
+            (Self::Text(a), Self::Text(b)) => a < b,
+            _ => false,
+        }
+    }
+}
+
 /// One Parquet file: where it is, how large, and what its columns range over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataFile {

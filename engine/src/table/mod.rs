@@ -1,7 +1,16 @@
 //! The Delta table of a table's flushed rows: its file list with statistics, its txn map, and the one commit function.
+//!
+//! The log is appended to by us, in O(1) per commit: the state of the newest version is kept and advanced, never re-read.
 
+mod action;
 mod file;
+mod statistics;
 mod state;
+mod log;
+mod commit;
 
+pub(crate) use commit::{Progress, commit};
 pub use file::{ColumnRange, DataFile, ScalarBound};
+pub(crate) use log::DeltaLog;
 pub use state::TableState;
+pub(crate) use statistics::of_batches;

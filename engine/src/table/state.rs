@@ -1,18 +1,38 @@
-//! `TableState`: the file list and txn map of one Delta version, held in memory and advanced commit by commit.
+//! `TableState`: the file list and txn map of one Delta version, held in memory and advanced version by version.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
-use super::DataFile;
+use object_store::path::Path;
+
+use super::{
+    DataFile,
+    action::{Action, Add, READER_VERSION, WRITER_VERSION},
+    log::{DeltaLog, configuration},
+    statistics,
+};
+use crate::{
+    error::{EngineError, Result},
+    schema::{Sequence, StreamId},
+};
 
 /// The table at one Delta version.
 #[derive(Debug, Clone, Default)]
 pub struct TableState {
-    pub(crate) version: i64,
-    pub(crate) files: Vec<Arc<DataFile>>,
-    pub(crate) txns: HashMap<String, i64>,
+    version: i64,
+    files: Vec<Arc<DataFile>>,
+    txns: HashMap<String, i64>,
 }
 
 impl TableState {
+    /// The state before version 0.
+    #[must_use]
+    pub(crate) fn empty() -> Self {
+        Self { version: -1, ..Self::default() }
+    }
+
     /// The Delta version.
     #[must_use]
     pub fn version(&self) -> i64 {
@@ -25,9 +45,105 @@ impl TableState {
         &self.files
     }
 
-    /// Last version that an application committed: for a stream, the last sequence whose rows are in files.
+    /// The last sequence of a stream whose rows are in files.
+    #[must_use]
+    pub fn flushed(&self, stream: StreamId) -> Sequence {
+        let version = self.txn(&stream.to_string()).unwrap_or(0);
+        Sequence(u64::try_from(version).unwrap_or(0))
+    }
+
+    /// Last version that an application committed.
     #[must_use]
     pub fn txn(&self, app_id: &str) -> Option<i64> {
         self.txns.get(app_id).copied()
     }
+
+    /// Moves to `version`, which must be the next one.
+    ///
+    /// # Errors
+    /// `Corrupt` when the version asks for a protocol or a schema that is not ours.
+    pub(crate) fn apply(&mut self, log: &DeltaLog, version: i64, actions: &[Action]) -> Result<()> {
+        assert!(version == self.version + 1, "version {version} does not follow {}", self.version);
+        let path = log.version_path(version);
+        let refuse = |detail| Err(EngineError::Corrupt { path: path.to_string(), detail });
+        let mut removed = HashSet::new();
+        let mut added = vec![];
+        for action in actions {
+            if let Some(detail) = refused(log, action) {
+                return refuse(detail);
+            }
+            if let Some(txn) = &action.txn {
+                self.txns.insert(txn.app_id.clone(), txn.version);
+            }
+            if let Some(remove) = &action.remove {
+                removed.insert(location(log.root(), &remove.path)?);
+            }
+            if let Some(add) = &action.add {
+                added.push(Arc::new(data_file(log, add)?));
+            }
+        }
+        // An Add replaces an earlier Add of the same path: that is how statistics are rewritten.
+        removed.extend(added.iter().map(|file| file.location.clone()));
+        if version > 0 && !removed.is_empty() && removed.iter().any(|path| self.is_active(path)) {
+            self.files.retain(|file| !removed.contains(&file.location));
+        }
+        self.files.extend(added);
+        self.version = version;
+        Ok(())
+    }
+
+    /// New files have new names, which are compared from the newest on; only a rewrite looks far.
+    fn is_active(&self, path: &Path) -> bool {
+        self.files.iter().rev().any(|file| file.location == *path)
+    }
+}
+
+/// Why an action cannot be taken, if it cannot.
+fn refused(log: &DeltaLog, action: &Action) -> Option<String> {
+    if let Some(protocol) = &action.protocol
+        && (protocol.min_reader_version > READER_VERSION || protocol.min_writer_version > WRITER_VERSION)
+    {
+        return Some(format!(
+            "the table asks for reader version {} and writer version {}, supported are {READER_VERSION} and {WRITER_VERSION}",
+            protocol.min_reader_version, protocol.min_writer_version
+        ));
+    }
+    if action.add.as_ref().is_some_and(|add| add.deletion_vector.is_some()) {
+        return Some(String::from("deletion vectors are not supported"));
+    }
+    let metadata = action.meta_data.as_ref()?;
+    for (key, expected) in configuration(&log.spec) {
+        let found: Option<&String> = metadata.configuration.get(&key);
+        if found != Some(&expected) {
+            let found = found.map_or("nothing", String::as_str);
+            return Some(format!("{key} is {found}, this build expects {expected}"));
+        }
+    }
+    let names = |schema: &str| -> Option<BTreeMap<String, serde_json::Value>> {
+        let schema: serde_json::Value = serde_json::from_str(schema).ok()?;
+        let fields = schema.get("fields")?.as_array()?;
+        fields.iter().map(|field| Some((field.get("name")?.as_str()?.to_owned(), field.get("type")?.clone()))).collect()
+    };
+    let (found, expected) =
+        (names(&metadata.schema_string), names(&super::log::schema_string(&log.spec)));
+    (found != expected).then(|| format!("the schema is {}, not that of table {}", metadata.schema_string, log.spec.name()))
+}
+
+fn data_file(log: &DeltaLog, add: &Add) -> Result<DataFile> {
+    let (row_count, columns) = statistics::from_json(log.spec.query_schema(), add.stats.as_deref());
+    Ok(DataFile {
+        location: location(log.root(), &add.path)?,
+        size_bytes: u64::try_from(add.size).unwrap_or(0),
+        row_count,
+        modified_ms: add.modification_time,
+        columns,
+    })
+}
+
+/// A path of the log is relative to the table's root and percent-encoded.
+fn location(root: &Path, relative: &str) -> Result<Path> {
+    Path::from_url_path(format!("{root}/{relative}")).map_err(|error| EngineError::Corrupt {
+        path: root.to_string(),
+        detail: format!("file path {relative:?}: {error}"),
+    })
 }

@@ -1,0 +1,79 @@
+# The commands of the repository. `make demo` shows the engine at work, `make test` runs every test, `.ci/run` is what CI runs.
+# Needed beforehand: a Rust toolchain and Python 3.10 or newer. Everything else is fetched below target/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+PYTHON_TESTS := flight-server/tests/python
+REQUIREMENTS := $(PYTHON_TESTS)/requirements.txt
+VENV := target/venv
+VENV_PYTHON := $(VENV)/bin/python
+# A copy of the requirements that the environment was made for: pip runs only when they differ.
+VENV_STAMP := $(VENV)/requirements.installed
+
+DEBUG_BINARY := $(CURDIR)/target/debug/hexflight
+RELEASE_BINARY := $(CURDIR)/target/release/hexflight
+
+section = @printf '\n=== %s ===\n' "$(1)"
+
+.PHONY: help demo test test-rust test-python venv build release fmt clippy check bench kill handover clean
+
+help: ## Lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+demo: ## Builds and runs the main job: devices stream in, four questions are answered and checked
+	$(CARGO) run --release --bin hexflight -- demo
+
+test: test-rust test-python ## Runs every test, Rust and Python
+	$(call section,all tests passed)
+
+test-rust: ## Runs the Rust tests
+	$(call section,Rust tests)
+	$(CARGO) test --workspace
+
+test-python: venv build ## Runs the tests with real clients against a real server
+	$(call section,Python tests: real clients against a real server)
+	HEXFLIGHT_BIN=$(DEBUG_BINARY) PYTHONDONTWRITEBYTECODE=1 $(VENV_PYTHON) -m pytest $(PYTHON_TESTS) $(PYTEST_ARGS)
+
+venv: ## Makes the Python environment of the tests below target/
+	$(call section,Python environment)
+	PYTHON='$(PYTHON)' $(PYTHON_TESTS)/make-venv.sh $(VENV) $(REQUIREMENTS) $(VENV_STAMP)
+
+build: ## Builds the debug binary
+	$(call section,debug build)
+	$(CARGO) build --bin hexflight
+
+release: ## Builds the release binary
+	$(call section,release build)
+	$(CARGO) build --release --bin hexflight
+
+fmt: ## Formats the code
+	$(CARGO) fmt --all
+
+clippy: ## Checks the code with clippy, warnings are errors
+	$(call section,clippy)
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+check: ## Checks format and lints without changing anything
+	$(call section,format)
+	$(CARGO) fmt --all --check
+	@$(MAKE) --no-print-directory clippy
+
+bench: ## Runs the benchmarks
+	$(CARGO) bench --workspace
+
+kill: venv release ## Runs the long kill test: 200 kills
+	$(call section,kill test)
+	HEXFLIGHT_BIN=$(RELEASE_BINARY) $(VENV_PYTHON) $(PYTHON_TESTS)/killtest.py --kills 200
+
+handover: venv release ## Runs the long handover test: 100,000 queries
+	$(call section,handover test)
+	HEXFLIGHT_BIN=$(RELEASE_BINARY) $(VENV_PYTHON) $(PYTHON_TESTS)/handover.py --queries 100000
+
+clean: ## Removes everything that was built
+	$(CARGO) clean

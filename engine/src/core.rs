@@ -1,0 +1,290 @@
+//! `Core`: what the tasks of one engine share, and the steps that touch more than one module. `Engine` is its public face.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use arrow::array::RecordBatch;
+use futures::{FutureExt, TryStreamExt, future::BoxFuture, pin_mut};
+use metrics::gauge;
+
+use crate::{
+    budget::{Budget, Reservation},
+    clock::Clock,
+    engine::EngineOptions,
+    error::{EngineError, Result},
+    flush::{FlushSignals, blocking, flush_table},
+    ingest::{Normaliser, to_query},
+    memory::{Generation, MemoryBatch},
+    schema::{Sequence, StreamId, TableName, TableSpec},
+    store::Store,
+    table::DeltaLog,
+    view::TableView,
+    wal::{self, Publisher, Stall},
+};
+
+/// Share of the memory limit that rows on their way to files may take before appends wait; sealing needs the rest.
+pub(crate) const INGEST_SHARE: f64 = 0.5;
+
+/// One table's parts.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) spec: Arc<TableSpec>,
+    pub(crate) normaliser: Arc<Normaliser>,
+    pub(crate) log: DeltaLog,
+    pub(crate) view: TableView,
+}
+
+/// A stream that takes no more commits and whose rows are not all in files yet.
+#[derive(Debug, Clone, Copy)]
+struct EndedStream {
+    stream: StreamId,
+    fence: Sequence,
+}
+
+/// What the tasks of one engine share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) store: Store,
+    pub(crate) options: EngineOptions,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) tables: BTreeMap<TableName, Table>,
+    pub(crate) flush_signals: FlushSignals,
+    pub(crate) stall: Arc<Stall>,
+    ended: Mutex<Vec<EndedStream>>,
+    /// Per live stream, the last commit whose WAL object is deleted.
+    deleted: Mutex<BTreeMap<StreamId, Sequence>>,
+    flush_failure: Mutex<Option<String>>,
+    writer_failure: Mutex<Option<String>>,
+}
+
+impl Core {
+    /// Opens every table.
+    pub(crate) async fn open(store: Store, options: EngineOptions, clock: Arc<dyn Clock>) -> Result<Self> {
+        let mut tables = BTreeMap::new();
+        for spec in [TableSpec::events()] {
+            let spec = Arc::new(spec);
+            let log = DeltaLog::new(store.clone(), Arc::clone(&spec), Arc::clone(&clock));
+            let view = TableView::new(Arc::clone(&spec), Arc::new(log.open().await?));
+            let normaliser =
+                Arc::new(Normaliser::new(Arc::clone(&spec), options.max_future, Arc::clone(&clock)));
+            tables.insert(spec.name().clone(), Table { spec, normaliser, log, view });
+        }
+        Ok(Self {
+            store,
+            budget: Budget::new(options.memory_limit_bytes),
+            options,
+            tables,
+            flush_signals: FlushSignals::default(),
+            stall: Arc::default(),
+            ended: Mutex::default(),
+            deleted: Mutex::default(),
+            flush_failure: Mutex::default(),
+            writer_failure: Mutex::default(),
+        })
+    }
+
+    /// A table by name.
+    pub(crate) fn table(&self, name: &TableName) -> Result<&Table> {
+        self.tables.get(name).ok_or_else(|| EngineError::UnknownTable {
+            name: name.to_string(),
+            known: self.tables.keys().map(TableName::as_str).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Takes over every registered stream: returns when their rows can be queried.
+    pub(crate) async fn recover(&self) -> Result<()> {
+        for entry in wal::registry::list(&self.store).await? {
+            self.recover_stream(entry.stream).await?;
+        }
+        Ok(())
+    }
+
+    async fn recover_stream(&self, stream: StreamId) -> Result<()> {
+        let started = std::time::Instant::now();
+        let flushed = self.tables.values().map(|table| table.view.snapshot().table.flushed(stream)).max();
+        let flushed = flushed.unwrap_or_default();
+        let fence = wal::fence(&self.store, stream, flushed).await?;
+        assert!(fence > flushed, "fence {fence} of stream {stream} lies behind its txn {flushed}");
+        let mut loaded: BTreeMap<TableName, Generation> = BTreeMap::new();
+        let mut rows = 0;
+        let tail = wal::tail(&self.store, stream, flushed, fence);
+        pin_mut!(tail);
+        while let Some((sequence, object)) = tail.try_next().await? {
+            for (name, batches) in object.tables {
+                let table = self.table(&name)?;
+                let generation =
+                    loaded.entry(name.clone()).or_insert_with(|| Generation::new(stream, sequence));
+                for batch in batches {
+                    rows += batch.num_rows();
+                    let batch = self.read_back(table, batch).await?;
+                    generation.push(sequence, Arc::new(batch))?;
+                }
+                if self.is_full(generation)
+                    && let Some(full) = loaded.remove(&name)
+                {
+                    table.view.adopt(full);
+                }
+            }
+            self.make_room().await?;
+        }
+        for (name, generation) in loaded {
+            self.table(&name)?.view.adopt(generation);
+        }
+        self.end_stream(stream, fence);
+        let seconds = started.elapsed().as_secs_f64();
+        tracing::info!(%stream, %fence, rows, seconds, "recovered a stream");
+        Ok(())
+    }
+
+    async fn read_back(&self, table: &Table, batch: RecordBatch) -> Result<MemoryBatch> {
+        let memory = self.budget.reserve_unchecked(memory_of(&batch));
+        let spec = Arc::clone(&table.spec);
+        blocking("read back", move || Ok(MemoryBatch::new(to_query(&spec, &batch)?, Some(memory)))).await
+    }
+
+    /// A WAL tail may be larger than memory: what is loaded goes to files before more is read.
+    async fn make_room(&self) -> Result<()> {
+        if self.budget.try_reserve(0, INGEST_SHARE).is_err() {
+            self.flush(false).await?;
+        }
+        Ok(())
+    }
+
+    fn is_full(&self, generation: &Generation) -> bool {
+        generation.row_count() >= self.options.generation_rows_max
+            || generation.bytes() >= self.options.generation_bytes_max
+    }
+
+    /// Waits for memory for an append.
+    pub(crate) async fn reserve(&self, bytes: usize) -> Result<Reservation> {
+        let deadline = tokio::time::Instant::now() + self.options.append_wait;
+        loop {
+            let freed = self.budget.freed();
+            tokio::pin!(freed);
+            // Registered before the check: what is freed in between wakes us.
+            freed.as_mut().enable();
+            let refusal = match self.budget.try_reserve(bytes, INGEST_SHARE) {
+                Ok(reservation) => return Ok(reservation),
+                Err(refusal) => refusal,
+            };
+            self.flush_signals.pressure.notify_one();
+            if tokio::time::timeout_at(deadline, freed).await.is_err() {
+                return Err(refusal);
+            }
+        }
+    }
+
+    /// Flushes every table, then lets go of the WAL behind it. Boxed: the future is large, and is part of several others.
+    pub(crate) fn flush(&self, everything: bool) -> BoxFuture<'_, Result<()>> {
+        self.flush_tables(everything).boxed()
+    }
+
+    async fn flush_tables(&self, everything: bool) -> Result<()> {
+        let concurrency = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+        for table in self.tables.values() {
+            flush_table(&table.log, &table.view, &self.budget, concurrency, everything).await?;
+        }
+        self.let_go_of_wal().await
+    }
+
+    async fn let_go_of_wal(&self) -> Result<()> {
+        let ended: Vec<EndedStream> = lock(&self.ended).clone();
+        for EndedStream { stream, fence } in ended {
+            if !self.tables.values().any(|table| table.view.holds(stream)) {
+                wal::close_stream(&self.store, stream, fence).await?;
+                lock(&self.ended).retain(|ended| ended.stream != stream);
+                lock(&self.deleted).remove(&stream);
+            }
+        }
+        let live: Vec<(StreamId, Sequence)> =
+            lock(&self.deleted).iter().map(|(stream, through)| (*stream, *through)).collect();
+        for (stream, through) in live {
+            let flushed = self.tables.values().map(|table| table.view.snapshot().table.flushed(stream)).min();
+            let flushed = flushed.unwrap_or_default();
+            if flushed > through {
+                wal::delete_commits(&self.store, stream, through, flushed).await?;
+                lock(&self.deleted).insert(stream, flushed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to look after a new stream's WAL.
+    pub(crate) fn begin_stream(&self, stream: StreamId) {
+        lock(&self.deleted).insert(stream, Sequence::NONE);
+    }
+
+    /// A stream takes no more commits from `fence` on; once its rows are in files it is closed.
+    pub(crate) fn end_stream(&self, stream: StreamId, fence: Sequence) {
+        for table in self.tables.values() {
+            table.view.end_stream(stream, fence);
+        }
+        lock(&self.deleted).remove(&stream);
+        lock(&self.ended).push(EndedStream { stream, fence });
+    }
+
+    /// Remembers how the last flush ended, for the health check.
+    pub(crate) fn note_flush(&self, end: &Result<()>) {
+        *lock(&self.flush_failure) = end.as_ref().err().map(ToString::to_string);
+        gauge!("hexflight_memory_used_bytes").set(self.budget.used() as f64);
+    }
+
+    /// Remembers that the WAL writer has stopped, for the health check.
+    pub(crate) fn note_writer_failure(&self, error: &EngineError) {
+        *lock(&self.writer_failure) = Some(format!("the WAL writer stopped: {error}"));
+    }
+
+    /// Why the process should not take more work, if it should not.
+    pub(crate) fn failure(&self) -> Option<String> {
+        if let Some(failure) = lock(&self.writer_failure).clone() {
+            return Some(failure);
+        }
+        let stalled = self.stall.failure().map(|failure| format!("the write-ahead log cannot be written: {failure}"));
+        stalled.or_else(|| lock(&self.flush_failure).clone().map(|failure| format!("the last flush failed: {failure}")))
+    }
+}
+
+impl Publisher for Core {
+    fn publish(
+        &self,
+        stream: StreamId,
+        sequence: Sequence,
+        batches: Vec<(TableName, Arc<MemoryBatch>)>,
+    ) -> Result<()> {
+        let mut by_table: BTreeMap<TableName, Vec<Arc<MemoryBatch>>> = BTreeMap::new();
+        for (table, batch) in batches {
+            by_table.entry(table).or_default().push(batch);
+        }
+        for (name, batches) in by_table {
+            let table = self.table(&name)?;
+            let (rows, bytes) = table.view.publish(stream, sequence, batches)?;
+            if rows >= self.options.generation_rows_max || bytes >= self.options.generation_bytes_max {
+                table.view.close_active();
+                self.flush_signals.full.notify_one();
+            }
+        }
+        Ok(())
+    }
+
+    fn stream_ended(&self, stream: StreamId, next: Sequence) {
+        self.end_stream(stream, next);
+    }
+
+    fn stream_begun(&self, stream: StreamId) {
+        self.begin_stream(stream);
+    }
+}
+
+/// Memory that a batch of the WAL schema takes with its query form: its own bytes and a view per text.
+pub(crate) fn memory_of(batch: &RecordBatch) -> usize {
+    const VIEW_BYTES: usize = 16;
+    let columns = batch.columns().iter();
+    let own: usize = columns.map(|array| array.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+    own + batch.num_rows() * VIEW_BYTES * 3
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

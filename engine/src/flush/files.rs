@@ -1,0 +1,107 @@
+//! Writes sealed generations as Parquet files, one per segment. They belong to nobody until a commit names them.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use chrono::DateTime;
+use futures::{StreamExt, TryStreamExt, stream};
+use metrics::{counter, histogram};
+use object_store::{PutPayload, path::Path};
+use uuid::Uuid;
+
+use crate::{
+    budget::Budget,
+    error::{EngineError, Result},
+    memory::Generation,
+    schema::column,
+    segment,
+    store::PutOutcome,
+    table::{DataFile, DeltaLog, ScalarBound, of_batches},
+};
+
+/// Bytes that encoding a row takes at most, in the file being built and in the writer's buffers.
+const ENCODE_BYTES_PER_ROW: usize = 64;
+
+/// Writes the rows of `generations` durably and returns the files.
+///
+/// # Errors
+/// `Unavailable` when the store fails; what was written by then is an orphan.
+pub(crate) async fn write_files(
+    log: &DeltaLog,
+    budget: &Arc<Budget>,
+    generations: &[Arc<Generation>],
+    concurrency: usize,
+) -> Result<Vec<DataFile>> {
+    let segments = merged(log, budget, generations).await?;
+    let writes: Vec<_> = segments.into_iter().map(|segment| write_file(log, budget, segment)).collect();
+    stream::iter(writes).buffered(concurrency).try_collect().await
+}
+
+/// One generation is sorted already; the rows of several are sorted together, so that a bucket becomes one file.
+async fn merged(
+    log: &DeltaLog,
+    budget: &Arc<Budget>,
+    generations: &[Arc<Generation>],
+) -> Result<Vec<RecordBatch>> {
+    let batches: Vec<RecordBatch> = generations
+        .iter()
+        .flat_map(|generation| generation.batches().iter().map(|batch| batch.batch().clone()))
+        .collect();
+    if generations.len() < 2 {
+        return Ok(batches);
+    }
+    let bytes: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();
+    let memory = budget.reserve_unchecked(bytes);
+    let spec = Arc::clone(&log.spec);
+    blocking("merge", move || {
+        let _memory = memory;
+        segment::segments(&spec, &batches.iter().collect::<Vec<_>>())
+    })
+    .await
+}
+
+async fn write_file(log: &DeltaLog, budget: &Arc<Budget>, segment: RecordBatch) -> Result<DataFile> {
+    let row_count = segment.num_rows();
+    let memory = budget.reserve_unchecked(row_count * ENCODE_BYTES_PER_ROW);
+    let spec = Arc::clone(&log.spec);
+    let started = std::time::Instant::now();
+    let (bytes, columns) = blocking("encode", move || {
+        let batches = [segment];
+        Ok((segment::encode(&spec, &batches)?, of_batches(&batches)))
+    })
+    .await?;
+    histogram!("hexflight_flush_encode_seconds").record(started.elapsed());
+    counter!("hexflight_flush_bytes_total").increment(bytes.len() as u64);
+    let first = columns.get(column::TIMESTAMP).and_then(|range| range.min.clone());
+    let location = new_location(log.root(), first.as_ref());
+    let size_bytes = bytes.len() as u64;
+    if log.store.put_if_absent(&location, PutPayload::from(bytes)).await? == PutOutcome::AlreadyExists {
+        return Err(EngineError::Corrupt {
+            path: location.to_string(),
+            detail: String::from("a new file's name is already taken"),
+        });
+    }
+    drop(memory);
+    Ok(DataFile { location, size_bytes, row_count: Some(row_count as u64), modified_ms: log.now_ms(), columns })
+}
+
+/// `{root}/{day of the first row}/{hour}-{uuid}.parquet`: never reused, and readable for a person.
+fn new_location(root: &Path, first: Option<&ScalarBound>) -> Path {
+    let micros = match first {
+        Some(ScalarBound::Micros(micros)) => *micros,
+        _ => 0,
+    };
+    let time = DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    let (day, hour) = (time.format("%Y-%m-%d"), time.format("%H"));
+    Path::from(format!("{root}/{day}/{hour}-{}.parquet", Uuid::now_v7().hyphenated()))
+}
+
+/// Runs CPU work on a blocking thread.
+pub(crate) async fn blocking<T: Send + 'static>(
+    task: &'static str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| EngineError::Task { task, detail: error.to_string() })?
+}

@@ -1,0 +1,9 @@
+//! From memory to files: seal, encode, one Delta commit, then the WAL behind it may go.
+
+mod files;
+mod table;
+mod flusher;
+
+pub(crate) use files::blocking;
+pub(crate) use flusher::{FlushMessage, FlushSignals, run};
+pub(crate) use table::flush_table;

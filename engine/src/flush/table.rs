@@ -1,0 +1,141 @@
+//! Flushes one table: close → seal → write files → commit → advance the view. The order is the handover rule.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use metrics::{counter, histogram};
+
+use super::files::{blocking, write_files};
+use crate::{
+    budget::Budget,
+    error::{EngineError, Result},
+    memory::{Generation, GenerationState},
+    schema::{Sequence, StreamId},
+    segment,
+    table::{DeltaLog, Progress, TableState, commit},
+    view::TableView,
+};
+
+/// Rows that one commit takes at most, unless a single generation holds more.
+const COMMIT_ROWS_MAX: usize = 4 << 20;
+
+/// Flushes every generation that is closed by now; with `everything`, the active one as well.
+///
+/// # Errors
+/// Whatever stopped it. The rows stay in memory and in the WAL; what of them was committed is not seen twice.
+pub(crate) async fn flush_table(
+    log: &DeltaLog,
+    view: &TableView,
+    budget: &Arc<Budget>,
+    concurrency: usize,
+    everything: bool,
+) -> Result<()> {
+    if everything {
+        view.close_active();
+    }
+    loop {
+        seal_closed(log, view, budget).await?;
+        let snapshot = view.snapshot();
+        let ready = ready(snapshot.generations());
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let state = Arc::clone(&snapshot.table);
+        // The snapshot would keep the flushed rows alive while the next ones are written.
+        drop(snapshot);
+        let state = match commit_generations(log, budget, &state, &ready, concurrency).await {
+            Ok(state) => state,
+            // Somebody flushed these rows, or our own commit of an earlier attempt landed after all: learn it.
+            Err(EngineError::Conflict { table, detail }) => {
+                let refreshed = refresh(log, &state).await?;
+                if refreshed.version() == state.version() {
+                    return Err(EngineError::Conflict { table, detail });
+                }
+                refreshed
+            }
+            Err(error) => return Err(error),
+        };
+        view.advance(Arc::new(state));
+    }
+}
+
+async fn seal_closed(log: &DeltaLog, view: &TableView, budget: &Arc<Budget>) -> Result<()> {
+    let snapshot = view.snapshot();
+    let closed: Vec<_> = snapshot
+        .generations()
+        .iter()
+        .filter(|generation| generation.state() == GenerationState::Closed)
+        .map(Arc::clone)
+        .collect();
+    drop(snapshot);
+    for generation in closed {
+        let started = Instant::now();
+        let (spec, budget) = (Arc::clone(&log.spec), Arc::clone(budget));
+        let sealed = blocking("seal", move || segment::seal(&spec, &budget, &generation)).await?;
+        histogram!("hexflight_seal_seconds").record(started.elapsed());
+        view.replace(sealed);
+    }
+    Ok(())
+}
+
+/// The oldest sealed generations that fit into one commit; a stream's rows are committed in order.
+fn ready(generations: &[Arc<Generation>]) -> Vec<Arc<Generation>> {
+    let mut rows = 0;
+    let sealed = generations.iter().take_while(|generation| generation.state() == GenerationState::Sealed);
+    let fits = |generation: &&Arc<Generation>| {
+        let is_first = rows == 0;
+        rows += generation.row_count();
+        is_first || rows <= COMMIT_ROWS_MAX
+    };
+    sealed.take_while(fits).map(Arc::clone).collect()
+}
+
+async fn commit_generations(
+    log: &DeltaLog,
+    budget: &Arc<Budget>,
+    state: &TableState,
+    generations: &[Arc<Generation>],
+    concurrency: usize,
+) -> Result<TableState> {
+    let started = Instant::now();
+    let files = write_files(log, budget, generations, concurrency).await?;
+    let committing = Instant::now();
+    let committed = commit(log, state, &files, &progress(state, generations)).await?;
+    histogram!("hexflight_flush_commit_seconds").record(committing.elapsed());
+    histogram!("hexflight_flush_seconds").record(started.elapsed());
+    let rows: usize = generations.iter().map(|generation| generation.row_count()).sum();
+    counter!("hexflight_flush_rows_total").increment(rows as u64);
+    counter!("hexflight_flush_files_total").increment(files.len() as u64);
+    tracing::debug!(
+        rows,
+        files = files.len(),
+        version = committed.version(),
+        seconds = started.elapsed().as_secs_f64(),
+        "flushed"
+    );
+    Ok(committed)
+}
+
+/// How far each stream gets with these generations.
+fn progress(state: &TableState, generations: &[Arc<Generation>]) -> Vec<Progress> {
+    let mut last: BTreeMap<StreamId, Sequence> = BTreeMap::new();
+    for generation in generations {
+        let before = last.get(&generation.stream).copied().unwrap_or_else(|| state.flushed(generation.stream));
+        assert!(
+            generation.first > before,
+            "generation {} of stream {} starts before {before}",
+            generation.first,
+            generation.stream
+        );
+        last.insert(generation.stream, generation.last);
+    }
+    last.into_iter().map(|(stream, to)| Progress { stream, expected: state.flushed(stream), to }).collect()
+}
+
+/// Reads the versions that others have put since `state`.
+async fn refresh(log: &DeltaLog, state: &TableState) -> Result<TableState> {
+    let mut state = state.clone();
+    while let (version, Some(actions)) = log.read(state.version() + 1).await? {
+        state.apply(log, version, &actions)?;
+    }
+    Ok(state)
+}

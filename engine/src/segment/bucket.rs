@@ -1,0 +1,106 @@
+//! Time buckets, and which of them share a segment: one of its own for each bucket with enough rows, and one for each run
+//! of thin buckets between them. A flush thus makes at most 2 f + 1 files for f full buckets, however late its rows are.
+
+use std::collections::BTreeMap;
+
+/// Rows from which a bucket has a segment of its own.
+pub(crate) const BUCKET_ROWS_MIN: usize = 65_536;
+
+/// Assignment of time buckets to groups, which are numbered in order of time.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    bucket_micros: i64,
+    group_of_bucket: BTreeMap<i64, u32>,
+}
+
+impl Groups {
+    /// Groups the buckets of the given timestamps (µs).
+    pub(crate) fn of<'a>(
+        bucket_micros: i64,
+        timestamps: impl Iterator<Item = &'a [i64]>,
+        bucket_rows_min: usize,
+    ) -> Self {
+        let mut rows: BTreeMap<i64, usize> = BTreeMap::new();
+        for part in timestamps {
+            for run in part.chunk_by(|a, b| a.div_euclid(bucket_micros) == b.div_euclid(bucket_micros)) {
+                *rows.entry(run[0].div_euclid(bucket_micros)).or_default() += run.len();
+            }
+        }
+        let mut group_of_bucket = BTreeMap::new();
+        let (mut group, mut thin_rows) = (0, 0);
+        for (bucket, count) in rows {
+            // Thin rows may share a segment until they are many enough to stand alone.
+            let is_full = count >= bucket_rows_min;
+            if thin_rows > 0 && (is_full || thin_rows >= bucket_rows_min) {
+                group += 1;
+                thin_rows = 0;
+            }
+            group_of_bucket.insert(bucket, group);
+            if is_full {
+                group += 1;
+            } else {
+                thin_rows += count;
+            }
+        }
+        Self { bucket_micros, group_of_bucket }
+    }
+
+    /// A look-up that remembers the last bucket: neighbours in arrival order mostly share it.
+    pub(crate) fn cursor(&self) -> Cursor<'_> {
+        Cursor { groups: self, start: i64::MAX, group: 0 }
+    }
+}
+
+/// See [`Groups::cursor`].
+#[derive(Debug)]
+pub(crate) struct Cursor<'a> {
+    groups: &'a Groups,
+    start: i64,
+    group: u32,
+}
+
+impl Cursor<'_> {
+    /// Group of a timestamp (µs) that was counted.
+    pub(crate) fn of(&mut self, timestamp: i64) -> u32 {
+        let width = self.groups.bucket_micros;
+        if self.start == i64::MAX || timestamp < self.start || timestamp - self.start >= width {
+            let bucket = timestamp.div_euclid(width);
+            let group = self.groups.group_of_bucket.get(&bucket);
+            assert!(group.is_some(), "bucket {bucket} was not counted");
+            self.group = group.copied().unwrap_or_default();
+            self.start = bucket * width;
+        }
+        self.group
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thin_buckets_share_a_group_and_full_ones_do_not() {
+        let timestamps = [rows(1, 1), rows(2, 2), rows(3, 10), rows(4, 11), rows(9, 1), rows(12, 1)].concat();
+        assert_eq!(groups(&timestamps), vec![(1, 0), (2, 0), (3, 1), (4, 2), (9, 3), (12, 3)]);
+    }
+
+    #[test]
+    fn many_thin_buckets_make_groups_of_healthy_size() {
+        let timestamps: Vec<i64> = (0..100).flat_map(|bucket| rows(bucket, 4)).collect();
+        let groups = groups(&timestamps);
+        assert_eq!(groups.last().unwrap().1, 33, "{groups:?}");
+    }
+
+    fn rows(bucket: i64, count: usize) -> Vec<i64> {
+        vec![bucket * 100 + 7; count]
+    }
+
+    fn groups(timestamps: &[i64]) -> Vec<(i64, u32)> {
+        let groups = Groups::of(100, [timestamps].into_iter(), 10);
+        let mut cursor = groups.cursor();
+        for timestamp in timestamps {
+            assert_eq!(cursor.of(*timestamp), groups.group_of_bucket[&(timestamp / 100)]);
+        }
+        groups.group_of_bucket.into_iter().collect()
+    }
+}

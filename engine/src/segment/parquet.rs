@@ -1,0 +1,72 @@
+//! Encodes one segment as a Parquet file: encodings per column, sorting columns, page index.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use parquet::{
+    arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
+    basic::{Compression, Encoding, ZstdLevel},
+    file::{
+        metadata::SortingColumn,
+        properties::{EnabledStatistics, WriterProperties, WriterVersion},
+    },
+    schema::types::ColumnPath,
+};
+
+use crate::{
+    error::Result,
+    schema::{TableSpec, column},
+};
+
+/// Rows of a row group.
+pub(crate) const ROW_GROUP_ROWS: usize = 131_072;
+/// Rows of a data page: the unit that the page index prunes.
+const PAGE_ROWS: usize = 8_192;
+
+/// Encodes sorted batches of the query schema as one file.
+///
+/// # Errors
+/// `Internal` when the writer refuses.
+pub(crate) fn encode(spec: &TableSpec, batches: &[RecordBatch]) -> Result<Bytes> {
+    // Text is plain strings to other readers; that we hold it as views in memory is not their concern.
+    let schema = Arc::clone(spec.query_schema());
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let options = ArrowWriterOptions::new().with_properties(properties(spec)?);
+    let mut writer = ArrowWriter::try_new_with_options(Vec::with_capacity(rows * 24), schema, options)?;
+    for batch in batches {
+        writer.write(&batch.clone())?;
+    }
+    Ok(Bytes::from(writer.into_inner()?))
+}
+
+fn properties(spec: &TableSpec) -> Result<WriterProperties> {
+    let path = |name: &str| ColumnPath::from(name);
+    let builder = WriterProperties::builder()
+        .set_created_by(format!("hexflight {}", env!("CARGO_PKG_VERSION")))
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS)
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_sorting_columns(Some(sorting_columns(spec)))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_column_dictionary_enabled(path(column::TIMESTAMP), false)
+        .set_column_encoding(path(column::TIMESTAMP), Encoding::DELTA_BINARY_PACKED)
+        .set_column_statistics_enabled(path(column::METADATA), EnabledStatistics::None);
+    Ok(builder.build())
+}
+
+/// A file of several buckets is sorted within each of them only; one of them is claimed, which costs no reader an answer.
+fn sorting_columns(spec: &TableSpec) -> Vec<SortingColumn> {
+    let order = [column::TYPE, column::H3, column::DEVICE_ID, column::TIMESTAMP];
+    let index = |name: &str| spec.query_schema().index_of(name).unwrap_or_default();
+    order
+        .iter()
+        .map(|name| SortingColumn {
+            column_idx: i32::try_from(index(name)).unwrap_or_default(),
+            descending: false,
+            nulls_first: true,
+        })
+        .collect()
+}

@@ -1,0 +1,46 @@
+//! Seals rows: from batches in order of arrival to sorted segments, one per group of time buckets.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{AsArray, RecordBatch},
+    datatypes::TimestampMicrosecondType,
+};
+
+use super::{
+    bucket::{BUCKET_ROWS_MIN, Groups},
+    sort::sort_rows,
+};
+use crate::{
+    budget::Budget,
+    error::Result,
+    memory::{Generation, MemoryBatch},
+    schema::{TableSpec, column},
+};
+
+/// Sorts batches of the query schema into segments, in order of time.
+///
+/// # Errors
+/// `Internal` when Arrow refuses to gather.
+pub(crate) fn segments(spec: &TableSpec, batches: &[&RecordBatch]) -> Result<Vec<RecordBatch>> {
+    let timestamps = batches.iter().map(|batch| {
+        let Some(array) = batch.column_by_name(column::TIMESTAMP) else { unreachable!("timestamp column") };
+        let values: &[i64] = array.as_primitive::<TimestampMicrosecondType>().values();
+        values
+    });
+    let groups = Groups::of(spec.bucket_micros(), timestamps, BUCKET_ROWS_MIN);
+    sort_rows(spec, batches, &groups)
+}
+
+/// Seals a closed generation. The segments are accounted for on top of the batches until the last reader drops those.
+///
+/// # Errors
+/// `Internal` when Arrow refuses to gather.
+pub(crate) fn seal(spec: &TableSpec, budget: &Arc<Budget>, generation: &Generation) -> Result<Generation> {
+    let batches: Vec<&RecordBatch> = generation.batches().iter().map(|batch| batch.batch()).collect();
+    let segments = segments(spec, &batches)?.into_iter().map(|segment| {
+        let memory = budget.reserve_unchecked(segment.get_array_memory_size());
+        Arc::new(MemoryBatch::new(segment, Some(memory)))
+    });
+    Ok(generation.sealed(segments.collect()))
+}

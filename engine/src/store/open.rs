@@ -1,0 +1,118 @@
+//! Opens a local directory for `Store`: creates it, locks it, and sweeps what a crash left behind. Blocking.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use object_store::local::LocalFileSystem;
+
+use super::{
+    durable::{DurableFiles, STAGING_DIRECTORY},
+    files::Files,
+    fsync::{FsyncStore, LOCK_FILE},
+    probe::PROBE_PREFIX,
+};
+use crate::error::{EngineError, Result};
+
+/// Creates, locks and sweeps `root`.
+pub(super) fn open(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
+    let root = create_root(root, files.as_ref())?;
+    let lock = lock(&root)?;
+    sync(&root, files.as_ref())?;
+    let reads = LocalFileSystem::new_with_prefix(&root)
+        .map_err(|source| EngineError::Store { operation: "open", path: display(&root), source })?;
+    // Only now, under the lock, is nobody else's staging file among what is swept.
+    sweep(&root.join(STAGING_DIRECTORY), files.as_ref())?;
+    sweep(&root.join(PROBE_PREFIX), files.as_ref())?;
+    let durable = DurableFiles::new(root.clone(), files, lock);
+    durable.ensure_directory(&root.join(STAGING_DIRECTORY)).map_err(|error| unusable(&root, &error.source))?;
+    Ok(FsyncStore::new(reads, durable))
+}
+
+/// Makes the directory and its own name durable, and gives its canonical path.
+fn create_root(root: &Path, files: &dyn Files) -> Result<PathBuf> {
+    let absolute = std::path::absolute(root).map_err(|error| unusable(root, &error))?;
+    let existed = absolute.ancestors().find(|path| path.exists()).map(Path::to_path_buf).unwrap_or_default();
+    std::fs::create_dir_all(&absolute).map_err(|error| unusable(root, &error))?;
+    for directory in absolute.ancestors().skip(1) {
+        sync_ancestor(directory, files)?;
+        if existed.starts_with(directory) {
+            break;
+        }
+    }
+    absolute.canonicalize().map_err(|error| unusable(root, &error))
+}
+
+/// One that we may not read is somebody else's, and was there before.
+fn sync_ancestor(directory: &Path, files: &dyn Files) -> Result<()> {
+    match sync(directory, files) {
+        Err(EngineError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
+}
+
+/// A file system that cannot fsync a directory is refused here with an error, before a failed fsync would stop the process.
+fn sync(directory: &Path, files: &dyn Files) -> Result<()> {
+    files
+        .open_dir(directory)
+        .and_then(|open| files.sync_dir(&open))
+        .map_err(|source| EngineError::Io { operation: "fsync", path: display(directory), source })
+}
+
+fn lock(root: &Path) -> Result<File> {
+    let path = root.join(LOCK_FILE);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| unusable(root, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(EngineError::Locked { path: display(&path) }),
+        Err(TryLockError::Error(source)) => {
+            Err(EngineError::Io { operation: "lock", path: display(&path), source })
+        }
+    }
+}
+
+/// Removes every file in a directory of ours that holds nothing to keep.
+fn sweep(directory: &Path, files: &dyn Files) -> Result<()> {
+    let swept = remove_files(directory, files)
+        .map_err(|source| EngineError::Io { operation: "sweep", path: display(directory), source })?;
+    if swept > 0 {
+        tracing::info!(directory = %directory.display(), files = swept, "swept what an earlier process left staged");
+    }
+    Ok(())
+}
+
+fn remove_files(directory: &Path, files: &dyn Files) -> io::Result<usize> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() {
+            files.remove(&entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn unusable(root: &Path, error: &io::Error) -> EngineError {
+    let advice = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some disk space",
+        _ => "make it a directory this user can write, or choose another --data-dir",
+    };
+    EngineError::InvalidOption(format!("data directory {}: {error}; {advice}", root.display()))
+}
+
+fn display(path: &Path) -> String {
+    path.display().to_string()
+}

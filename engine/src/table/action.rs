@@ -1,0 +1,151 @@
+//! The actions of the Delta protocol that we write and read, one JSON object per line of a log version.
+//!
+//! **Source**: Delta Transaction Log Protocol, reader version 1, writer version 2.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{EngineError, Result};
+
+/// Newest protocol that we read and append to: no column mapping, no deletion vectors, no table features.
+pub(crate) const READER_VERSION: i32 = 1;
+/// See [`READER_VERSION`].
+pub(crate) const WRITER_VERSION: i32 = 2;
+
+/// One line of a log version: at most one field is set. Actions that we do not know are skipped.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Action {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) commit_info: Option<CommitInfo>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) protocol: Option<Protocol>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) meta_data: Option<MetaData>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) txn: Option<Txn>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) remove: Option<Remove>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) add: Option<Add>,
+}
+
+/// Who committed; `commit_id` is how a committer knows its own version again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CommitInfo {
+    #[serde(default)]
+    pub(crate) timestamp: i64,
+    #[serde(default)]
+    pub(crate) operation: String,
+    #[serde(default)]
+    pub(crate) engine_info: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) commit_id: Option<String>,
+}
+
+/// What a reader and a writer must support.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Protocol {
+    pub(crate) min_reader_version: i32,
+    pub(crate) min_writer_version: i32,
+}
+
+/// Schema and configuration of the table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MetaData {
+    pub(crate) id: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) name: Option<String>,
+    pub(crate) format: Format,
+    pub(crate) schema_string: String,
+    pub(crate) partition_columns: Vec<String>,
+    #[serde(default)]
+    pub(crate) configuration: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) created_time: Option<i64>,
+}
+
+/// Always Parquet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Format {
+    pub(crate) provider: String,
+    #[serde(default)]
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+/// An application's progress: for a stream, the last sequence whose rows are in files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Txn {
+    pub(crate) app_id: String,
+    pub(crate) version: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) last_updated: Option<i64>,
+}
+
+/// A file joins the table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Add {
+    /// Relative to the table's root, percent-encoded.
+    pub(crate) path: String,
+    #[serde(default)]
+    pub(crate) partition_values: BTreeMap<String, Option<String>>,
+    pub(crate) size: i64,
+    pub(crate) modification_time: i64,
+    pub(crate) data_change: bool,
+    /// JSON of `Statistics`, as text.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) stats: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) tags: Option<BTreeMap<String, Option<String>>>,
+    /// Present only in tables of features that we refuse; kept so that one is never read without it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) deletion_vector: Option<serde_json::Value>,
+}
+
+/// A file leaves the table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Remove {
+    pub(crate) path: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) deletion_timestamp: Option<i64>,
+    #[serde(default)]
+    pub(crate) data_change: bool,
+}
+
+/// Writes actions as a log version.
+pub(crate) fn to_json_lines(actions: &[Action]) -> Vec<u8> {
+    let mut lines = vec![];
+    for action in actions {
+        serde_json::to_writer(&mut lines, action)
+            .unwrap_or_else(|error| unreachable!("action as JSON: {error}"));
+        lines.push(b'\n');
+    }
+    lines
+}
+
+/// Reads a log version. `path` only names it in errors.
+///
+/// # Errors
+/// `Corrupt` naming the line that is not an action.
+pub(crate) fn from_json_lines(path: &str, lines: &[u8]) -> Result<Vec<Action>> {
+    let is_blank = |line: &[u8]| line.iter().all(u8::is_ascii_whitespace);
+    let mut actions = vec![];
+    for (index, line) in lines.split(|byte| *byte == b'\n').enumerate() {
+        if is_blank(line) {
+            continue;
+        }
+        let action = serde_json::from_slice(line).map_err(|error| EngineError::Corrupt {
+            path: path.to_owned(),
+            detail: format!("line {}: {error}", index + 1),
+        })?;
+        actions.push(action);
+    }
+    Ok(actions)
+}

@@ -1,0 +1,162 @@
+//! The one commit function: puts the next version of a table's log, or finds out why it must not.
+//!
+//! ```text
+//! HEAD every added file ─▶ txns as expected? ─▶ PUT version+1 if absent ─┬─ created ───────────────▶ done
+//!                              ▲                                         └─ refused or failed: read version+1
+//!                              └────────── apply it ◀── another's ◀──────────┤
+//!                                          PUT again ◀── nothing there ◀─────┤
+//!                                                                            └── ours ─────────────▶ done
+//! ```
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::PutPayload;
+use uuid::Uuid;
+
+use super::{
+    DataFile, TableState,
+    action::{Action, Add, Txn, to_json_lines},
+    log::DeltaLog,
+    statistics,
+};
+use crate::{
+    error::{EngineError, Result},
+    schema::{Sequence, StreamId},
+    store::PutOutcome,
+};
+
+/// Files checked at once before a commit.
+const HEAD_CONCURRENCY: usize = 16;
+/// Attempts to put one version before the commit is given up; whatever was put is found by the next one.
+const ATTEMPTS_MAX: u32 = 8;
+/// Pause after the first failed attempt; doubles.
+const BACKOFF: Duration = Duration::from_millis(20);
+
+/// A stream's progress that a commit makes: from `expected` to `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) stream: StreamId,
+    pub(crate) expected: Sequence,
+    pub(crate) to: Sequence,
+}
+
+/// Adds `files` and moves `progress` in one version, starting from `state`. Returns the state after it.
+///
+/// # Errors
+/// `Conflict` when a stream's txn is not the expected one: its rows were flushed by another, the files are to be discarded;
+/// `Corrupt` when an added file is not there as written; `Unavailable` when the store fails.
+pub(crate) async fn commit(
+    log: &DeltaLog,
+    state: &TableState,
+    files: &[DataFile],
+    progress: &[Progress],
+) -> Result<TableState> {
+    check_files(log, files).await?;
+    let commit_id = Uuid::new_v4();
+    let mut state = state.clone();
+    let (mut attempt, mut pause) = (0, BACKOFF);
+    loop {
+        check_progress(log, &state, progress)?;
+        let version = state.version() + 1;
+        let actions = actions(log, commit_id, files, progress);
+        let payload = PutPayload::from(to_json_lines(&actions));
+        let failure = match log.store.put_if_absent(&log.version_path(version), payload).await {
+            Ok(PutOutcome::Created) => {
+                state.apply(log, version, &actions)?;
+                return Ok(state);
+            }
+            Ok(PutOutcome::AlreadyExists) => None,
+            Err(error) => Some(error),
+        };
+        // Refused or failed says nothing of who wrote the version: read it.
+        let (_, found) = log.read(version).await?;
+        if let Some(found) = found {
+            let ours = is_ours(&found, commit_id);
+            state.apply(log, version, &found)?;
+            if ours {
+                return Ok(state);
+            }
+            continue;
+        }
+        attempt += 1;
+        if let Some(error) = failure.filter(|_| attempt >= ATTEMPTS_MAX) {
+            return Err(error);
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+}
+
+/// A version that names a file which is not durable and whole would lose its rows when the WAL goes.
+async fn check_files(log: &DeltaLog, files: &[DataFile]) -> Result<()> {
+    let checks: Vec<_> = files.iter().map(|file| check_file(log, file)).collect();
+    stream::iter(checks).buffer_unordered(HEAD_CONCURRENCY).try_collect().await
+}
+
+async fn check_file(log: &DeltaLog, file: &DataFile) -> Result<()> {
+    let found = log.store.head(&file.location).await?.map(|meta| meta.size);
+    if found == Some(file.size_bytes) {
+        return Ok(());
+    }
+    let found = found.map_or_else(|| String::from("nothing"), |size| format!("{size} bytes"));
+    Err(EngineError::Corrupt {
+        path: file.location.to_string(),
+        detail: format!("wrote {} bytes, found {found}", file.size_bytes),
+    })
+}
+
+fn check_progress(log: &DeltaLog, state: &TableState, progress: &[Progress]) -> Result<()> {
+    for step in progress {
+        assert!(step.to > step.expected, "txn of stream {} moves from {} to {}", step.stream, step.expected, step.to);
+        let found = state.flushed(step.stream);
+        if found != step.expected {
+            return Err(EngineError::Conflict {
+                table: log.spec.name().to_string(),
+                detail: format!("txn of stream {}: expected {}, found {found}", step.stream, step.expected),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn actions(log: &DeltaLog, commit_id: Uuid, files: &[DataFile], progress: &[Progress]) -> Vec<Action> {
+    let now = log.now_ms();
+    let mut actions = vec![Action {
+        commit_info: Some(log.commit_info("WRITE", Some(commit_id))),
+        ..Action::default()
+    }];
+    actions.extend(progress.iter().map(|step| Action {
+        txn: Some(Txn {
+            app_id: step.stream.to_string(),
+            version: i64::try_from(step.to.0).unwrap_or(i64::MAX),
+            last_updated: Some(now),
+        }),
+        ..Action::default()
+    }));
+    actions.extend(files.iter().map(|file| Action { add: Some(add(log, file)), ..Action::default() }));
+    actions
+}
+
+fn add(log: &DeltaLog, file: &DataFile) -> Add {
+    let prefix = format!("{}/", log.root());
+    let relative = file.location.as_ref().strip_prefix(&prefix);
+    assert!(relative.is_some(), "file {} is not below {prefix}", file.location);
+    Add {
+        path: relative.unwrap_or_default().to_owned(),
+        partition_values: std::collections::BTreeMap::new(),
+        size: i64::try_from(file.size_bytes).unwrap_or(i64::MAX),
+        modification_time: file.modified_ms,
+        data_change: true,
+        stats: Some(statistics::to_json(file.row_count.unwrap_or(0), &file.columns)),
+        tags: None,
+        deletion_vector: None,
+    }
+}
+
+fn is_ours(actions: &[Action], commit_id: Uuid) -> bool {
+    let id = commit_id.to_string();
+    actions.iter().any(|action| {
+        action.commit_info.as_ref().and_then(|info| info.commit_id.as_ref()).is_some_and(|found| *found == id)
+    })
+}

@@ -1,0 +1,194 @@
+//! Delta file statistics: from a file's rows to JSON, and from JSON to ranges that pruning can trust.
+//!
+//! Times are written in whole milliseconds, the minimum rounded down and the maximum up, so that no reader loses a row
+//! to the rounding. Other writers round a maximum down: on reading it is widened by one millisecond.
+
+use std::collections::BTreeMap;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, RecordBatch},
+    compute::{max, max_string_view, min, min_string_view},
+    datatypes::{DataType, Float64Type, Int64Type, SchemaRef, TimestampMicrosecondType},
+};
+use chrono::{DateTime, SecondsFormat};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{ColumnRange, ScalarBound};
+use crate::schema::column;
+
+const MICROS_PER_MILLI: i64 = 1_000;
+
+/// The statistics of a file as the Add action carries them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Statistics {
+    #[serde(default)]
+    pub(crate) num_records: Option<u64>,
+    #[serde(default)]
+    pub(crate) min_values: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) max_values: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) null_count: Map<String, Value>,
+}
+
+/// Ranges of the rows of one file, which lie in one or more batches of the query schema.
+pub(crate) fn of_batches(batches: &[RecordBatch]) -> BTreeMap<String, ColumnRange> {
+    let mut columns: BTreeMap<String, ColumnRange> = BTreeMap::new();
+    for batch in batches {
+        for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            let range = of_array(field.name(), array);
+            columns
+                .entry(field.name().clone())
+                .and_modify(|sum| *sum = union(sum, &range))
+                .or_insert(range);
+        }
+    }
+    columns
+}
+
+/// `metadata` is free text of any length: only its nulls are counted.
+fn of_array(name: &str, array: &ArrayRef) -> ColumnRange {
+    let (min, max) = match array.data_type() {
+        DataType::Timestamp(..) => {
+            let array = array.as_primitive::<TimestampMicrosecondType>();
+            (min(array).map(ScalarBound::Micros), max(array).map(ScalarBound::Micros))
+        }
+        DataType::Float64 => {
+            let array = array.as_primitive::<Float64Type>();
+            (min(array).map(ScalarBound::Float), max(array).map(ScalarBound::Float))
+        }
+        DataType::Int64 => {
+            let array = array.as_primitive::<Int64Type>();
+            (min(array).map(ScalarBound::Int), max(array).map(ScalarBound::Int))
+        }
+        DataType::Utf8View if name != column::METADATA => {
+            let array = array.as_string_view();
+            let text = |bound: Option<&str>| bound.map(|text| ScalarBound::Text(text.to_owned()));
+            (text(min_string_view(array)), text(max_string_view(array)))
+        }
+        _ => (None, None),
+    };
+    ColumnRange { min, max, null_count: Some(array.null_count() as u64) }
+}
+
+/// A bound is known only where both parts know it, or where the part without it has nothing but nulls.
+fn union(a: &ColumnRange, b: &ColumnRange) -> ColumnRange {
+    let pick = |x: &Option<ScalarBound>, y: &Option<ScalarBound>, smaller: bool| match (x, y) {
+        (Some(x), Some(y)) => Some(if (x.is_below(y)) == smaller { x.clone() } else { y.clone() }),
+        (one, None) | (None, one) => one.clone(),
+    };
+    ColumnRange {
+        min: pick(&a.min, &b.min, true),
+        max: pick(&a.max, &b.max, false),
+        null_count: a.null_count.zip(b.null_count).map(|(a, b)| a + b),
+    }
+}
+
+/// Writes ranges as the JSON text of an Add action.
+pub(crate) fn to_json(row_count: u64, columns: &BTreeMap<String, ColumnRange>) -> String {
+    let mut statistics = Statistics { num_records: Some(row_count), ..Statistics::default() };
+    for (name, range) in columns {
+        if let Some(value) = range.min.as_ref().and_then(|bound| bound_to_json(bound, false)) {
+            statistics.min_values.insert(name.clone(), value);
+        }
+        if let Some(value) = range.max.as_ref().and_then(|bound| bound_to_json(bound, true)) {
+            statistics.max_values.insert(name.clone(), value);
+        }
+        if let Some(nulls) = range.null_count {
+            statistics.null_count.insert(name.clone(), Value::from(nulls));
+        }
+    }
+    serde_json::to_string(&statistics).unwrap_or_else(|error| unreachable!("statistics as JSON: {error}"))
+}
+
+fn bound_to_json(bound: &ScalarBound, round_up: bool) -> Option<Value> {
+    match bound {
+        ScalarBound::Int(value) => Some(Value::from(*value)),
+        ScalarBound::Float(value) => serde_json::Number::from_f64(*value).map(Value::Number),
+        ScalarBound::Text(value) => Some(Value::from(value.clone())),
+        ScalarBound::Micros(micros) => {
+            let millis = if round_up {
+                micros.div_euclid(MICROS_PER_MILLI) + i64::from(micros.rem_euclid(MICROS_PER_MILLI) > 0)
+            } else {
+                micros.div_euclid(MICROS_PER_MILLI)
+            };
+            let time = DateTime::from_timestamp_millis(millis)?;
+            Some(Value::from(time.to_rfc3339_opts(SecondsFormat::Millis, true)))
+        }
+    }
+}
+
+/// Reads the JSON text of an Add action. What cannot be read is unknown: it prunes nothing.
+pub(crate) fn from_json(
+    schema: &SchemaRef,
+    json: Option<&str>,
+) -> (Option<u64>, BTreeMap<String, ColumnRange>) {
+    let Some(Ok(statistics)) = json.map(serde_json::from_str::<Statistics>) else {
+        return (None, BTreeMap::new());
+    };
+    let mut columns = BTreeMap::new();
+    for field in schema.fields() {
+        let bound = |values: &Map<String, Value>, is_max: bool| {
+            values.get(field.name()).and_then(|value| bound_from_json(field.data_type(), value, is_max))
+        };
+        let range = ColumnRange {
+            min: bound(&statistics.min_values, false),
+            max: bound(&statistics.max_values, true),
+            null_count: statistics.null_count.get(field.name()).and_then(Value::as_u64),
+        };
+        if range != ColumnRange::default() {
+            columns.insert(field.name().clone(), range);
+        }
+    }
+    (statistics.num_records, columns)
+}
+
+fn bound_from_json(data_type: &DataType, value: &Value, is_max: bool) -> Option<ScalarBound> {
+    match data_type {
+        DataType::Timestamp(..) => {
+            let micros = DateTime::parse_from_rfc3339(value.as_str()?).ok()?.timestamp_micros();
+            Some(ScalarBound::Micros(if is_max { micros.saturating_add(MICROS_PER_MILLI) } else { micros }))
+        }
+        DataType::Float64 => value.as_f64().map(ScalarBound::Float),
+        DataType::Int64 => value.as_i64().map(ScalarBound::Int),
+        DataType::Utf8View => value.as_str().map(|text| ScalarBound::Text(text.to_owned())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::TableSpec;
+
+    #[test]
+    fn a_maximum_is_never_below_the_row_it_stands_for() {
+        let micros = 1_700_000_000_123_456;
+        let columns = BTreeMap::from([(
+            String::from(column::TIMESTAMP),
+            ColumnRange {
+                min: Some(ScalarBound::Micros(micros)),
+                max: Some(ScalarBound::Micros(micros)),
+                null_count: Some(0),
+            },
+        )]);
+        let json = to_json(1, &columns);
+        assert!(json.contains("22:13:20.123Z") && json.contains("22:13:20.124Z"), "{json}");
+        let (rows, read) = from_json(TableSpec::events().query_schema(), Some(&json));
+        let range = &read[column::TIMESTAMP];
+        assert_eq!(rows, Some(1));
+        assert_eq!(range.min, Some(ScalarBound::Micros(1_700_000_000_123_000)));
+        assert_eq!(range.max, Some(ScalarBound::Micros(1_700_000_000_125_000)));
+    }
+
+    #[test]
+    fn unreadable_statistics_are_unknown() {
+        let schema = TableSpec::events().query_schema().clone();
+        assert_eq!(from_json(&schema, Some("{")), (None, BTreeMap::new()));
+        assert_eq!(from_json(&schema, None), (None, BTreeMap::new()));
+        let odd = r#"{"numRecords":3,"minValues":{"value":"x","timestamp":7},"maxValues":{"h3":1.5}}"#;
+        assert_eq!(from_json(&schema, Some(odd)), (Some(3), BTreeMap::new()));
+    }
+}

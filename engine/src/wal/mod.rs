@@ -1,0 +1,13 @@
+//! The write-ahead log: streams, their registry, and the objects that make batches durable before they are acknowledged.
+
+mod object;
+mod put;
+pub(crate) mod registry;
+mod writer;
+mod recovery;
+mod close;
+
+pub(crate) use close::{close_stream, delete_commits};
+pub(crate) use put::PutEnd;
+pub(crate) use recovery::{fence, put_fence, tail};
+pub(crate) use writer::{Append, Publisher, Stall, WalWriter, WriterEnd};

@@ -1,0 +1,5 @@
+//! The engine through its public API, on a real directory.
+
+mod support;
+mod lifecycle;
+mod handover;

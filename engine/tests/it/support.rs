@@ -1,0 +1,96 @@
+//! Makes batches whose rows tell where they came from, opens engines, and reads snapshots back.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use arrow::{
+    array::{
+        Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    },
+    datatypes::{Float64Type, TimestampMicrosecondType},
+};
+use hexflight_engine::{Engine, EngineOptions, Snapshot, Store, SystemClock, TableName, column};
+use object_store::ObjectStoreExt;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+/// First timestamp of all batches: 2026-01-01T00:00:00Z in µs.
+pub(crate) const START: i64 = 1_767_225_600_000_000;
+
+/// Rows by the batch they were sent in: device_id names the batch, value the row.
+pub(crate) type Rows = BTreeMap<String, Vec<i64>>;
+
+pub(crate) fn events() -> TableName {
+    TableName::new("events")
+}
+
+/// Small limits, so that little data takes every path; no flush unless asked or full.
+pub(crate) fn options() -> EngineOptions {
+    EngineOptions {
+        memory_limit_bytes: 256 << 20,
+        generation_rows_max: 1_000,
+        flush_interval: Duration::from_hours(1),
+        ..EngineOptions::default()
+    }
+}
+
+pub(crate) async fn open(directory: &Path, options: EngineOptions) -> Arc<Engine> {
+    let store = Store::open_local(directory).await.unwrap();
+    Engine::open(store, options, Arc::new(SystemClock)).await.unwrap()
+}
+
+/// `rows` rows of the batch called `name`; every seventh lies hours in the past.
+pub(crate) fn batch(name: &str, rows: i64) -> RecordBatch {
+    let numbers = || 0..rows;
+    let time = |row: i64| START + row * 1_000 - if row % 7 == 0 { (row % 50) * 3_600_000_000 } else { 0 };
+    let timestamps = TimestampMicrosecondArray::from_iter_values(numbers().map(time)).with_timezone("UTC");
+    let kinds = StringArray::from_iter_values(numbers().map(|row| ["temperature", "humidity"][row as usize % 2]));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (column::TIMESTAMP, Arc::new(timestamps)),
+        (column::DEVICE_ID, Arc::new(StringArray::from_iter_values(numbers().map(|_| name)))),
+        (column::TYPE, Arc::new(kinds)),
+        (column::VALUE, Arc::new(Float64Array::from_iter_values(numbers().map(|row| row as f64)))),
+        (column::LATITUDE, Arc::new(Float64Array::from_iter_values(numbers().map(|row| (row % 90) as f64)))),
+        (column::LONGITUDE, Arc::new(Float64Array::from_iter_values(numbers().map(|row| (row % 180) as f64)))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+/// Every row that a snapshot holds, in memory and in files.
+pub(crate) async fn rows(engine: &Engine, snapshot: &Snapshot) -> Rows {
+    let mut rows = Rows::new();
+    for batch in snapshot.memory() {
+        collect(batch.batch(), &mut rows);
+    }
+    for file in snapshot.files() {
+        let bytes = engine.store().object_store().get(&file.location).await.unwrap().bytes().await.unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+        let before: usize = rows.values().map(Vec::len).sum();
+        for batch in reader {
+            collect(&batch.unwrap(), &mut rows);
+        }
+        let after: usize = rows.values().map(Vec::len).sum();
+        assert_eq!(Some((after - before) as u64), file.row_count);
+    }
+    rows.values_mut().for_each(|values| values.sort_unstable());
+    rows
+}
+
+/// What `rows` returns for whole batches of these names and sizes.
+pub(crate) fn expected<'a>(batches: impl IntoIterator<Item = (&'a str, i64)>) -> Rows {
+    batches.into_iter().map(|(name, rows)| (name.to_owned(), (0..rows).collect())).collect()
+}
+
+/// Timestamps of a batch in µs.
+pub(crate) fn timestamps(batch: &RecordBatch) -> Vec<i64> {
+    let column = batch.column_by_name(column::TIMESTAMP).unwrap();
+    column.as_primitive::<TimestampMicrosecondType>().values().to_vec()
+}
+
+fn collect(batch: &RecordBatch, rows: &mut Rows) {
+    let devices = batch.column_by_name(column::DEVICE_ID).unwrap();
+    let devices = arrow::compute::cast(devices, &arrow::datatypes::DataType::Utf8).unwrap();
+    let devices = devices.as_string::<i32>();
+    let values = batch.column_by_name(column::VALUE).unwrap().as_primitive::<Float64Type>();
+    for row in 0..devices.len() {
+        rows.entry(devices.value(row).to_owned()).or_default().push(values.value(row) as i64);
+    }
+}

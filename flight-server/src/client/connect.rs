@@ -1,0 +1,121 @@
+//! `Client`: one connection to one server. Cloning it shares the connection.
+
+use std::{sync::Arc, time::Duration};
+
+use arrow::datatypes::SchemaRef;
+use arrow_flight::{
+    FlightClient, flight_service_client::FlightServiceClient, sql::client::FlightSqlServiceClient,
+};
+use hexflight_engine::TableName;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{ClientError, PutStream, QueryStream, error::root_cause};
+
+/// Largest message in either direction; the server's own limit. **Units**: bytes.
+pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// How long a connection attempt may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// HTTP/2 flow control windows: room for several batches of 64 k rows on the way.
+const WINDOW_BYTES: u32 = 32 << 20;
+
+/// A connection to a Hexflight server.
+#[derive(Debug, Clone)]
+pub struct Client {
+    channel: Channel,
+    url: Arc<str>,
+}
+
+impl Client {
+    /// Connects to `url`: `http://`, `grpc://` or `grpc+tcp://` with host and port.
+    ///
+    /// # Errors
+    /// `Address` when `url` is not one, `Connect` when nothing answers there.
+    pub async fn connect(url: &str) -> Result<Self, ClientError> {
+        let endpoint = endpoint(url)?;
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|error| ClientError::Connect { url: url.to_owned(), reason: root_cause(&error) })?;
+        Ok(Self { channel, url: Arc::from(url) })
+    }
+
+    /// The address as it was given.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Opens a DoPut call for batches of `schema` into `table`; at most `in_flight_max` of them are on the way.
+    #[must_use]
+    pub fn put_stream(&self, table: &TableName, schema: &SchemaRef, in_flight_max: usize) -> PutStream {
+        let client = FlightClient::new_from_inner(self.flight());
+        PutStream::open(client, table, schema, in_flight_max)
+    }
+
+    /// Asks one SQL statement through Flight SQL.
+    ///
+    /// # Errors
+    /// `Status` with the server's words when it refuses the statement, `Protocol` when the answer has no schema.
+    pub async fn query(&self, sql: &str) -> Result<QueryStream, ClientError> {
+        QueryStream::open(FlightSqlServiceClient::new_from_inner(self.flight()), sql).await
+    }
+
+    fn flight(&self) -> FlightServiceClient<Channel> {
+        FlightServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+}
+
+fn endpoint(url: &str) -> Result<Endpoint, ClientError> {
+    let refuse = |rule: &str| ClientError::Address { url: url.to_owned(), rule: rule.to_owned() };
+    let (scheme, rest) =
+        url.split_once("://").ok_or_else(|| refuse("write it as http://HOST:PORT or grpc://HOST:PORT"))?;
+    let authority = match scheme {
+        "http" | "grpc" | "grpc+tcp" => rest,
+        "https" | "grpc+tls" | "grpcs" => return Err(refuse("TLS is not supported")),
+        _ => return Err(refuse("the scheme must be http or grpc")),
+    };
+    let endpoint = Endpoint::from_shared(format!("http://{authority}"))
+        .map_err(|error| refuse(&root_cause(&error)))?;
+    Ok(endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_schemes_name_the_same_server() {
+        for url in ["http://127.0.0.1:8815", "grpc://127.0.0.1:8815", "grpc+tcp://127.0.0.1:8815"] {
+            assert_eq!(endpoint(url).unwrap().uri().to_string(), "http://127.0.0.1:8815/", "{url}");
+        }
+    }
+
+    #[test]
+    fn bad_addresses_say_what_is_right() {
+        for (url, rule) in [
+            ("127.0.0.1:8815", "write it as"),
+            ("https://127.0.0.1:8815", "TLS"),
+            ("ftp://127.0.0.1", "scheme must be"),
+        ] {
+            let text = endpoint(url).unwrap_err().to_string();
+            assert!(text.contains(url) && text.contains(rule), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn refused_connection_says_what_to_start() {
+        // Port 1 (tcpmux) has had no listener for decades.
+        let error = Client::connect("grpc://127.0.0.1:1").await.unwrap_err().to_string();
+
+        assert!(error.starts_with("cannot connect to grpc://127.0.0.1:1: connection refused"), "{error}");
+        assert!(error.contains("hexflight serve"), "{error}");
+    }
+}

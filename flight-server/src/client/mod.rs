@@ -1,0 +1,18 @@
+//! The client half of Flight as the commands and the benchmarks use it: connect, put batches and await their acks, ask SQL.
+//!
+//! ```text
+//! Client ── put_stream ──► PutStream   batches out, acks back, a bounded number on the way
+//!        └─ query ───────► QueryStream schema, then batches
+//! ```
+//!
+//! A thin layer over arrow-flight; it never retries by itself and never prints.
+
+mod error;
+mod connect;
+mod put;
+mod query;
+
+pub use connect::{Client, MESSAGE_BYTES_MAX};
+pub use error::ClientError;
+pub use put::{PutAck, PutStream};
+pub use query::{Answer, QueryStream};

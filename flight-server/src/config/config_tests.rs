@@ -1,0 +1,87 @@
+//! Tests of the layers and the checks of [`Config`].
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::*;
+
+#[test]
+fn defaults_are_those_of_the_table() {
+    let config = resolved(None, &[]).unwrap();
+    assert_eq!(config, Config::default());
+}
+
+#[test]
+fn flags_win_over_the_file_and_the_file_over_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(&folder, "flush_interval = '2s'\nmax_message = 1048576\n");
+    let flags = BTreeMap::from([("flush_interval", "3s".to_owned())]);
+    let raw = read_layers(Some(&file), &flags).unwrap();
+    let config = Config::resolve(&raw).unwrap();
+    assert_eq!(config.flush_interval, Duration::from_secs(3));
+    assert_eq!(config.max_message_bytes, 1 << 20);
+    assert_eq!(origin(&raw, "flush_interval"), Origin::Flag("--flush-interval".to_owned()));
+    assert_eq!(origin(&raw, "max_message"), Origin::File(file));
+    assert_eq!(origin(&raw, "log"), Origin::Default);
+}
+
+#[test]
+fn an_unknown_key_in_the_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(&folder, "flush_intervall = '2s'\n");
+    let error = resolved(Some(&file), &[]).unwrap_err().to_string();
+    assert!(error.contains("unknown setting 'flush_intervall'"), "{error}");
+}
+
+#[test]
+fn a_malformed_file_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(&folder, "flush_interval = \n= 3\n");
+    let error = resolved(Some(&file), &[]).unwrap_err().to_string();
+    assert!(error.starts_with("config file "), "{error}");
+    assert!(!error.contains('\n'), "{error}");
+}
+
+#[test]
+fn a_bad_value_names_setting_value_origin_and_rule() {
+    let error = resolved(None, &[("memory_limit", "lots")]).unwrap_err().to_string();
+    assert!(error.starts_with("memory_limit = 'lots' (flag --memory-limit): must be"), "{error}");
+}
+
+#[test]
+fn a_list_is_not_a_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(&folder, "log = ['info']\n");
+    let error = resolved(Some(&file), &[]).unwrap_err().to_string();
+    assert!(error.contains("must be a single value"), "{error}");
+}
+
+#[test]
+fn an_open_bind_needs_insecure() {
+    let open = ("flight_bind", "0.0.0.0:0");
+    let error = resolved(None, &[open]).unwrap_err();
+    assert!(matches!(error, ConfigError::Exposed { key: "flight_bind", .. }));
+    assert!(resolved(None, &[open, ("insecure", "true")]).is_ok());
+}
+
+#[test]
+fn limits_have_bounds() {
+    assert!(resolved(None, &[("memory_limit", "1MiB")]).is_err());
+    assert!(resolved(None, &[("max_message", "1kB")]).is_err());
+    assert!(resolved(None, &[("max_message", "3GiB")]).is_err());
+    assert!(resolved(None, &[("generation_rows", "0")]).is_err());
+}
+
+fn resolved(file: Option<&Path>, flags: &[(&'static str, &str)]) -> Result<Config, ConfigError> {
+    let flags = flags.iter().map(|(key, text)| (*key, (*text).to_owned())).collect();
+    Config::resolve(&read_layers(file, &flags)?)
+}
+
+fn origin(raw: &[RawSetting], key: &str) -> Origin {
+    raw.iter().find(|setting| setting.key == key).unwrap().origin.clone()
+}
+
+fn written(folder: &tempfile::TempDir, text: &str) -> PathBuf {
+    let path = folder.path().join("hexflight.toml");
+    std::fs::write(&path, text).unwrap();
+    path
+}

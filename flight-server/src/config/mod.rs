@@ -1,0 +1,177 @@
+//! Configuration: raw texts from flags, environment, file and defaults ([`read_layers`]), checked once into [`Config`]. Nothing
+//! behind this module reads a flag or a variable.
+
+mod settings;
+mod layers;
+mod units;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+pub use layers::{Origin, RawSetting, read_layers};
+
+/// Smallest memory budget that can work: a generation, its flush and a query. **Units**: bytes.
+const MEMORY_LIMIT_MIN: u64 = 64 << 20;
+
+/// Bounds of a message. gRPC cannot frame more than 4 GiB; 2 GiB is what every client can address. **Units**: bytes.
+const MAX_MESSAGE_RANGE: (u64, u64) = (64 << 10, 2 << 30);
+
+/// Everything a server can be told, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Folder that holds WAL, tables and the lock.
+    pub data_dir: PathBuf,
+    /// Where Flight listens; port 0 takes a free one.
+    pub flight_bind: SocketAddr,
+    /// Where HTTP listens; port 0 takes a free one.
+    pub http_bind: SocketAddr,
+    /// Budget of ingest, generations and queries together. **Units**: bytes.
+    pub memory_limit_bytes: usize,
+    /// Largest message taken, also once it is decompressed. **Units**: bytes.
+    pub max_message_bytes: usize,
+    /// How far in the future an event may lie.
+    pub max_future: Duration,
+    /// Age at which rows in memory are flushed.
+    pub flush_interval: Duration,
+    /// Rows at which a generation is sealed.
+    pub generation_rows_max: usize,
+    /// After which a query is stopped; `None` lets it run.
+    pub query_timeout: Option<Duration>,
+    /// Log filter, for example `info` or `hexflight=debug,info`.
+    pub log: String,
+    /// Whether a non-loopback bind without authentication is accepted.
+    pub insecure: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let limit = units::parse_memory("60%", units::machine_memory()).unwrap_or(2 << 30);
+        Self {
+            data_dir: PathBuf::from("./hexflight-data"),
+            flight_bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8815)),
+            http_bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            memory_limit_bytes: usize::try_from(limit).unwrap_or(usize::MAX),
+            max_message_bytes: 64 << 20,
+            max_future: Duration::from_hours(1),
+            flush_interval: Duration::from_secs(10),
+            generation_rows_max: 1 << 20,
+            query_timeout: None,
+            log: "info".to_owned(),
+            insecure: false,
+        }
+    }
+}
+
+impl Config {
+    /// Checks the raw settings.
+    ///
+    /// # Errors
+    /// The first setting that breaks its rule, with its value and origin.
+    pub fn resolve(raw: &[RawSetting]) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        for setting in raw {
+            config.apply(setting).map_err(|rule| ConfigError::Setting {
+                key: setting.key,
+                value: setting.text.clone(),
+                origin: setting.origin.to_string(),
+                rule,
+            })?;
+        }
+        config.check_exposure()?;
+        Ok(config)
+    }
+
+    fn apply(&mut self, setting: &RawSetting) -> Result<(), String> {
+        let text = setting.text.as_str();
+        match setting.key {
+            "data_dir" if text.is_empty() => return Err("must name a folder".to_owned()),
+            "data_dir" => self.data_dir = PathBuf::from(text),
+            "flight_bind" => self.flight_bind = units::parse_address(text)?,
+            "http_bind" => self.http_bind = units::parse_address(text)?,
+            "memory_limit" => {
+                let bytes = units::parse_memory(text, units::machine_memory())?;
+                self.memory_limit_bytes = to_usize(within(bytes, (MEMORY_LIMIT_MIN, u64::MAX))?);
+            }
+            "max_message" => {
+                self.max_message_bytes = to_usize(within(units::parse_bytes(text)?, MAX_MESSAGE_RANGE)?);
+            }
+            "max_future" => self.max_future = units::parse_duration(text)?,
+            "flush_interval" => self.flush_interval = units::parse_duration(text)?,
+            "generation_rows" => self.generation_rows_max = units::parse_count(text)?,
+            "query_timeout" if text.is_empty() => self.query_timeout = None,
+            "query_timeout" => self.query_timeout = Some(units::parse_duration(text)?),
+            "log" => self.log = text.to_owned(),
+            "insecure" => self.insecure = units::parse_bool(text)?,
+            other => unreachable!("setting {other} is in the table and not here"),
+        }
+        Ok(())
+    }
+
+    fn check_exposure(&self) -> Result<(), ConfigError> {
+        let binds = [("flight_bind", self.flight_bind), ("http_bind", self.http_bind)];
+        for (key, address) in binds {
+            if !address.ip().is_loopback() && !self.insecure {
+                return Err(ConfigError::Exposed { key, address });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn within(bytes: u64, (least, most): (u64, u64)) -> Result<u64, String> {
+    if bytes < least {
+        Err(format!("must be at least {least} bytes"))
+    } else if bytes > most {
+        Err(format!("must be at most {most} bytes"))
+    } else {
+        Ok(bytes)
+    }
+}
+
+fn to_usize(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Why a configuration was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A setting breaks its rule.
+    #[error("{key} = '{value}' ({origin}): {rule}")]
+    Setting {
+        /// The setting.
+        key: &'static str,
+        /// Its text.
+        value: String,
+        /// Where the text came from.
+        origin: String,
+        /// What is allowed.
+        rule: String,
+    },
+    /// The file cannot be read or holds something else than settings.
+    #[error("config file {}: {detail}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The server would be open to the network without authentication.
+    #[error(
+        "{key} = '{address}' can be reached from other machines and there is no authentication yet; \
+         bind to 127.0.0.1, or give --insecure if the network is trusted"
+    )]
+    Exposed {
+        /// The setting.
+        key: &'static str,
+        /// Its address.
+        address: SocketAddr,
+    },
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,25 @@
+//! The table of settings: name, default and meaning of each. Flags, environment, file and `config show` all follow it.
+
+/// One setting.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// Name in the file; flags write `-` for `_`.
+    pub(super) key: &'static str,
+    /// Text that holds when nobody says otherwise; empty means "not set".
+    pub(super) default: &'static str,
+}
+
+/// All settings, in the order in which they are shown.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting { key: "data_dir", default: "./hexflight-data" },
+    Setting { key: "flight_bind", default: "127.0.0.1:8815" },
+    Setting { key: "http_bind", default: "127.0.0.1:8080" },
+    Setting { key: "memory_limit", default: "60%" },
+    Setting { key: "max_message", default: "64MiB" },
+    Setting { key: "max_future", default: "1h" },
+    Setting { key: "flush_interval", default: "10s" },
+    Setting { key: "generation_rows", default: "1048576" },
+    Setting { key: "query_timeout", default: "" },
+    Setting { key: "log", default: "info" },
+    Setting { key: "insecure", default: "false" },
+];

@@ -1,0 +1,207 @@
+//! `console`: the only file that prints. Commands hand it finished text; it knows stdout from stderr, terminals from pipes,
+//! and that a reader who leaves early (`| head`) is no error. It also holds [`CliError`], the one line a command ends with.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::client::ClientError;
+
+/// How often a progress line is printed where there is no terminal to redraw it on.
+const PLAIN_PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why a command failed; its text is the one line that goes to stderr before exit code 1.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// An argument breaks a rule that clap cannot see.
+    #[error("--{field} {value}: {rule}")]
+    Argument {
+        /// The flag without its dashes.
+        field: &'static str,
+        /// What was given.
+        value: String,
+        /// What would be right.
+        rule: String,
+    },
+    /// The server could not be reached or refused.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A result could not be written in the wanted format.
+    #[error("cannot write the result: {0}")]
+    Format(#[from] arrow::error::ArrowError),
+    /// A file or pipe failed.
+    #[error("cannot {action}: {source}")]
+    Io {
+        /// What was tried, for example `write to stdout`.
+        action: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The embedded server failed.
+    #[error("server: {0}")]
+    Server(String),
+    /// A task of the command panicked.
+    #[error("task {name} ended early: {reason}")]
+    Task {
+        /// Name of the task.
+        name: &'static str,
+        /// What the runtime said.
+        reason: String,
+    },
+    /// The demo's answers differ from its own count.
+    #[error("{failed} of {asked} checks failed: an answer differs from the simulator's own count")]
+    Checks {
+        /// Checks that failed.
+        failed: usize,
+        /// Checks that were made.
+        asked: usize,
+    },
+}
+
+/// Stdout for results; a closed pipe turns it into a sink that says so.
+#[derive(Debug)]
+pub struct Output {
+    stdout: io::BufWriter<io::Stdout>,
+    closed: bool,
+}
+
+impl Output {
+    /// Opens stdout.
+    #[must_use]
+    pub fn stdout() -> Self {
+        Self { stdout: io::BufWriter::new(io::stdout()), closed: false }
+    }
+
+    /// Whether the reader has gone: nothing that is written from now on is seen.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn absorb<T>(&mut self, written: io::Result<T>, gone: T) -> io::Result<T> {
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(gone)
+            }
+            other => other,
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.closed {
+            return Ok(bytes.len());
+        }
+        let written = self.stdout.write(bytes);
+        self.absorb(written, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        let flushed = self.stdout.flush();
+        self.absorb(flushed, ())
+    }
+}
+
+/// Writes one line to stdout.
+///
+/// # Errors
+/// [`CliError::Io`] when stdout fails for another reason than a reader that left.
+pub fn say(line: &str) -> Result<(), CliError> {
+    let mut output = Output::stdout();
+    writeln!(output, "{line}").and_then(|()| output.flush()).map_err(stdout_error)
+}
+
+/// Writes one line to stderr; there is nobody left to tell when that fails.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Names a failed write to stdout.
+#[must_use]
+pub fn stdout_error(source: io::Error) -> CliError {
+    CliError::Io { action: "write to stdout".to_owned(), source }
+}
+
+/// One line on stderr that is redrawn in a terminal, and printed now and then elsewhere.
+#[derive(Debug)]
+pub struct ProgressLine {
+    bar: Option<ProgressBar>,
+    printed: Instant,
+}
+
+impl ProgressLine {
+    /// Starts an empty line.
+    #[must_use]
+    pub fn start() -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{spinner} {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar
+        });
+        Self { bar, printed: Instant::now() }
+    }
+
+    /// Shows `text` in place of what was there.
+    pub fn update(&mut self, text: String) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(text);
+                bar.tick();
+            }
+            None if self.printed.elapsed() >= PLAIN_PROGRESS_INTERVAL => {
+                self.printed = Instant::now();
+                note(&text);
+            }
+            None => {}
+        }
+    }
+
+    /// Takes the line away.
+    pub fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Writes a number with a comma between thousands.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Writes a time in milliseconds with one decimal.
+#[must_use]
+pub fn millis(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

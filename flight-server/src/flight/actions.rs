@@ -1,0 +1,106 @@
+//! `DoAction`: prepare and close statements, cancel queries. The actions that Flight SQL knows and we do not are refused by name.
+
+use std::sync::Arc;
+
+use arrow_flight::{
+    Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightInfo,
+    sql::{
+        ActionCancelQueryRequest, ActionCancelQueryResult, ActionClosePreparedStatementRequest,
+        ActionCreatePreparedStatementRequest, Any, Command, ProstMessageExt,
+    },
+};
+use bytes::Bytes;
+use prost::Message;
+use tonic::Status;
+
+use super::{FlightContext, prepared, request::Request, statement::Statement};
+
+const CREATE_PREPARED: &str = "CreatePreparedStatement";
+const CLOSE_PREPARED: &str = "ClosePreparedStatement";
+const CANCEL_FLIGHT_INFO: &str = "CancelFlightInfo";
+const CANCEL_QUERY: &str = "CancelQuery";
+
+/// `ActionCancelQueryResult.CancelResult`, which arrow-flight does not export. **Source**: `FlightSql.proto`.
+const CANCEL_RESULT_CANCELLED: i32 = 1;
+const CANCEL_RESULT_NOT_CANCELLABLE: i32 = 3;
+
+/// The actions there are.
+pub(super) fn action_types() -> Vec<ActionType> {
+    [
+        (CREATE_PREPARED, "Prepares a statement: ActionCreatePreparedStatementRequest in, handle and schemas out."),
+        (CLOSE_PREPARED, "Closes a prepared statement: ActionClosePreparedStatementRequest in, nothing out."),
+        (CANCEL_FLIGHT_INFO, "Cancels the query of a FlightInfo: CancelFlightInfoRequest in, its status out."),
+        (CANCEL_QUERY, "Cancels a query, for older clients: ActionCancelQueryRequest in, its status out."),
+    ]
+    .map(|(name, text)| ActionType { r#type: name.to_owned(), description: text.to_owned() })
+    .into()
+}
+
+/// Does the action; what it answers with, if anything.
+pub(super) async fn act(context: &Arc<FlightContext>, action: &Action) -> Result<Option<Bytes>, Status> {
+    match action.r#type.as_str() {
+        CREATE_PREPARED => {
+            let request: ActionCreatePreparedStatementRequest = unpack(action)?;
+            let created = prepared::create(context, request).await?;
+            Ok(Some(packed(&created)))
+        }
+        CLOSE_PREPARED => {
+            let request: ActionClosePreparedStatementRequest = unpack(action)?;
+            context.bound.forget(&Statement::of_handle(&request.prepared_statement_handle)?.id);
+            Ok(None)
+        }
+        CANCEL_FLIGHT_INFO => {
+            let request = CancelFlightInfoRequest::decode(action.body.clone()).map_err(|error| malformed(action, &error))?;
+            let info = request.info.ok_or_else(|| Status::invalid_argument("CancelFlightInfo without a FlightInfo"))?;
+            let status = if cancel(context, &info)? { CancelStatus::Cancelled } else { CancelStatus::NotCancellable };
+            let answer = CancelFlightInfoResult { status: status.into() };
+            Ok(Some(Bytes::from(answer.encode_to_vec())))
+        }
+        CANCEL_QUERY => {
+            let request: ActionCancelQueryRequest = unpack(action)?;
+            let info = FlightInfo::decode(request.info).map_err(|error| malformed(action, &error))?;
+            let cancelled = cancel(context, &info)?;
+            let result = if cancelled { CANCEL_RESULT_CANCELLED } else { CANCEL_RESULT_NOT_CANCELLABLE };
+            Ok(Some(packed(&ActionCancelQueryResult { result })))
+        }
+        "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => Err(Status::unimplemented(
+            format!("{}: transactions are not supported; every batch is durable by itself", action.r#type),
+        )),
+        "CreatePreparedSubstraitPlan" => Err(Status::unimplemented("Substrait plans are not supported; send SQL")),
+        "SetSessionOptions" | "GetSessionOptions" | "CloseSession" => {
+            Err(Status::unimplemented(format!("{}: there are no sessions", action.r#type)))
+        }
+        other => Err(Status::unimplemented(format!(
+            "action '{other}' is unknown; actions: {CREATE_PREPARED}, {CLOSE_PREPARED}, {CANCEL_FLIGHT_INFO}, {CANCEL_QUERY}"
+        ))),
+    }
+}
+
+/// Stops the queries behind the tickets of an info; whether one was running.
+fn cancel(context: &FlightContext, info: &FlightInfo) -> Result<bool, Status> {
+    let mut cancelled = false;
+    for ticket in info.endpoint.iter().filter_map(|endpoint| endpoint.ticket.as_ref()) {
+        if let Request::Command(command) = Request::of_ticket(ticket)?
+            && let Command::TicketStatementQuery(ticket) = *command
+        {
+            cancelled |= context.running.cancel(&Statement::of_handle(&ticket.statement_handle)?.id);
+        }
+    }
+    Ok(cancelled)
+}
+
+fn unpack<M: ProstMessageExt>(action: &Action) -> Result<M, Status> {
+    let any = Any::decode(action.body.clone()).map_err(|error| malformed(action, &error))?;
+    any.unpack()
+        .ok()
+        .flatten()
+        .ok_or_else(|| Status::invalid_argument(format!("{}: the body is not {}", action.r#type, M::type_url())))
+}
+
+fn packed<M: ProstMessageExt>(message: &M) -> Bytes {
+    Bytes::from(message.as_any().encode_to_vec())
+}
+
+fn malformed(action: &Action, error: &prost::DecodeError) -> Status {
+    Status::invalid_argument(format!("{}: the body cannot be read: {error}", action.r#type))
+}

@@ -1,0 +1,101 @@
+//! Arrow Flight and Flight SQL: our own `FlightService`. arrow-flight's blanket implementation for Flight SQL hides `GetSchema` and
+//! `PollFlightInfo` and takes every `DoPut` command for SQL, so only its messages and builders are used.
+//!
+//! ```text
+//!  DoPut ── request ─┬─ path ["events"] ─▶ put ───┬─▶ ipc (check, decode) ─▶ Engine::append ─▶ acks in order
+//!                    ├─ CommandStatementIngest ─▶ ingest ─┘
+//!                    └─ CommandPreparedStatementQuery ─▶ prepared (bind)
+//!  GetFlightInfo ── request ─▶ statement (ticket = SQL + parameters) | metadata (ticket = the command)
+//!  DoGet ── request ─┬─ statement ─▶ query ─▶ QueryEngine::execute ─▶ results (types every client reads, 2 MiB messages)
+//!                    └─ metadata
+//!  DoAction ─▶ actions (prepare, close, cancel ─▶ running)
+//! ```
+
+mod service;
+mod request;
+mod ipc;
+mod put;
+mod ingest;
+mod statement;
+mod prepared;
+mod query;
+mod results;
+mod running;
+mod metadata;
+mod sql_info;
+mod xdbc;
+mod actions;
+
+use std::{sync::Arc, time::Duration};
+
+use hexflight_engine::{Engine, TableName, TableSpec};
+use hexflight_planner::QueryEngine;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::Status;
+
+pub(crate) use service::FlightApi;
+
+use self::{ipc::Limits, prepared::BoundParameters, running::RunningQueries};
+
+/// What every call needs; shared by all connections.
+#[derive(Debug)]
+pub(crate) struct FlightContext {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) queries: Arc<QueryEngine>,
+    /// Bounds of what a message may declare.
+    limits: Limits,
+    /// After which a query is stopped.
+    query_timeout: Option<Duration>,
+    /// Parameters of clients that do not send the new handle back.
+    bound: BoundParameters,
+    running: Arc<RunningQueries>,
+    /// The tasks that still make batches durable; shutdown waits for them.
+    pub(crate) puts: TaskTracker,
+    /// Cancelled when no further batches are to be read.
+    pub(crate) draining: CancellationToken,
+}
+
+impl FlightContext {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        queries: Arc<QueryEngine>,
+        max_message_bytes: usize,
+        query_timeout: Option<Duration>,
+    ) -> Self {
+        Self {
+            engine,
+            queries,
+            limits: Limits::of_message(max_message_bytes),
+            query_timeout,
+            bound: BoundParameters::default(),
+            running: Arc::new(RunningQueries::default()),
+            puts: TaskTracker::new(),
+            draining: CancellationToken::new(),
+        }
+    }
+
+    /// Stops every running query with CANCELLED.
+    pub(crate) fn cancel_queries(&self) {
+        self.running.cancel_all();
+    }
+
+    /// The table of that name.
+    fn table(&self, name: &str) -> Result<Arc<TableSpec>, Status> {
+        let tables = self.engine.tables();
+        let found = tables.iter().find(|spec| spec.name().as_str() == name);
+        found.map(Arc::clone).ok_or_else(|| {
+            let known: Vec<&str> = tables.iter().map(|spec| spec.name().as_str()).collect();
+            Status::not_found(format!("table '{name}' does not exist; tables: {}", known.join(", ")))
+        })
+    }
+
+    /// The table a descriptor path names: `["events"]`.
+    fn table_of_path(&self, path: &[String]) -> Result<TableName, Status> {
+        match path {
+            [name] => Ok(self.table(name)?.name().clone()),
+            _ => Err(Status::invalid_argument(format!(
+                "the descriptor path {path:?} must name one table, for example [\"events\"]"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Prepared statements. The handle holds the statement itself, so the server need not remember it; only what a client binds
+//! without taking the new handle back is kept here, bounded and for a time.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use arrow::array::RecordBatch;
+use arrow_flight::{
+    FlightData, IpcMessage, PutResult, SchemaAsIpc,
+    sql::{
+        ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult,
+        CommandPreparedStatementQuery, DoPutPreparedStatementResult,
+    },
+};
+use arrow::{datatypes::Schema, ipc::writer::IpcWriteOptions};
+use bytes::Bytes;
+use prost::Message;
+use tonic::{Status, Streaming};
+
+use super::{
+    FlightContext,
+    ipc::{BatchDecoder, Decoded},
+    put::unread,
+    results::client_schema,
+    statement::Statement,
+};
+use crate::error::query_status;
+
+/// Statements whose parameters are remembered; each holds at most 1 MiB.
+const BOUND_MAX: usize = 256;
+
+/// How long parameters are remembered after their last use.
+const BOUND_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// Parameters by statement id.
+#[derive(Debug, Default)]
+pub(super) struct BoundParameters {
+    by_id: Mutex<HashMap<Bytes, (Vec<FlightData>, Instant)>>,
+}
+
+impl BoundParameters {
+    fn remember(&self, id: Bytes, parameters: Vec<FlightData>, now: Instant) {
+        let mut bound = self.lock();
+        bound.retain(|_, (_, used)| now.saturating_duration_since(*used) < BOUND_FOR);
+        if bound.len() >= BOUND_MAX
+            && !bound.contains_key(&id)
+            && let Some(oldest) = bound.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| id.clone())
+        {
+            bound.remove(&oldest);
+        }
+        bound.insert(id, (parameters, now));
+    }
+
+    fn recall(&self, id: &Bytes, now: Instant) -> Option<Vec<FlightData>> {
+        let mut bound = self.lock();
+        let (parameters, used) = bound.get_mut(id)?;
+        *used = now;
+        Some(parameters.clone())
+    }
+
+    /// Forgets a statement that was closed.
+    pub(super) fn forget(&self, id: &Bytes) {
+        self.lock().remove(id);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Bytes, (Vec<FlightData>, Instant)>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a handle and says what the statement returns and takes.
+pub(super) async fn create(
+    context: &FlightContext,
+    request: ActionCreatePreparedStatementRequest,
+) -> Result<ActionCreatePreparedStatementResult, Status> {
+    if request.transaction_id.is_some_and(|id| !id.is_empty()) {
+        return Err(Status::unimplemented("transactions are not supported"));
+    }
+    let statement = Statement::new(request.query)?;
+    let schema = context.queries.schema(&statement.sql).await.map_err(|error| query_status(&error))?;
+    Ok(ActionCreatePreparedStatementResult {
+        prepared_statement_handle: statement.handle(),
+        dataset_schema: schema_bytes(&client_schema(&schema.result))?,
+        parameter_schema: schema_bytes(&client_schema(&schema.parameters))?,
+    })
+}
+
+/// The schema as an IPC message; nothing where there are no columns.
+pub(super) fn schema_bytes(schema: &Schema) -> Result<Bytes, Status> {
+    if schema.fields().is_empty() {
+        return Ok(Bytes::new());
+    }
+    let options = IpcWriteOptions::default();
+    let IpcMessage(bytes) = SchemaAsIpc::new(schema, &options)
+        .try_into()
+        .map_err(|error| Status::internal(format!("encoding the schema: {error}")))?;
+    Ok(bytes)
+}
+
+/// The statement of a handle, with the parameters it holds or those remembered for it.
+pub(super) fn statement(
+    context: &FlightContext,
+    command: &CommandPreparedStatementQuery,
+) -> Result<Statement, Status> {
+    let mut statement = Statement::of_handle(&command.prepared_statement_handle)?;
+    if statement.parameters.is_empty()
+        && let Some(parameters) = context.bound.recall(&statement.id, Instant::now())
+    {
+        statement.parameters = parameters;
+    }
+    Ok(statement)
+}
+
+/// `DoPut` of parameters: answers with the handle that holds them.
+pub(super) async fn bind(
+    context: &Arc<FlightContext>,
+    command: &CommandPreparedStatementQuery,
+    first: FlightData,
+    messages: Streaming<FlightData>,
+) -> Result<PutResult, Status> {
+    let mut statement = Statement::of_handle(&command.prepared_statement_handle)?;
+    statement.bind(&read_all(context, first, messages).await?)?;
+    context.bound.remember(statement.id.clone(), statement.parameters.clone(), Instant::now());
+    let answer = DoPutPreparedStatementResult { prepared_statement_handle: Some(statement.handle()) };
+    Ok(PutResult { app_metadata: Bytes::from(answer.encode_to_vec()) })
+}
+
+async fn read_all(
+    context: &FlightContext,
+    first: FlightData,
+    mut messages: Streaming<FlightData>,
+) -> Result<Vec<RecordBatch>, Status> {
+    let mut decoder = BatchDecoder::new(context.limits);
+    let mut batches = Vec::new();
+    let (mut next, mut rows) = (Some(first), 0);
+    while let Some(message) = next {
+        let decoded = decoder.decode(message).await;
+        let decoded = decoded.map_err(|error| Status::invalid_argument(format!("parameters: {error}")))?;
+        if let Decoded::Batch(batch) = decoded {
+            rows += batch.num_rows();
+            batches.push(batch);
+        }
+        // `bind` states the rule; this only keeps an endless stream from being collected first.
+        if rows > super::statement::PARAMETER_ROWS_MAX {
+            break;
+        }
+        next = messages.message().await.map_err(|status| unread(&status, context.limits.body_bytes_max))?;
+    }
+    Ok(batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_forgotten_after_a_time_and_when_closed() {
+        let bound = BoundParameters::default();
+        let (start, id) = (Instant::now(), Bytes::from_static(b"a"));
+        bound.remember(id.clone(), vec![FlightData::default()], start);
+        assert!(bound.recall(&id, start).is_some());
+        bound.remember(Bytes::from_static(b"b"), Vec::new(), start + BOUND_FOR);
+        assert!(bound.recall(&id, start).is_none());
+        bound.forget(&Bytes::from_static(b"b"));
+        assert!(bound.recall(&Bytes::from_static(b"b"), start).is_none());
+    }
+
+    #[test]
+    fn the_oldest_gives_way_at_the_limit() {
+        let bound = BoundParameters::default();
+        let start = Instant::now();
+        for index in 0..=BOUND_MAX {
+            let used = start + Duration::from_millis(index as u64);
+            bound.remember(Bytes::from(index.to_be_bytes().to_vec()), Vec::new(), used);
+        }
+        assert_eq!(bound.lock().len(), BOUND_MAX);
+        assert!(bound.recall(&Bytes::from(0_usize.to_be_bytes().to_vec()), start).is_none());
+    }
+}

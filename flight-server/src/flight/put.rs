@@ -1,0 +1,217 @@
+//! `DoPut` into a table: messages → batches → engine, acks in order as batches become durable. Reading goes on while earlier
+//! batches are on their way to the WAL.
+//!
+//! ```text
+//!  messages ─▶ BatchSource::next ─▶ at most 64 pending ─▶ acknowledge ─▶ at most 65,536 waiting ─▶ client
+//! ```
+//! The first bad batch ends the stream; the acks of the batches before it are sent first.
+
+use std::{sync::Arc, time::Instant};
+
+use arrow::array::RecordBatch;
+use arrow_flight::{FlightData, PutResult};
+use bytes::Bytes;
+use futures::{StreamExt, stream::BoxStream};
+use hexflight_engine::{Ack, Engine, PendingAck, TableName};
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, Streaming};
+
+use super::{
+    FlightContext,
+    ipc::{BatchDecoder, Decoded},
+};
+use crate::{error::engine_status, telemetry};
+
+/// Batches of one stream on their way to the WAL: enough to fill several group commits.
+pub(super) const PENDING_MAX: usize = 64;
+
+/// Acks that wait for a client that does not read them. Most clients first write everything and read at the end; a bound this
+/// far away (about 16 MiB) lets them, and still is one.
+const ACKS_WAITING_MAX: usize = 1 << 16;
+
+/// Answers one `DoPut` stream into `table`. `first` is the message that carried the descriptor.
+pub(super) fn put(
+    context: &Arc<FlightContext>,
+    table: TableName,
+    first: FlightData,
+    messages: Streaming<FlightData>,
+) -> BoxStream<'static, Result<PutResult, Status>> {
+    let source = BatchSource::new(context, table, first, messages);
+    let (pending_sender, pending) = mpsc::channel(PENDING_MAX);
+    let (acks_sender, acks) = mpsc::channel(ACKS_WAITING_MAX);
+    context.puts.spawn(async move {
+        tokio::join!(read_batches(source, pending_sender), acknowledge(pending, acks_sender));
+    });
+    ReceiverStream::new(acks).boxed()
+}
+
+/// Reads to the end of the stream, or to the first error, or until nobody wants acks any more.
+async fn read_batches(mut source: BatchSource, pending: mpsc::Sender<Result<PendingBatch, Status>>) {
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = pending.closed() => return,
+            next = source.next() => next,
+        };
+        match next {
+            Ok(Some(batch)) => {
+                if pending.send(Ok(batch)).await.is_err() {
+                    return;
+                }
+            }
+            Ok(None) => return,
+            Err(status) => {
+                // Without a receiver the client is gone, and with it everybody who could read the error.
+                let _gone = pending.send(Err(status)).await;
+                return;
+            }
+        }
+    }
+}
+
+/// Waits for each batch in turn. A client that left early still gets its batches stored: they were taken.
+async fn acknowledge(
+    mut pending: mpsc::Receiver<Result<PendingBatch, Status>>,
+    acks: mpsc::Sender<Result<PutResult, Status>>,
+) {
+    while let Some(batch) = pending.recv().await {
+        let answer = match batch {
+            Ok(batch) => batch.acknowledged().await.map(|ack| put_result(&ack)),
+            Err(status) => Err(status),
+        };
+        let failed = answer.as_ref().err().inspect(|status| telemetry::request_failed(status)).is_some();
+        if acks.send(answer).await.is_err() || failed {
+            return;
+        }
+    }
+}
+
+/// app_metadata of one acknowledged batch.
+#[derive(Serialize)]
+struct AckMetadata<'a> {
+    table: &'a str,
+    rows: usize,
+    stream: String,
+    sequence: u64,
+}
+
+fn put_result(ack: &Ack) -> PutResult {
+    let metadata = AckMetadata {
+        table: ack.table.as_str(),
+        rows: ack.rows,
+        stream: ack.stream.to_string(),
+        sequence: ack.sequence.0,
+    };
+    // Text and numbers always have a JSON form.
+    PutResult { app_metadata: Bytes::from(serde_json::to_vec(&metadata).unwrap_or_default()) }
+}
+
+/// A batch on its way to the WAL.
+#[derive(Debug)]
+pub(super) struct PendingBatch {
+    ack: PendingAck,
+    index: usize,
+    bytes: usize,
+    read_at: Instant,
+}
+
+impl PendingBatch {
+    /// Waits until the batch is durable.
+    pub(super) async fn acknowledged(self) -> Result<Ack, Status> {
+        let ack = self.ack.wait().await.map_err(|error| at_batch(self.index, &engine_status(&error)))?;
+        telemetry::batch_acknowledged(ack.rows, self.bytes, self.read_at.elapsed());
+        Ok(ack)
+    }
+}
+
+/// The batches of one stream, handed to the engine in order.
+pub(super) struct BatchSource {
+    engine: Arc<Engine>,
+    table: TableName,
+    draining: CancellationToken,
+    decoder: BatchDecoder,
+    first: Option<FlightData>,
+    messages: Streaming<FlightData>,
+    max_message_bytes: usize,
+    /// Batches seen; the first is 1.
+    index: usize,
+}
+
+impl BatchSource {
+    pub(super) fn new(
+        context: &FlightContext,
+        table: TableName,
+        first: FlightData,
+        messages: Streaming<FlightData>,
+    ) -> Self {
+        Self {
+            engine: Arc::clone(&context.engine),
+            table,
+            draining: context.draining.clone(),
+            decoder: BatchDecoder::new(context.limits),
+            first: Some(first),
+            messages,
+            max_message_bytes: context.limits.body_bytes_max,
+            index: 0,
+        }
+    }
+
+    /// Takes the next batch over into the engine; `None` at the end of the stream.
+    pub(super) async fn next(&mut self) -> Result<Option<PendingBatch>, Status> {
+        while let Some(message) = self.next_message().await? {
+            let (read_at, bytes) = (Instant::now(), message.data_body.len());
+            let decoded = self.decoder.decode(message).await;
+            let decoded = decoded.map_err(|error| {
+                at_batch(self.index + 1, &Status::invalid_argument(error.to_string()))
+            })?;
+            if let Decoded::Batch(batch) = decoded {
+                self.index += 1;
+                let ack = self.append(&batch).await.map_err(|status| at_batch(self.index, &status))?;
+                return Ok(Some(PendingBatch { ack, index: self.index, bytes, read_at }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn append(&self, batch: &RecordBatch) -> Result<PendingAck, Status> {
+        if batch.num_rows() == 0 {
+            return Err(Status::invalid_argument("the batch is empty; send batches with at least one row"));
+        }
+        self.engine.append(&self.table, batch).await.map_err(|error| engine_status(&error))
+    }
+
+    async fn next_message(&mut self) -> Result<Option<FlightData>, Status> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        tokio::select! {
+            biased;
+            () = self.draining.cancelled() => Err(Status::unavailable(
+                "the server is shutting down; batches without an acknowledgement must be sent again",
+            )),
+            message = self.messages.message() => message.map_err(|status| unread(&status, self.max_message_bytes)),
+        }
+    }
+}
+
+/// The status with the number of the batch in front; code, details and retry hint stay.
+fn at_batch(index: usize, status: &Status) -> Status {
+    let message = format!("batch {index}: {}", status.message());
+    let details = Bytes::copy_from_slice(status.details());
+    Status::with_details_and_metadata(status.code(), message, details, status.metadata().clone())
+}
+
+/// What a message that could not be read means to its sender. tonic calls one over the limit OUT_OF_RANGE, which says nothing
+/// about how to go on.
+pub(super) fn unread(status: &Status, max_message_bytes: usize) -> Status {
+    if status.code() == Code::OutOfRange {
+        return Status::invalid_argument(format!(
+            "the message is larger than the limit of {max_message_bytes} bytes (max_message): {}; send smaller batches",
+            status.message()
+        ));
+    }
+    status.clone()
+}

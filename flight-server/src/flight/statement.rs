@@ -1,0 +1,140 @@
+//! `Statement`: SQL and its parameters, as they travel in tickets and handles. Nothing of a query is kept on the server between
+//! calls: a ticket works after a restart, on another node, and twice.
+
+use arrow::{array::RecordBatch, compute::concat_batches};
+use arrow_flight::{
+    FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, Ticket,
+    sql::{ProstMessageExt, TicketStatementQuery},
+    utils::batches_to_flight_data,
+};
+use bytes::Bytes;
+use prost::Message;
+use tonic::Status;
+use uuid::Uuid;
+
+use super::{
+    FlightContext,
+    ipc::{BatchDecoder, Decoded, Limits},
+    results::{client_batch, client_schema},
+};
+use crate::error::query_status;
+
+/// Longest statement. A ticket holds it, and must fit a message of 4 MiB. **Units**: bytes.
+const SQL_BYTES_MAX: usize = 1 << 20;
+
+/// Parameters of a statement, encoded. **Units**: bytes.
+const PARAMETERS_BYTES_MAX: usize = 1 << 20;
+
+/// Rows of parameters: the statement runs once for each.
+pub(super) const PARAMETER_ROWS_MAX: usize = 1_000;
+
+/// A statement with what is bound to it; the content of tickets and of prepared-statement handles.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Statement {
+    /// The text.
+    #[prost(string, tag = "1")]
+    pub(super) sql: String,
+    /// Names the query, so that it can be cancelled, or the prepared statement.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) id: Bytes,
+    /// Schema and batch of the parameters; empty when none are bound.
+    #[prost(message, repeated, tag = "3")]
+    pub(super) parameters: Vec<FlightData>,
+}
+
+impl Statement {
+    /// A statement with a new id and no parameters.
+    pub(super) fn new(sql: String) -> Result<Self, Status> {
+        if sql.len() > SQL_BYTES_MAX {
+            return Err(Status::invalid_argument(format!(
+                "the statement has {} bytes, the limit is {SQL_BYTES_MAX}",
+                sql.len()
+            )));
+        }
+        let id = Bytes::copy_from_slice(Uuid::new_v4().as_bytes());
+        Ok(Self { sql, id, parameters: Vec::new() })
+    }
+
+    /// Reads a handle that [`Statement::handle`] made.
+    pub(super) fn of_handle(handle: &[u8]) -> Result<Self, Status> {
+        Self::decode(handle)
+            .ok()
+            .filter(|statement| !statement.sql.is_empty() && statement.id.len() == size_of::<Uuid>())
+            .ok_or_else(|| Status::invalid_argument("the statement handle was not made by this service"))
+    }
+
+    /// The statement as bytes, for a ticket or a client's prepared statement.
+    pub(super) fn handle(&self) -> Bytes {
+        Bytes::from(self.encode_to_vec())
+    }
+
+    /// The ticket that runs the statement.
+    pub(super) fn ticket(&self) -> Ticket {
+        let ticket = TicketStatementQuery { statement_handle: self.handle() };
+        Ticket { ticket: Bytes::from(ticket.as_any().encode_to_vec()) }
+    }
+
+    /// Binds parameters, replacing earlier ones.
+    pub(super) fn bind(&mut self, batches: &[RecordBatch]) -> Result<(), Status> {
+        self.parameters = encode_parameters(batches)?;
+        Ok(())
+    }
+
+    /// The bound parameters. They come from a client, so they are checked like any other message.
+    pub(super) fn bound_parameters(&self) -> Result<Option<RecordBatch>, Status> {
+        let mut decoder = BatchDecoder::new(Limits::of_message(PARAMETERS_BYTES_MAX));
+        for message in &self.parameters {
+            let decoded =
+                decoder.decode_here(message).map_err(|error| Status::invalid_argument(format!("parameters: {error}")))?;
+            if let Decoded::Batch(batch) = decoded {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn encode_parameters(batches: &[RecordBatch]) -> Result<Vec<FlightData>, Status> {
+    let invalid = |detail: String| Status::invalid_argument(format!("parameters: {detail}"));
+    let Some(first) = batches.first() else { return Ok(Vec::new()) };
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    if rows > PARAMETER_ROWS_MAX {
+        return Err(invalid(format!(
+            "{rows} rows are bound, the limit is {PARAMETER_ROWS_MAX}: the statement runs once for each"
+        )));
+    }
+    let batch = concat_batches(&first.schema(), batches).map_err(|error| invalid(error.to_string()))?;
+    let schema = client_schema(&batch.schema());
+    let batch = client_batch(&batch, &schema).map_err(|error| invalid(error.to_string()))?;
+    let encoded = batches_to_flight_data(&schema, vec![batch]).map_err(|error| invalid(error.to_string()))?;
+    let bytes: usize = encoded.iter().map(Message::encoded_len).sum();
+    if bytes > PARAMETERS_BYTES_MAX {
+        return Err(invalid(format!("{bytes} bytes are bound, the limit is {PARAMETERS_BYTES_MAX}")));
+    }
+    Ok(encoded)
+}
+
+/// Plans as far as the schema and returns one endpoint whose ticket runs the statement.
+pub(super) async fn flight_info(
+    context: &FlightContext,
+    statement: &Statement,
+    descriptor: FlightDescriptor,
+) -> Result<FlightInfo, Status> {
+    let info = FlightInfo::new()
+        .with_descriptor(descriptor)
+        .with_endpoint(FlightEndpoint::new().with_ticket(statement.ticket()));
+    let schema = context.queries.schema(&statement.sql).await.map_err(|error| query_status(&error))?;
+    if !statement.parameters.is_empty() {
+        // Values can change a type (SELECT $1): the stream alone knows, and some clients insist that both agree.
+        return Ok(info);
+    }
+    if let Some(parameter) = schema.parameters.fields().first() {
+        return Err(Status::invalid_argument(format!(
+            "the statement has {} parameters and none are bound, the first is {}; prepare it and bind values",
+            schema.parameters.fields().len(),
+            parameter.name()
+        )));
+    }
+    info.try_with_schema(&client_schema(&schema.result))
+        .map_err(|error| Status::internal(format!("encoding the schema: {error}")))
+}

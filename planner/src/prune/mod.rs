@@ -1,0 +1,11 @@
+//! Which files and memory batches a predicate cannot match, and why. Failing to prune is never an error.
+
+mod cause;
+mod pruner;
+mod file_statistics;
+mod zone_statistics;
+
+pub(crate) use cause::{CAUSES, Cause};
+pub(crate) use file_statistics::FileStatistics;
+pub(crate) use pruner::Pruner;
+pub(crate) use zone_statistics::ZoneStatistics;

@@ -1,0 +1,12 @@
+//! The front of the planner: [`QueryEngine`] with its options, its threads and the stream of a running query.
+
+mod options;
+mod engine;
+mod runtime;
+mod stream;
+mod parameters;
+
+pub use engine::{LogicalSchema, QueryEngine};
+pub use options::QueryOptions;
+pub use parameters::params_of_row;
+pub use stream::QueryStream;

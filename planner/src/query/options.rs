@@ -1,0 +1,48 @@
+//! `QueryOptions`: every limit of the read path, with its default.
+
+use std::{num::NonZeroUsize, path::PathBuf, thread::available_parallelism};
+
+/// Settings of a [`QueryEngine`](crate::QueryEngine); `QueryOptions::default()` is what `hexflight serve` uses.
+#[derive(Debug, Clone)]
+pub struct QueryOptions {
+    /// Threads that plan and run queries, and partitions of a large scan.
+    pub target_partitions: usize,
+    /// Rows of a batch between operators.
+    pub batch_rows: usize,
+    /// Share of the engine's memory budget that all queries together may hold, 0 to 1.
+    pub memory_share: f64,
+    /// Limit on cached Parquet footers and page indexes. **Units**: bytes.
+    pub metadata_cache_bytes: usize,
+    /// Where sorts and aggregates spill; `None`: they do not, and fail when memory is used up.
+    pub spill_directory: Option<PathBuf>,
+    /// Limit on what is spilled at once. **Units**: bytes.
+    pub spill_bytes_max: u64,
+    /// Longest SQL text. **Units**: bytes.
+    pub sql_bytes_max: usize,
+    /// Most tokens of a SQL text.
+    pub sql_tokens_max: usize,
+    /// Deepest nesting that the parser follows.
+    pub sql_depth_max: usize,
+    /// Stack of each query thread; the recursion of planning is bounded to fit. **Units**: bytes.
+    pub stack_bytes: usize,
+    /// Batches of a result that wait for the client.
+    pub stream_batches_max: usize,
+}
+
+impl Default for QueryOptions {
+    fn default() -> Self {
+        Self {
+            target_partitions: available_parallelism().map_or(1, NonZeroUsize::get),
+            batch_rows: 8_192,
+            memory_share: 0.6,
+            metadata_cache_bytes: 64 << 20,
+            spill_directory: None,
+            spill_bytes_max: 4 << 30,
+            sql_bytes_max: 1 << 20,
+            sql_tokens_max: 20_000,
+            sql_depth_max: 128,
+            stack_bytes: 64 << 20,
+            stream_batches_max: 4,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `QueryRuntime`: the threads that plan and run queries, apart from those that serve the network.
+
+use std::{future::Future, sync::Arc};
+
+use arrow::array::RecordBatch;
+use datafusion::{
+    error::{DataFusionError, Result},
+    execution::{SendableRecordBatchStream, TaskContext},
+    physical_plan::{ExecutionPlan, execute_stream},
+};
+use futures::StreamExt;
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::mpsc,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{QueryOptions, QueryStream};
+
+/// Threads for blocking file reads, shared by all queries.
+const BLOCKING_THREADS_MAX: usize = 64;
+
+/// A tokio runtime with large stacks, shut down without waiting when dropped.
+#[derive(Debug)]
+pub(super) struct QueryRuntime {
+    /// `None` only while being dropped.
+    runtime: Option<Runtime>,
+    handle: tokio::runtime::Handle,
+    stream_batches_max: usize,
+}
+
+impl QueryRuntime {
+    pub(super) fn new(options: &QueryOptions) -> Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(options.target_partitions.max(1))
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .thread_name("hexflight-query")
+            .thread_stack_size(options.stack_bytes)
+            .enable_all()
+            .build()?;
+        let handle = runtime.handle().clone();
+        Ok(Self { runtime: Some(runtime), handle, stream_batches_max: options.stream_batches_max.max(1) })
+    }
+
+    /// Runs `work` on a query thread. **Cancellation**: dropping the future aborts it at its next await.
+    pub(super) async fn run<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        AbortOnDropHandle::new(self.handle.spawn(work))
+            .await
+            .map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?
+    }
+
+    /// Starts a plan; its batches wait in a bounded channel.
+    pub(super) fn start(&self, plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> QueryStream {
+        let schema = plan.schema();
+        let (sender, receiver) = mpsc::channel(self.stream_batches_max);
+        let task = self.handle.spawn(async move {
+            match execute_stream(plan, context) {
+                Ok(stream) => forward(stream, sender).await,
+                Err(error) => drop(sender.send(Err(error)).await),
+            }
+        });
+        QueryStream::new(schema, receiver, AbortOnDropHandle::new(task))
+    }
+}
+
+/// Stops at the first error and when nobody listens any more.
+async fn forward(mut stream: SendableRecordBatchStream, sender: mpsc::Sender<Result<RecordBatch>>) {
+    while let Some(item) = stream.next().await {
+        let failed = item.is_err();
+        if sender.send(item).await.is_err() || failed {
+            return;
+        }
+    }
+}
+
+impl Drop for QueryRuntime {
+    /// A runtime must not block in its drop: the engine may be dropped inside another runtime.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

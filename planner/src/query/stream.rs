@@ -1,0 +1,72 @@
+//! `QueryStream`: the batches of a running query. Dropping it aborts the query's tasks and gives back its memory.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use datafusion::{
+    error::{DataFusionError, Result},
+    execution::RecordBatchStream,
+};
+use futures::{FutureExt, Stream};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+/// The result of a query, batch by batch.
+///
+/// **Cancellation**: dropping the stream stops the query; its memory is given back as soon as its tasks have noticed.
+pub struct QueryStream {
+    schema: SchemaRef,
+    batches: mpsc::Receiver<Result<RecordBatch>>,
+    /// Pushes into `batches`; `None` once its end has been seen.
+    task: Option<AbortOnDropHandle<()>>,
+}
+
+impl QueryStream {
+    pub(super) fn new(
+        schema: SchemaRef,
+        batches: mpsc::Receiver<Result<RecordBatch>>,
+        task: AbortOnDropHandle<()>,
+    ) -> Self {
+        Self { schema, batches, task: Some(task) }
+    }
+
+    /// Columns of every batch.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+}
+
+impl fmt::Debug for QueryStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueryStream")
+            .field("schema", &self.schema)
+            .field("running", &self.task.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stream for QueryStream {
+    type Item = Result<RecordBatch>;
+
+    /// A closed channel means the end only when the task returned: after a panic it is an error, never a short answer.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(item) = ready!(self.batches.poll_recv(cx)) {
+            return Poll::Ready(Some(item));
+        }
+        let Some(task) = self.task.as_mut() else { return Poll::Ready(None) };
+        let end = ready!(task.poll_unpin(cx));
+        self.task = None;
+        Poll::Ready(end.err().map(|error| Err(DataFusionError::ExecutionJoin(Box::new(error)))))
+    }
+}
+
+impl RecordBatchStream for QueryStream {
+    fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+}

@@ -1,0 +1,60 @@
+//! Filters that tighten while the query runs (a top-k's threshold, the keys of a join's other side), asked of zone maps.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::{
+    error::Result,
+    physical_expr::{PhysicalExpr, conjunction, expressions::DynamicFilterTracking},
+    physical_expr_common::physical_expr::{snapshot_generation, snapshot_physical_expr},
+    physical_plan::filter_pushdown::ChildPushdownResult,
+};
+use hexflight_engine::ZoneMap;
+
+use crate::prune::{Pruner, ZoneStatistics};
+
+/// The state of dynamic filters as of the last look.
+#[derive(Debug)]
+pub(super) struct DynamicPruner {
+    filters: Vec<Arc<dyn PhysicalExpr>>,
+    schema: SchemaRef,
+    generation: u64,
+    pruner: Pruner,
+}
+
+impl DynamicPruner {
+    /// `filters` are over the columns of `schema`; `None` without filters.
+    pub(super) fn new(filters: &[Arc<dyn PhysicalExpr>], schema: &SchemaRef) -> Option<Self> {
+        (!filters.is_empty()).then(|| Self {
+            filters: filters.to_vec(),
+            schema: Arc::clone(schema),
+            generation: 0,
+            pruner: Pruner::default(),
+        })
+    }
+
+    /// Whether the filters, as they are now, exclude every row of a batch.
+    pub(super) fn excludes(&mut self, zone: &ZoneMap) -> Result<bool> {
+        // Generations only grow, so their sum changes whenever one of them does.
+        let generation = self.filters.iter().map(snapshot_generation).fold(0, u64::wrapping_add);
+        if generation != self.generation {
+            let current = self.filters.iter().map(|filter| snapshot_physical_expr(Arc::clone(filter)));
+            let current = conjunction(current.collect::<Result<Vec<_>>>()?);
+            self.pruner = Pruner::new(&current, &self.schema);
+            self.generation = generation;
+        }
+        let verdicts = self.pruner.prune(&ZoneStatistics::new(Arc::clone(&self.schema), vec![zone]));
+        Ok(verdicts.iter().all(Option::is_some))
+    }
+}
+
+/// The filters of operators above that tighten while the query runs, without those that do not.
+pub(super) fn only_dynamic(filters: &ChildPushdownResult) -> ChildPushdownResult {
+    let parent_filters = filters
+        .parent_filters
+        .iter()
+        .filter(|parent| DynamicFilterTracking::classify(&parent.filter).contains_dynamic_filter())
+        .cloned()
+        .collect();
+    ChildPushdownResult { parent_filters, self_filters: Vec::new() }
+}

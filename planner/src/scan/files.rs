@@ -1,0 +1,94 @@
+//! The Parquet part of a scan: DataFusion's own `ParquetSource` over the kept files, with our projection and predicate. It
+//! prunes row groups and pages, filters while decoding, and takes footers from the session's cache. Nothing is listed.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use chrono::DateTime;
+use datafusion::{
+    catalog::Session,
+    common::{config::TableParquetOptions, internal_err},
+    datasource::{
+        listing::PartitionedFile,
+        physical_plan::{
+            FileGroup, FileScanConfigBuilder, FileSource, ParquetSource, parquet::CachedParquetFileReaderFactory,
+        },
+        source::DataSourceExec,
+    },
+    error::Result,
+    execution::object_store::ObjectStoreUrl,
+    physical_expr::{PhysicalExpr, split_conjunction},
+    physical_plan::{ExecutionPlan, filter_pushdown::PushedDown},
+};
+use hexflight_engine::DataFile;
+use object_store::ObjectMeta;
+
+use crate::session::STORE_URL;
+
+/// What to read of which files.
+pub(super) struct FilesRequest<'a> {
+    pub(super) schema: &'a SchemaRef,
+    pub(super) files: &'a [Arc<DataFile>],
+    pub(super) projection: &'a [usize],
+    pub(super) predicate: Option<&'a Arc<dyn PhysicalExpr>>,
+    pub(super) limit: Option<usize>,
+    pub(super) partitions: usize,
+}
+
+/// Plans the reading of at least one file, in at most the partitions asked for.
+///
+/// # Errors
+/// `Internal` should the Parquet reader not take a part of the predicate: rows would come through unfiltered.
+pub(super) fn plan_files(request: &FilesRequest<'_>, state: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+    let url = ObjectStoreUrl::parse(STORE_URL)?;
+    let source = filtered(parquet_source(request.schema, &url, state)?, request.predicate, state)?;
+    let files = request.files.iter().map(|file| partitioned_file(file)).collect();
+    let config = FileScanConfigBuilder::new(url, source)
+        .with_file_group(FileGroup::new(files))
+        .with_projection_indices(Some(request.projection.to_vec()))?
+        .with_limit(request.limit)
+        .build();
+    let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
+    Ok(scan.repartitioned(request.partitions, state.config_options())?.unwrap_or(scan))
+}
+
+fn parquet_source(schema: &SchemaRef, url: &ObjectStoreUrl, state: &dyn Session) -> Result<Arc<dyn FileSource>> {
+    let env = state.runtime_env();
+    let reader = CachedParquetFileReaderFactory::new(
+        env.object_store(url)?,
+        env.cache_manager.get_file_metadata_cache(),
+    );
+    let options = TableParquetOptions {
+        global: state.config_options().execution.parquet.clone(),
+        ..TableParquetOptions::default()
+    };
+    let source = ParquetSource::new(Arc::clone(schema))
+        .with_table_parquet_options(options)
+        .with_parquet_file_reader_factory(Arc::new(reader));
+    Ok(Arc::new(source))
+}
+
+/// The scan promises that every filter is applied exactly, so each conjunct must be accepted as one that is.
+fn filtered(
+    source: Arc<dyn FileSource>,
+    predicate: Option<&Arc<dyn PhysicalExpr>>,
+    state: &dyn Session,
+) -> Result<Arc<dyn FileSource>> {
+    let Some(predicate) = predicate else { return Ok(source) };
+    let conjuncts = split_conjunction(predicate).into_iter().map(Arc::clone).collect();
+    let pushed = source.try_pushdown_filters(conjuncts, state.config_options())?;
+    if pushed.filters.iter().any(|taken| matches!(taken, PushedDown::No)) {
+        return internal_err!("the Parquet reader did not take all of the predicate {predicate}");
+    }
+    Ok(pushed.updated_node.unwrap_or(source))
+}
+
+fn partitioned_file(file: &DataFile) -> PartitionedFile {
+    PartitionedFile::new_from_meta(ObjectMeta {
+        location: file.location.clone(),
+        last_modified: DateTime::from_timestamp_millis(file.modified_ms).unwrap_or_default(),
+        size: file.size_bytes,
+        e_tag: None,
+        version: None,
+    })
+}

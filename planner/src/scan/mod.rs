@@ -1,0 +1,17 @@
+//! The one leaf of every plan: [`SegmentScanExec`] reads a snapshot's memory batches and Parquet files behind one schema.
+//!
+//! `prune` (what cannot match is left out) → `layout` (what is left is spread over partitions) → per partition `memory` then
+//! `files`. Every row it emits satisfies the whole predicate. Row order is not promised.
+
+mod exec;
+mod prune_sources;
+mod layout;
+mod memory;
+mod dynamic;
+mod files;
+mod limit;
+mod scan_metrics;
+mod scan_statistics;
+
+pub use exec::SegmentScanExec;
+pub(crate) use exec::ScanRequest;

@@ -1,0 +1,67 @@
+//! What is left of a snapshot once its statistics have been asked, and the counts that EXPLAIN shows.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use datafusion::physical_expr::PhysicalExpr;
+use hexflight_engine::{DataFile, MemoryBatch, Snapshot};
+
+use crate::prune::{Cause, FileStatistics, Pruner, ZoneStatistics};
+
+/// Files and memory batches that may hold matching rows.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) files: Vec<Arc<DataFile>>,
+    /// Newest first: queries mostly ask for the latest, and a top-k filter then excludes the rest.
+    pub(super) memory: Vec<Arc<MemoryBatch>>,
+    pub(super) file_counts: PruneCounts,
+    pub(super) memory_counts: PruneCounts,
+}
+
+/// How many there were and what excluded how many.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct PruneCounts {
+    pub(super) total: usize,
+    pub(super) pruned: BTreeMap<Cause, usize>,
+}
+
+impl Kept {
+    /// Applies a predicate over the table's columns to everything in a snapshot.
+    pub(super) fn of(snapshot: &Snapshot, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Self {
+        let schema = snapshot.spec().query_schema();
+        let pruner = predicate.map(|predicate| Pruner::new(predicate, schema)).unwrap_or_default();
+
+        let files = snapshot.files();
+        let verdicts = pruner.prune(&FileStatistics::new(Arc::clone(schema), files));
+        let (files, file_counts) = keep(files.iter(), verdicts);
+
+        let memory: Vec<_> = snapshot.memory().collect();
+        let zones = memory.iter().map(|batch| batch.zone()).collect();
+        let verdicts = pruner.prune(&ZoneStatistics::new(Arc::clone(schema), zones));
+        let (mut memory, memory_counts) = keep(memory.into_iter(), verdicts);
+        memory.reverse();
+
+        Self { files, memory, file_counts, memory_counts }
+    }
+}
+
+fn keep<'a, T: 'a>(
+    items: impl Iterator<Item = &'a Arc<T>>,
+    verdicts: Vec<Option<Cause>>,
+) -> (Vec<Arc<T>>, PruneCounts) {
+    let mut counts = PruneCounts { total: verdicts.len(), pruned: BTreeMap::new() };
+    let mut kept = Vec::with_capacity(verdicts.len());
+    for (item, verdict) in items.zip(verdicts) {
+        match verdict {
+            None => kept.push(Arc::clone(item)),
+            Some(cause) => *counts.pruned.entry(cause).or_default() += 1,
+        }
+    }
+    (kept, counts)
+}
+
+/// `kept/total`.
+impl fmt::Display for PruneCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.total - self.pruned.values().sum::<usize>(), self.total)
+    }
+}

@@ -1,0 +1,7 @@
+//! The session that every query clones: functions, settings, memory pool, caches.
+
+mod pool;
+mod template;
+
+pub(crate) use template::{STORE_URL, query_state, template};
+pub use template::{CATALOG_NAME, SCHEMA_NAME};

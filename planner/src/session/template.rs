@@ -1,0 +1,107 @@
+//! The template `SessionState`: built once, cloned for each query.
+
+use std::sync::Arc;
+
+use datafusion::{
+    catalog::CatalogProviderList,
+    common::config::Dialect,
+    config::ConfigOptions,
+    error::{DataFusionError, Result},
+    execution::{
+        SessionState, SessionStateBuilder,
+        cache::cache_manager::CacheManagerConfig,
+        disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        object_store::ObjectStoreUrl,
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
+    },
+    prelude::SessionConfig,
+};
+use hexflight_engine::Engine;
+
+use super::pool::BudgetPool;
+use crate::{catalog::QueryCatalogs, query::QueryOptions};
+
+/// Name of the one catalog.
+pub const CATALOG_NAME: &str = "hexflight";
+
+/// Name of the schema that holds the tables.
+pub const SCHEMA_NAME: &str = "public";
+
+/// Under which URL the engine's store is known to scans; never seen outside.
+pub(crate) const STORE_URL: &str = "hexflight://store/";
+
+/// Builds the state that queries are cloned from.
+///
+/// # Errors
+/// `Configuration` for options out of range.
+pub(crate) fn template(engine: &Arc<Engine>, options: &QueryOptions) -> Result<SessionState> {
+    let mut state = SessionStateBuilder::new()
+        .with_config(session_config(options)?)
+        .with_runtime_env(Arc::new(runtime_env(engine, options)?))
+        .with_catalog_list(Arc::new(QueryCatalogs::schema_only(engine)))
+        .with_default_features()
+        .build();
+    datafusion_functions_json::register_all(&mut state)?;
+    Ok(state)
+}
+
+/// A state for one query: its own catalogs and its own `now()`.
+pub(crate) fn query_state(
+    template: &SessionState,
+    catalogs: Arc<dyn CatalogProviderList>,
+) -> SessionState {
+    let mut state = template.clone();
+    state.register_catalog_list(catalogs);
+    state.mark_start_execution();
+    state
+}
+
+fn session_config(options: &QueryOptions) -> Result<SessionConfig> {
+    if options.target_partitions == 0 || options.batch_rows == 0 {
+        return Err(DataFusionError::Configuration(format!(
+            "target_partitions {} and batch_rows {} must be at least 1",
+            options.target_partitions, options.batch_rows
+        )));
+    }
+    let mut config = SessionConfig::new()
+        .with_target_partitions(options.target_partitions)
+        .with_batch_size(options.batch_rows)
+        .with_information_schema(true)
+        .with_create_default_catalog_and_schema(false)
+        .with_default_catalog_and_schema(CATALOG_NAME, SCHEMA_NAME);
+    set_engine_options(config.options_mut());
+    Ok(config)
+}
+
+fn set_engine_options(config: &mut ConfigOptions) {
+    config.sql_parser.dialect = Dialect::PostgreSQL;
+    config.execution.time_zone = Some("UTC".to_owned());
+    config.execution.parquet.pushdown_filters = true;
+    config.execution.parquet.reorder_filters = true;
+    config.execution.parquet.enable_page_index = true;
+    // Our scan spreads its work over the partitions by itself; a second spread would only copy.
+    config.optimizer.enable_round_robin_repartition = false;
+}
+
+fn runtime_env(engine: &Arc<Engine>, options: &QueryOptions) -> Result<RuntimeEnv> {
+    let pool = BudgetPool::new(Arc::clone(engine.budget()), options.memory_share);
+    let spill = options
+        .spill_directory
+        .as_ref()
+        .map_or(DiskManagerMode::Disabled, |path| DiskManagerMode::Directories(vec![path.clone()]));
+    let disk = DiskManagerBuilder::default()
+        .with_mode(spill)
+        .with_max_temp_directory_size(options.spill_bytes_max);
+    let caches = CacheManagerConfig::default()
+        .with_list_files_cache_limit(0)
+        .with_file_statistics_cache_limit(0)
+        .with_metadata_cache_limit(options.metadata_cache_bytes);
+    let env = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(disk)
+        .with_cache_manager(caches)
+        .build()?;
+    let url = ObjectStoreUrl::parse(STORE_URL)?;
+    env.register_object_store(url.as_ref(), engine.store().object_store());
+    Ok(env)
+}

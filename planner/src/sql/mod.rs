@@ -1,0 +1,9 @@
+//! From SQL text to a bound logical plan: bounds, parameters, the statements that are allowed.
+
+mod limits;
+mod placeholder;
+mod statement;
+mod plan;
+
+pub(crate) use limits::SqlLimits;
+pub(crate) use plan::{bind, logical_plan, parameter_schema};

@@ -1,0 +1,101 @@
+//! Text → tokens → statement → logical plan, and the parameters of that plan.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::{
+    common::{ParamValues, ScalarValue, plan_err},
+    error::Result,
+    execution::{SessionState, context::SQLOptions},
+    logical_expr::LogicalPlan,
+    sql::{
+        parser::{DFParserBuilder, Statement},
+        sqlparser::dialect::PostgreSqlDialect,
+    },
+};
+
+use super::{
+    limits::SqlLimits,
+    placeholder::number_placeholders,
+    statement::{check_allowed, statement_name},
+};
+
+/// The dialect that has the JSON operators.
+const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
+
+/// Parses and plans one statement that only reads.
+///
+/// # Errors
+/// `SQL` for syntax, `Plan` for everything else that is wrong with the text.
+pub(crate) async fn logical_plan(
+    state: &SessionState,
+    sql: &str,
+    limits: &SqlLimits,
+) -> Result<LogicalPlan> {
+    let statement = parse(sql, limits)?;
+    let plan = state.statement_to_plan(statement).await?;
+    let read_only =
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    read_only.verify_plan(&plan)?;
+    Ok(plan)
+}
+
+fn parse(sql: &str, limits: &SqlLimits) -> Result<Statement> {
+    let tokens = number_placeholders(limits.tokens(sql, &DIALECT)?, &DIALECT)?;
+    let name = statement_name(&tokens);
+    let mut parser = DFParserBuilder::new(tokens)
+        .with_dialect(&DIALECT)
+        .with_recursion_limit(limits.depth_max)
+        .build()?;
+    let mut statements = parser.parse_statements()?;
+    if statements.len() > 1 {
+        return plan_err!("{} statements given; send them one at a time", statements.len());
+    }
+    let Some(statement) = statements.pop_front() else { return plan_err!("no statement given") };
+    check_allowed(&statement, &name)?;
+    Ok(statement)
+}
+
+/// Puts values in the place of parameters.
+///
+/// # Errors
+/// `Plan` when a parameter has no value or a value no parameter.
+pub(crate) fn bind(plan: LogicalPlan, params: Vec<ScalarValue>) -> Result<LogicalPlan> {
+    let expected = parameter_count(&plan)?;
+    if expected != params.len() {
+        return plan_err!("the statement has {expected} parameters, {} values were given", params.len());
+    }
+    if params.is_empty() {
+        return Ok(plan);
+    }
+    plan.with_param_values(ParamValues::from(params))
+}
+
+/// Parameters in order, as far as their types are known.
+///
+/// # Errors
+/// `Plan` for a parameter that is not `?` or `$n`, or that is used with two types.
+pub(crate) fn parameter_schema(plan: &LogicalPlan) -> Result<SchemaRef> {
+    let types = plan.get_parameter_types()?;
+    let fields = (1..=parameter_count(plan)?).map(|number| {
+        let name = format!("${number}");
+        let known = types.get(&name).cloned().flatten();
+        Field::new(name, known.unwrap_or(DataType::Null), true)
+    });
+    Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+}
+
+/// The highest number used: `$2` alone still has a first parameter.
+fn parameter_count(plan: &LogicalPlan) -> Result<usize> {
+    let mut count = 0;
+    for name in plan.get_parameter_names()? {
+        match name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()) {
+            Some(number) if number <= PARAMETERS_MAX => count = count.max(number),
+            _ => return plan_err!("parameter {name}: write parameters as ? or $1 to ${PARAMETERS_MAX}"),
+        }
+    }
+    Ok(count)
+}
+
+/// Most parameters of a statement; `$4000000000` must not make as many fields.
+const PARAMETERS_MAX: usize = 10_000;
