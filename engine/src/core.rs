@@ -19,7 +19,7 @@ use crate::{
     memory::{Generation, MemoryBatch},
     schema::{Sequence, StreamId, TableName, TableSpec},
     store::Store,
-    table::DeltaLog,
+    table::{DeltaLog, delete_orphans},
     view::TableView,
     wal::{self, Publisher, Stall},
 };
@@ -209,6 +209,17 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Deletes what flushes that were cut off have left. Only a missed clean-up when it fails.
+    pub(crate) async fn delete_orphans(&self) {
+        for table in self.tables.values() {
+            match delete_orphans(&table.log, &table.view.snapshot().table).await {
+                Ok(0) => {}
+                Ok(files) => tracing::info!(files, table = %table.spec.name(), "deleted orphaned files"),
+                Err(error) => tracing::warn!(%error, "cannot look for orphaned files"),
+            }
+        }
     }
 
     /// Begins to look after a new stream's WAL.

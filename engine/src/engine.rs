@@ -136,6 +136,7 @@ pub struct Engine {
 struct Tasks {
     writer: JoinHandle<WriterEnd>,
     flusher: JoinHandle<()>,
+    orphans: JoinHandle<()>,
 }
 
 impl Engine {
@@ -159,6 +160,10 @@ impl Engine {
         let tasks = Tasks {
             writer: tokio::spawn(watched(Arc::clone(&core), writer.run(append_inbox))),
             flusher: tokio::spawn(flush::run(Arc::clone(&core), flush_inbox)),
+            orphans: tokio::spawn({
+                let core = Arc::clone(&core);
+                async move { core.delete_orphans().await }
+            }),
         };
         // What was recovered is flushed behind the caller's back.
         core.flush_signals.pressure.notify_one();
@@ -224,6 +229,7 @@ impl Engine {
     pub async fn shutdown(&self) -> Result<()> {
         let Some(tasks) = self.tasks.lock().await.take() else { return Ok(()) };
         drop(lock(&self.appends).take());
+        tasks.orphans.abort();
         let joined = |task| move |error: JoinError| EngineError::Task { task, detail: error.to_string() };
         let (stream, next) = tasks.writer.await.map_err(joined("wal writer"))??;
         if wal::put_fence(&self.core.store, stream, next).await? == PutEnd::Landed {

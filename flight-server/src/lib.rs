@@ -1,8 +1,31 @@
-//! Hexflight.
-#![allow(dead_code)]
+//! Hexflight's server and command line: Arrow Flight, Flight SQL and HTTP in front of one engine.
+//!
+//! ```text
+//!  cli ─▶ config ─▶ server ─┬─▶ flight ─▶ hexflight-engine (write) and hexflight-planner (read)
+//!                           └─▶ http     health, metrics
+//!  cli ─▶ simulate, sql, demo ─▶ client ─▶ (network) ─▶ flight
+//! ```
+//!
+//! [`Server`] can be embedded: [`Server::start`] with a [`Config`], port 0 for free ports. Nothing here knows how a row is
+//! stored or a query planned; `error` owns the only table from errors to gRPC codes, `console` does all printing.
+
 mod config;
 mod error;
 mod telemetry;
+mod http;
 mod flight;
-pub use config::*;
-pub use error::*;
+mod server;
+
+pub mod client;
+pub mod console;
+pub mod simulate;
+pub mod sql;
+pub mod demo;
+
+mod cli;
+
+pub use cli::{Cli, ServeArgs};
+pub use config::{Config, ConfigError, Origin, RawSetting, read_layers};
+pub use error::ServeError;
+pub use server::Server;
+pub use telemetry::init_tracing;

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hexflight_engine::Budget;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +25,10 @@ const QUERY_SECONDS: &str = "hexflight_query_seconds";
 const QUERY_RUNNING: &str = "hexflight_query_running";
 /// Rows sent to clients.
 const QUERY_ROWS: &str = "hexflight_query_rows_total";
+/// Memory reserved by ingest, generations and queries.
+const MEMORY_USED: &str = "hexflight_memory_used_bytes";
+/// The budget of that memory.
+const MEMORY_LIMIT: &str = "hexflight_memory_limit_bytes";
 /// Calls that ended with an error, by gRPC code.
 const REQUEST_ERRORS: &str = "hexflight_request_errors_total";
 
@@ -70,6 +75,8 @@ fn describe() {
     metrics::describe_histogram!(QUERY_SECONDS, "time from DoGet to the end of its result");
     metrics::describe_gauge!(QUERY_RUNNING, "queries running now");
     metrics::describe_counter!(QUERY_ROWS, "rows sent to clients");
+    metrics::describe_gauge!(MEMORY_USED, "memory reserved by ingest, generations and queries");
+    metrics::describe_gauge!(MEMORY_LIMIT, "limit on that memory");
     metrics::describe_counter!(REQUEST_ERRORS, "calls that ended with an error, by gRPC code");
 }
 
@@ -84,6 +91,13 @@ pub(crate) fn batch_acknowledged(rows: usize, bytes: usize, since_read: Duration
 /// Counts a call that ended with `status`.
 pub(crate) fn request_failed(status: &tonic::Status) {
     metrics::counter!(REQUEST_ERRORS, "code" => code_name(status.code())).increment(1);
+}
+
+/// Shows the memory budget.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and bytes need no more than its 53 bits")]
+pub(crate) fn memory_used(budget: &Budget) {
+    metrics::gauge!(MEMORY_USED).set(budget.used() as f64);
+    metrics::gauge!(MEMORY_LIMIT).set(budget.limit() as f64);
 }
 
 /// A query that runs; counts itself out when dropped, however it ended.

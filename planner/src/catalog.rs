@@ -30,9 +30,8 @@ impl QueryCatalogs {
     pub(crate) fn pinned(engine: &Engine) -> Result<Self> {
         let mut tables = BTreeMap::new();
         for spec in engine.tables() {
-            let snapshot = engine
-                .snapshot(spec.name())
-                .map_err(|error| DataFusionError::External(Box::new(error)))?;
+            let snapshot =
+                engine.snapshot(spec.name()).map_err(|error| DataFusionError::External(Box::new(error)))?;
             let provider: Arc<dyn TableProvider> = Arc::new(EventsProvider::new(snapshot));
             tables.insert(spec.name().as_str().to_owned(), provider);
         }

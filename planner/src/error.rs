@@ -58,9 +58,7 @@ pub fn classify(error: &DataFusionError) -> QueryError {
         DataFusionError::ParquetError(inner) => classify_parquet(inner),
         DataFusionError::SQL(inner, _) => QueryError::new(Invalid, inner.to_string()),
         DataFusionError::SchemaError(inner, _) => QueryError::new(Invalid, inner.to_string()),
-        DataFusionError::NotImplemented(text) => {
-            QueryError::new(Invalid, format!("not supported: {text}"))
-        }
+        DataFusionError::NotImplemented(text) => QueryError::new(Invalid, format!("not supported: {text}")),
         DataFusionError::Plan(text)
         | DataFusionError::Configuration(text)
         | DataFusionError::Execution(text) => QueryError::new(Invalid, text),
@@ -68,9 +66,7 @@ pub fn classify(error: &DataFusionError) -> QueryError {
         DataFusionError::ObjectStore(inner) => {
             QueryError::new(Engine(ErrorKind::Unavailable), inner.to_string())
         }
-        DataFusionError::IoError(inner) => {
-            QueryError::new(Engine(ErrorKind::Unavailable), inner.to_string())
-        }
+        DataFusionError::IoError(inner) => QueryError::new(Engine(ErrorKind::Unavailable), inner.to_string()),
         DataFusionError::ExecutionJoin(join) if join.is_cancelled() => {
             QueryError::new(Cancelled, "the query was stopped")
         }

@@ -24,8 +24,10 @@ pub(super) fn read(column: &InputColumn<'_>) -> Result<StringArray> {
         DataType::Map(..) | DataType::Struct(_) => json::write_objects(&column.name, column.array),
         _ => {
             let objects = text::read(column, "JSON objects as text, a map with text keys, or a struct")?;
-            refuse_long(&column.name, &objects)?;
-            refuse_non_objects(&column.name, &objects)?;
+            if objects.null_count() < objects.len() {
+                refuse_long(&column.name, &objects)?;
+                refuse_non_objects(&column.name, &objects)?;
+            }
             Ok(objects)
         }
     }
@@ -40,9 +42,6 @@ fn refuse_long(name: &str, objects: &StringArray) -> Result<()> {
 }
 
 fn refuse_non_objects(name: &str, objects: &StringArray) -> Result<()> {
-    if objects.null_count() == objects.len() {
-        return Ok(());
-    }
     // Devices repeat their metadata: a text that equals the valid one before it is not parsed again.
     let mut last_valid = "{}";
     let is_bad = |row: &usize| {

@@ -22,7 +22,10 @@ fn nested(fields: Vec<(&str, ArrayRef)>) -> StructArray {
     StructArray::from(fields)
 }
 
-fn map(rows: &[Option<&[(&str, Option<&str>)]>]) -> MapArray {
+/// Entries of one row of a map.
+type Entries<'a> = &'a [(&'a str, Option<&'a str>)];
+
+fn map(rows: &[Option<Entries<'_>>]) -> MapArray {
     let names = MapFieldNames { entry: "e".into(), key: "k".into(), value: "v".into() };
     let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
     for row in rows {

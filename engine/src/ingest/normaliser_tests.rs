@@ -5,13 +5,14 @@ use std::sync::Arc;
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, DictionaryArray, Float32Array, Float64Array, Int8Array, Int32Array,
-        Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray, StringViewArray, StructArray,
-        TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
-        UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+        Int64Array, LargeStringArray, MapBuilder, NullArray, RecordBatch, StringArray, StringBuilder,
+        StringViewArray, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+        TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
     },
-    buffer::NullBuffer,
+    buffer::{Buffer, NullBuffer},
     compute::cast,
     datatypes::{DataType, Field, Fields, Int64Type, TimestampMicrosecondType},
+    ipc::{reader::StreamDecoder, writer::StreamWriter},
 };
 use h3o::{LatLng, Resolution};
 
@@ -260,6 +261,44 @@ fn small_slice_lets_go_of_its_parent() {
     let most = normaliser().normalise(&whole.slice(10, ROWS - 10)).unwrap();
     let shared = most.column(3).to_data().buffers()[0].data_ptr();
     assert_eq!(shared, sample.column("value").to_data().buffers()[0].data_ptr(), "most of it is in use");
+}
+
+/// The batch as a receiver decodes it: all columns in one allocation.
+fn decoded(batch: &RecordBatch) -> RecordBatch {
+    let mut message = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut message, batch.schema_ref()).unwrap();
+    writer.write(batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    message.shrink_to_fit();
+    let mut decoder = StreamDecoder::new();
+    decoder.decode(&mut Buffer::from_vec(message)).unwrap().unwrap()
+}
+
+#[test]
+fn columns_of_one_message_are_shared_while_most_of_it_is_in_use() {
+    let long = "x".repeat(20_000);
+    let text = StringArray::from(vec![format!("{{\"k\":\"{long}\"}}"); 4]);
+    let used = decoded(&Sample::valid().with("metadata", text).batch());
+    let kept = normaliser().normalise(&used).unwrap();
+    assert_eq!(
+        kept.column(3).to_data().buffers()[0].as_ptr(),
+        used.column(3).to_data().buffers()[0].as_ptr()
+    );
+
+    let mut builder = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for _ in SECONDS {
+        builder.keys().append_value("k");
+        builder.values().append_value(&long);
+        builder.append(true).unwrap();
+    }
+    let converted = decoded(&Sample::valid().with("metadata", builder.finish()).batch());
+    let kept = normaliser().normalise(&converted).unwrap();
+    assert!(
+        kept.column(3).get_buffer_memory_size() < 1_000,
+        "the message must not stay alive for its numbers"
+    );
+    assert_eq!(rows(&kept)[3].value, 21.0);
 }
 
 #[test]

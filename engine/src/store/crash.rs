@@ -2,7 +2,7 @@
 //! and not its name, an fsync of a directory covers the names in it, all else may be lost in any combination.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     io,
     path::{Path, PathBuf},
 };
@@ -53,6 +53,13 @@ struct Content {
     durable_bytes: usize,
 }
 
+/// What a name means after a crash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Survivor {
+    Directory,
+    File(Bytes),
+}
+
 /// Every name's and file's possible states at one moment.
 #[derive(Debug, Default)]
 pub(super) struct CrashState {
@@ -98,41 +105,50 @@ impl CrashState {
 
     /// Writes one of the possible states below `into`.
     pub(super) fn materialise(&self, seed: u64, into: &Path) -> io::Result<()> {
-        let mut choice = Choice::new(seed);
-        let mut directories = HashSet::from([PathBuf::new()]);
-        let mut survived = HashMap::new();
         std::fs::create_dir_all(into)?;
-        for (path, name) in &self.names {
-            let version = choice.between(name.durable_index, name.versions.len() - 1);
-            // A name in a directory that was lost is lost with it.
-            if !path.parent().is_some_and(|parent| directories.contains(parent)) {
-                continue;
-            }
-            match name.versions[version] {
-                None => {}
-                Some(Node::Directory) => {
-                    std::fs::create_dir(into.join(path))?;
-                    directories.insert(path.clone());
-                }
-                Some(Node::File(file)) => {
-                    // All names of a file show the same bytes.
-                    let bytes = survived.entry(file).or_insert_with(|| self.survivor(file, &mut choice));
-                    std::fs::write(into.join(path), bytes)?;
-                }
+        for (path, survivor) in self.survivors(seed) {
+            match survivor {
+                Survivor::Directory => std::fs::create_dir(into.join(path))?,
+                Survivor::File(bytes) => std::fs::write(into.join(path), bytes)?,
             }
         }
         Ok(())
     }
 
+    /// One of the possible states, in path order.
+    pub(super) fn survivors(&self, seed: u64) -> BTreeMap<PathBuf, Survivor> {
+        let mut choice = Choice::new(seed);
+        let mut survivors = BTreeMap::from([(PathBuf::new(), Survivor::Directory)]);
+        let mut contents = HashMap::new();
+        for (path, name) in &self.names {
+            let version = choice.between(name.durable_index, name.versions.len() - 1);
+            // A name in a directory that was lost is lost with it.
+            let parent = path.parent().and_then(|parent| survivors.get(parent));
+            let Some(Survivor::Directory) = parent else { continue };
+            let survivor = match name.versions[version] {
+                None => continue,
+                Some(Node::Directory) => Survivor::Directory,
+                Some(Node::File(file)) => {
+                    // All names of a file show the same bytes.
+                    let bytes = contents.entry(file).or_insert_with(|| self.survivor(file, &mut choice));
+                    Survivor::File(bytes.clone())
+                }
+            };
+            survivors.insert(path.clone(), survivor);
+        }
+        survivors.remove(Path::new(""));
+        survivors
+    }
+
     /// The bytes of a file after the crash: all that was fsynced; of the rest a part, either cut off or followed by zeros
     /// where the size reached the disk and the data did not.
-    fn survivor(&self, file: FileId, choice: &mut Choice) -> Vec<u8> {
-        let Some(content) = self.contents.get(&file) else { return Vec::new() };
+    fn survivor(&self, file: FileId, choice: &mut Choice) -> Bytes {
+        let Some(content) = self.contents.get(&file) else { return Bytes::new() };
         let kept = choice.between(content.durable_bytes, content.bytes.len());
         let length = choice.between(kept, content.bytes.len());
         let mut bytes = content.bytes[..kept].to_vec();
         bytes.resize(length, 0);
-        bytes
+        bytes.into()
     }
 }
 

@@ -78,7 +78,9 @@ impl ObjectStore for FsyncStore {
         }
         let target = self.target(location)?;
         match opts.mode {
-            PutMode::Create => self.blocking(move |durable| durable.create(&target, payload.as_ref())).await?,
+            PutMode::Create => {
+                self.blocking(move |durable| durable.create(&target, payload.as_ref())).await?
+            }
             PutMode::Overwrite => {
                 self.blocking(move |durable| durable.replace(&target, payload.as_ref())).await?;
             }
@@ -103,10 +105,7 @@ impl ObjectStore for FsyncStore {
         self.reads.get_ranges(location, ranges).await
     }
 
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, Result<Path>>,
-    ) -> BoxStream<'static, Result<Path>> {
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let store = Self { reads: self.reads.clone(), durable: Arc::clone(&self.durable) };
         let store = Arc::new(store);
         locations

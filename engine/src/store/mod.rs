@@ -63,8 +63,7 @@ impl Store {
         let root = root.to_path_buf();
         let opened = tokio::task::spawn_blocking(move || open::open(&root, files)).await;
         let local = Arc::new(
-            opened
-                .map_err(|error| EngineError::Task { task: "store open", detail: error.to_string() })??,
+            opened.map_err(|error| EngineError::Task { task: "store open", detail: error.to_string() })??,
         );
         let store = Self { objects: Arc::<FsyncStore>::clone(&local), local: Some(local) };
         store.probe().await?;

@@ -22,13 +22,18 @@ pub(super) fn open(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
     let root = create_root(root, files.as_ref())?;
     let lock = lock(&root)?;
     sync(&root, files.as_ref())?;
-    let reads = LocalFileSystem::new_with_prefix(&root)
-        .map_err(|source| EngineError::Store { operation: "open", path: display(&root), source })?;
+    let reads = LocalFileSystem::new_with_prefix(&root).map_err(|source| EngineError::Store {
+        operation: "open",
+        path: display(&root),
+        source,
+    })?;
     // Only now, under the lock, is nobody else's staging file among what is swept.
     sweep(&root.join(STAGING_DIRECTORY), files.as_ref())?;
     sweep(&root.join(PROBE_PREFIX), files.as_ref())?;
     let durable = DurableFiles::new(root.clone(), files, lock);
-    durable.ensure_directory(&root.join(STAGING_DIRECTORY)).map_err(|error| unusable(&root, &error.source))?;
+    durable
+        .ensure_directory(&root.join(STAGING_DIRECTORY))
+        .map_err(|error| unusable(&root, &error.source))?;
     Ok(FsyncStore::new(reads, durable))
 }
 
@@ -56,10 +61,11 @@ fn sync_ancestor(directory: &Path, files: &dyn Files) -> Result<()> {
 
 /// A file system that cannot fsync a directory is refused here with an error, before a failed fsync would stop the process.
 fn sync(directory: &Path, files: &dyn Files) -> Result<()> {
-    files
-        .open_dir(directory)
-        .and_then(|open| files.sync_dir(&open))
-        .map_err(|source| EngineError::Io { operation: "fsync", path: display(directory), source })
+    files.open_dir(directory).and_then(|open| files.sync_dir(&open)).map_err(|source| EngineError::Io {
+        operation: "fsync",
+        path: display(directory),
+        source,
+    })
 }
 
 fn lock(root: &Path) -> Result<File> {
@@ -81,8 +87,11 @@ fn lock(root: &Path) -> Result<File> {
 
 /// Removes every file in a directory of ours that holds nothing to keep.
 fn sweep(directory: &Path, files: &dyn Files) -> Result<()> {
-    let swept = remove_files(directory, files)
-        .map_err(|source| EngineError::Io { operation: "sweep", path: display(directory), source })?;
+    let swept = remove_files(directory, files).map_err(|source| EngineError::Io {
+        operation: "sweep",
+        path: display(directory),
+        source,
+    })?;
     if swept > 0 {
         tracing::info!(directory = %directory.display(), files = swept, "swept what an earlier process left staged");
     }

@@ -68,12 +68,12 @@ impl RecordingFiles {
     /// # Errors
     /// The system's, while writing.
     pub fn crash_image(&self, step: usize, seed: u64, into: &Path) -> io::Result<()> {
-        let state = {
-            let recorded = self.lock();
-            let step = step.min(recorded.effects.len());
-            CrashState::after(&recorded.effects[..step])
-        };
-        state.materialise(seed, into)
+        self.crash_state(step).materialise(seed, into)
+    }
+
+    pub(super) fn crash_state(&self, step: usize) -> CrashState {
+        let recorded = self.lock();
+        CrashState::after(&recorded.effects[..step.min(recorded.effects.len())])
     }
 
     fn relative(&self, path: &Path) -> PathBuf {

@@ -60,7 +60,8 @@ async fn of_concurrent_puts_of_one_key_exactly_one_creates() {
         });
         let outcomes = join_all(puts).await;
 
-        let winners: Vec<usize> = (0..8).filter(|i| outcomes[*i].as_ref().unwrap() == &PutOutcome::Created).collect();
+        let winners: Vec<usize> =
+            (0..8).filter(|i| outcomes[*i].as_ref().unwrap() == &PutOutcome::Created).collect();
         assert_eq!(winners.len(), 1);
         assert_eq!(store.get(&path).await.unwrap().unwrap(), format!("{}", winners[0]));
     }

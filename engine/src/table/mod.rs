@@ -8,9 +8,11 @@ mod statistics;
 mod state;
 mod log;
 mod commit;
+mod orphans;
 
 pub(crate) use commit::{Progress, commit};
 pub use file::{ColumnRange, DataFile, ScalarBound};
 pub(crate) use log::DeltaLog;
+pub(crate) use orphans::delete_orphans;
 pub use state::TableState;
 pub(crate) use statistics::of_batches;

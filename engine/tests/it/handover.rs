@@ -57,7 +57,7 @@ async fn read_without_pause(engine: &Engine, acknowledged: &AtomicUsize, sent: &
         let least = acknowledged.load(Ordering::SeqCst);
         let rows = row_count(&engine.snapshot(&events()).unwrap());
         let most = sent.load(Ordering::SeqCst);
-        assert!(least <= rows && rows <= most && rows % BATCH_ROWS == 0, "{least} <= {rows} <= {most}");
+        assert!(least <= rows && rows <= most && rows.is_multiple_of(BATCH_ROWS), "{least} <= {rows} <= {most}");
         snapshots += 1;
         tokio::task::yield_now().await;
     }

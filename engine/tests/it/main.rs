@@ -1,5 +1,13 @@
 //! The engine through its public API, on a real directory.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test stops where it fails, and its numbers are small"
+)]
+
 mod support;
 mod lifecycle;
 mod handover;
+mod crash;

@@ -6,7 +6,7 @@ use arrow::{
     array::{
         Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
     },
-    datatypes::{Float64Type, TimestampMicrosecondType},
+    datatypes::Float64Type,
 };
 use hexflight_engine::{Engine, EngineOptions, Snapshot, Store, SystemClock, TableName, column};
 use object_store::ObjectStoreExt;
@@ -77,12 +77,6 @@ pub(crate) async fn rows(engine: &Engine, snapshot: &Snapshot) -> Rows {
 /// What `rows` returns for whole batches of these names and sizes.
 pub(crate) fn expected<'a>(batches: impl IntoIterator<Item = (&'a str, i64)>) -> Rows {
     batches.into_iter().map(|(name, rows)| (name.to_owned(), (0..rows).collect())).collect()
-}
-
-/// Timestamps of a batch in µs.
-pub(crate) fn timestamps(batch: &RecordBatch) -> Vec<i64> {
-    let column = batch.column_by_name(column::TIMESTAMP).unwrap();
-    column.as_primitive::<TimestampMicrosecondType>().values().to_vec()
 }
 
 fn collect(batch: &RecordBatch, rows: &mut Rows) {

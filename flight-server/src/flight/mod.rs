@@ -79,6 +79,10 @@ impl FlightContext {
         self.running.cancel_all();
     }
 
+    fn max_message_bytes(&self) -> usize {
+        self.limits.body_bytes_max
+    }
+
     /// The table of that name.
     fn table(&self, name: &str) -> Result<Arc<TableSpec>, Status> {
         let tables = self.engine.tables();

@@ -60,6 +60,12 @@ impl Ledger {
         self.row_count
     }
 
+    /// The newest event's time; `None` without events.
+    #[must_use]
+    pub fn newest_micros(&self) -> Option<i64> {
+        self.chunks.iter().flatten().map(|event| event.timestamp_micros).max()
+    }
+
     /// Question 1: a metric over a window.
     #[must_use]
     pub fn aggregate(&self, metric: Metric, window: TimeSlice) -> Aggregate {

@@ -98,7 +98,7 @@ impl Schedule {
         };
         let first = self.started_micros - whole_micros(span_micros);
         let from_micros = if self.scheduled_rows == 0 { first } else { self.last_micros };
-        let to_micros = self.started_micros - whole_micros(span_micros * (1.0 - done));
+        let to_micros = first + whole_micros(span_micros * done);
         TimeSlice { from_micros, to_micros: to_micros.max(from_micros) }
     }
 
@@ -119,7 +119,7 @@ fn whole(number: f64) -> usize {
 
 #[expect(clippy::cast_possible_truncation, reason = "saturates, and spans of time are far below 2^63 µs")]
 fn whole_micros(micros: f64) -> i64 {
-    micros as i64
+    micros.round() as i64
 }
 
 #[cfg(test)]

@@ -94,8 +94,9 @@ impl Sender {
     }
 
     fn send(&mut self, call: &mut PutStream, batch: SimulatedBatch) -> Result<(), ClientError> {
-        call.send(batch.batch.clone())?;
+        // Counted before it leaves: what a server can have is never more than what was sent.
         self.stats.sent(batch.events.len());
+        call.send(batch.batch.clone())?;
         self.pending.push_back(batch);
         Ok(())
     }

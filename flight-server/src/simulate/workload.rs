@@ -58,6 +58,11 @@ pub struct TimeSlice {
     pub to_micros: i64,
 }
 
+impl TimeSlice {
+    /// All of time.
+    pub const ALWAYS: Self = Self { from_micros: i64::MIN, to_micros: i64::MAX };
+}
+
 /// One event in few bytes, for counting by other means than Arrow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SimulatedEvent {

@@ -3,7 +3,10 @@
 use std::{collections::HashSet, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringViewArray, TimestampMicrosecondArray, UInt64Array},
+    array::{
+        ArrayRef, BooleanArray, Float64Array, Int64Array, StringViewArray, TimestampMicrosecondArray,
+        UInt64Array,
+    },
     datatypes::{DataType, SchemaRef, TimeUnit},
 };
 use datafusion::common::{Column, ScalarValue, pruning::PruningStatistics};
@@ -25,13 +28,16 @@ impl<'a> FileStatistics<'a> {
     /// A bound of the wrong type counts as unknown.
     fn bounds(&self, column: &Column, side: Side) -> Option<ArrayRef> {
         let field = self.schema.field_with_name(&column.name).ok()?;
-        let bounds = self.files.iter().map(|file| file.columns.get(&column.name).and_then(|range| side.of(range)));
+        let bounds =
+            self.files.iter().map(|file| file.columns.get(&column.name).and_then(|range| side.of(range)));
         let array: ArrayRef = match field.data_type() {
             DataType::Int64 => Arc::new(bounds.map(|bound| bound.and_then(as_int)).collect::<Int64Array>()),
             DataType::Float64 => {
                 Arc::new(bounds.map(|bound| bound.and_then(|b| side.as_float(b))).collect::<Float64Array>())
             }
-            DataType::Utf8View => Arc::new(bounds.map(|bound| bound.and_then(as_text)).collect::<StringViewArray>()),
+            DataType::Utf8View => {
+                Arc::new(bounds.map(|bound| bound.and_then(as_text)).collect::<StringViewArray>())
+            }
             DataType::Timestamp(TimeUnit::Microsecond, zone) => Arc::new(
                 bounds
                     .map(|bound| bound.and_then(as_micros))

@@ -69,7 +69,8 @@ impl PruningStatistics for ZoneStatistics<'_> {
         if column.name != column::H3 {
             return None;
         }
-        let counts = self.zones.iter().map(|zone| if zone.h3.is_none() { count(zone.row_count) } else { None });
+        let counts =
+            self.zones.iter().map(|zone| if zone.h3.is_none() { count(zone.row_count) } else { None });
         Some(Arc::new(counts.collect::<UInt64Array>()))
     }
 

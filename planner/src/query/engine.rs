@@ -105,10 +105,7 @@ impl Planner {
         let catalogs = QueryCatalogs::schema_only(&self.engine);
         let state = session::query_state(&self.template, Arc::new(catalogs));
         let plan = sql::logical_plan(&state, sql, &self.limits).await?;
-        Ok(LogicalSchema {
-            parameters: sql::parameter_schema(&plan)?,
-            result: result_schema(&state, &plan),
-        })
+        Ok(LogicalSchema { parameters: sql::parameter_schema(&plan)?, result: result_schema(&state, &plan) })
     }
 
     async fn plan(

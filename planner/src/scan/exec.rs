@@ -77,7 +77,8 @@ impl SegmentScanExec {
         let projection = request.projection.unwrap_or_else(|| (0..schema.fields().len()).collect());
         let projected = Arc::new(schema.project(&projection)?);
         let kept = Kept::of(&snapshot, request.predicate.as_ref());
-        let partitions = layout::partition_count(&kept.files, &kept.memory, state.config().target_partitions());
+        let partitions =
+            layout::partition_count(&kept.files, &kept.memory, state.config().target_partitions());
         let files = (!kept.files.is_empty())
             .then(|| {
                 let request = FilesRequest {
@@ -96,7 +97,12 @@ impl SegmentScanExec {
         scan_metrics::record_pruning(&metrics, &kept);
         Ok(Self {
             statistics: Arc::new(scan_statistics::of(&kept, &projected, request.predicate.is_some())),
-            memory: layout::spread(&kept.memory, &kept.files, file_partitions, partitions.max(file_partitions)),
+            memory: layout::spread(
+                &kept.memory,
+                &kept.files,
+                file_partitions,
+                partitions.max(file_partitions),
+            ),
             properties: properties(&projected, partitions.max(file_partitions)),
             projection: projection.into(),
             predicate: request.predicate,
@@ -186,7 +192,11 @@ impl ExecutionPlan for SegmentScanExec {
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        assert_or_internal_err!(children.is_empty(), "SegmentScanExec is a leaf, got {} children", children.len());
+        assert_or_internal_err!(
+            children.is_empty(),
+            "SegmentScanExec is a leaf, got {} children",
+            children.len()
+        );
         Ok(self)
     }
 
@@ -214,11 +224,14 @@ impl ExecutionPlan for SegmentScanExec {
         assert_or_internal_err!(partition < partitions, "partition {partition} of {partitions} asked for");
         let memory = self.memory_scan(partition, &context).into_stream();
         let files = match &self.files {
-            Some(files) if partition < partition_count_of(files) => files.execute(partition, context)?.boxed(),
+            Some(files) if partition < partition_count_of(files) => {
+                files.execute(partition, context)?.boxed()
+            }
             _ => stream::empty().boxed(),
         };
         let baseline = BaselineMetrics::new(&self.metrics, partition);
-        let rows = take_rows(memory.chain(files), self.limit).map(move |batch| batch.record_output(&baseline));
+        let rows =
+            take_rows(memory.chain(files), self.limit).map(move |batch| batch.record_output(&baseline));
         Ok(Box::pin(cooperative(RecordBatchStreamAdapter::new(self.schema(), rows))))
     }
 
@@ -235,7 +248,9 @@ impl ExecutionPlan for SegmentScanExec {
     ) -> Result<Arc<Statistics>> {
         Ok(match (args.partition(), self.limit) {
             (None, None) => Arc::clone(&self.statistics),
-            (None, Some(limit)) => Arc::new(scan_statistics::at_most(&self.statistics, limit * self.memory.len())),
+            (None, Some(limit)) => {
+                Arc::new(scan_statistics::at_most(&self.statistics, limit * self.memory.len()))
+            }
             (Some(_), _) => Arc::new(scan_statistics::share(&self.statistics, self.memory.len())),
         })
     }

@@ -11,7 +11,8 @@ use datafusion::{
     datasource::{
         listing::PartitionedFile,
         physical_plan::{
-            FileGroup, FileScanConfigBuilder, FileSource, ParquetSource, parquet::CachedParquetFileReaderFactory,
+            FileGroup, FileScanConfigBuilder, FileSource, ParquetSource,
+            parquet::CachedParquetFileReaderFactory,
         },
         source::DataSourceExec,
     },
@@ -52,7 +53,11 @@ pub(super) fn plan_files(request: &FilesRequest<'_>, state: &dyn Session) -> Res
     Ok(scan.repartitioned(request.partitions, state.config_options())?.unwrap_or(scan))
 }
 
-fn parquet_source(schema: &SchemaRef, url: &ObjectStoreUrl, state: &dyn Session) -> Result<Arc<dyn FileSource>> {
+fn parquet_source(
+    schema: &SchemaRef,
+    url: &ObjectStoreUrl,
+    state: &dyn Session,
+) -> Result<Arc<dyn FileSource>> {
     let env = state.runtime_env();
     let reader = CachedParquetFileReaderFactory::new(
         env.object_store(url)?,

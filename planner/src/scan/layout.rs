@@ -32,7 +32,11 @@ impl MemorySlice {
 }
 
 /// Partitions that the kept files and batches are worth.
-pub(super) fn partition_count(files: &[Arc<DataFile>], memory: &[Arc<MemoryBatch>], partitions_max: usize) -> usize {
+pub(super) fn partition_count(
+    files: &[Arc<DataFile>],
+    memory: &[Arc<MemoryBatch>],
+    partitions_max: usize,
+) -> usize {
     let memory_rows: usize = memory.iter().map(|batch| batch.zone().row_count).sum();
     let rows = memory_rows.saturating_add(files_rows(files));
     rows.div_ceil(PARTITION_ROWS_MIN).clamp(1, partitions_max.max(1))

@@ -13,5 +13,5 @@ mod limit;
 mod scan_metrics;
 mod scan_statistics;
 
-pub use exec::SegmentScanExec;
 pub(crate) use exec::ScanRequest;
+pub use exec::SegmentScanExec;

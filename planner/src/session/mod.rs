@@ -3,5 +3,5 @@
 mod pool;
 mod template;
 
-pub(crate) use template::{STORE_URL, query_state, template};
 pub use template::{CATALOG_NAME, SCHEMA_NAME};
+pub(crate) use template::{STORE_URL, query_state, template};

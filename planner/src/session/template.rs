@@ -46,10 +46,7 @@ pub(crate) fn template(engine: &Arc<Engine>, options: &QueryOptions) -> Result<S
 }
 
 /// A state for one query: its own catalogs and its own `now()`.
-pub(crate) fn query_state(
-    template: &SessionState,
-    catalogs: Arc<dyn CatalogProviderList>,
-) -> SessionState {
+pub(crate) fn query_state(template: &SessionState, catalogs: Arc<dyn CatalogProviderList>) -> SessionState {
     let mut state = template.clone();
     state.register_catalog_list(catalogs);
     state.mark_start_execution();
@@ -89,9 +86,8 @@ fn runtime_env(engine: &Arc<Engine>, options: &QueryOptions) -> Result<RuntimeEn
         .spill_directory
         .as_ref()
         .map_or(DiskManagerMode::Disabled, |path| DiskManagerMode::Directories(vec![path.clone()]));
-    let disk = DiskManagerBuilder::default()
-        .with_mode(spill)
-        .with_max_temp_directory_size(options.spill_bytes_max);
+    let disk =
+        DiskManagerBuilder::default().with_mode(spill).with_max_temp_directory_size(options.spill_bytes_max);
     let caches = CacheManagerConfig::default()
         .with_list_files_cache_limit(0)
         .with_file_statistics_cache_limit(0)

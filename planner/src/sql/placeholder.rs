@@ -25,7 +25,8 @@ pub(super) fn number_placeholders(
     if !tokens.iter().any(|token| has_question_mark(&token.token)) {
         return Ok(tokens);
     }
-    let mut numbering = Numbering { tokens: Vec::with_capacity(tokens.len()), count: 0, after_operand: false };
+    let mut numbering =
+        Numbering { tokens: Vec::with_capacity(tokens.len()), count: 0, after_operand: false };
     for token in tokens {
         for part in split_operator(token, dialect)? {
             numbering.push(part);
@@ -64,11 +65,8 @@ impl Numbering {
     }
 
     fn finish(self) -> Result<Vec<TokenWithSpan>> {
-        let placeholder_count = self
-            .tokens
-            .iter()
-            .filter(|token| matches!(&token.token, Token::Placeholder(_)))
-            .count();
+        let placeholder_count =
+            self.tokens.iter().filter(|token| matches!(&token.token, Token::Placeholder(_))).count();
         if self.count > 0 && placeholder_count > self.count {
             return plan_err!("parameters are written either as ? or as $1, $2; this statement has both");
         }

@@ -23,7 +23,10 @@ fn parameters_may_touch_an_operator() {
 #[test]
 fn strings_names_and_comments_are_left_alone() {
     let sql = "SELECT '?', \"?\", E'\\'?', $$?$$ -- ?\n /* ? /* ? */ */ FROM t";
-    assert_eq!(numbered(&format!("{sql} WHERE a = ?")), format!("{sql} WHERE a = $1").replace("E'\\'?'", "E'\\'?'"));
+    assert_eq!(
+        numbered(&format!("{sql} WHERE a = ?")),
+        format!("{sql} WHERE a = $1").replace("E'\\'?'", "E'\\'?'")
+    );
 }
 
 #[test]

@@ -27,11 +27,7 @@ const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 ///
 /// # Errors
 /// `SQL` for syntax, `Plan` for everything else that is wrong with the text.
-pub(crate) async fn logical_plan(
-    state: &SessionState,
-    sql: &str,
-    limits: &SqlLimits,
-) -> Result<LogicalPlan> {
+pub(crate) async fn logical_plan(state: &SessionState, sql: &str, limits: &SqlLimits) -> Result<LogicalPlan> {
     let statement = parse(sql, limits)?;
     let plan = state.statement_to_plan(statement).await?;
     let read_only =
@@ -43,10 +39,8 @@ pub(crate) async fn logical_plan(
 fn parse(sql: &str, limits: &SqlLimits) -> Result<Statement> {
     let tokens = number_placeholders(limits.tokens(sql, &DIALECT)?, &DIALECT)?;
     let name = statement_name(&tokens);
-    let mut parser = DFParserBuilder::new(tokens)
-        .with_dialect(&DIALECT)
-        .with_recursion_limit(limits.depth_max)
-        .build()?;
+    let mut parser =
+        DFParserBuilder::new(tokens).with_dialect(&DIALECT).with_recursion_limit(limits.depth_max).build()?;
     let mut statements = parser.parse_statements()?;
     if statements.len() > 1 {
         return plan_err!("{} statements given; send them one at a time", statements.len());

@@ -1,0 +1,201 @@
+//! The command line: what can be typed, and which command runs. Prints only through `console`.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{Config, ConfigError, RawSetting, read_layers},
+    console::{self, CliError},
+    demo, error::ServeError, server::Server, simulate, sql, telemetry,
+};
+
+/// Real-time, geo-temporal analytics for IoT events: Arrow Flight in, SQL out.
+#[derive(Debug, Parser)]
+#[command(name = "hexflight", version, about, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(ServeArgs),
+    /// Start a server, send it simulated events, ask it four questions and check the answers
+    Demo(demo::DemoArgs),
+    /// Send simulated device events to a server
+    Simulate(simulate::SimulateArgs),
+    /// Ask a server one SQL statement
+    Sql(sql::SqlArgs),
+    /// Look at the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print each setting, its value and where the value came from
+    Show(ServeArgs),
+}
+
+/// Settings as flags. Each can also be HEXFLIGHT_NAME in the environment or `name = …` in a TOML file; flags win over the
+/// environment, which wins over the file.
+#[derive(Debug, Default, Args)]
+pub struct ServeArgs {
+    /// TOML file with settings
+    #[arg(long, value_name = "FILE", env = "HEXFLIGHT_CONFIG")]
+    config: Option<PathBuf>,
+    /// Folder for everything that is stored [default: ./hexflight-data]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// Where Flight and Flight SQL listen; port 0 takes a free one [default: 127.0.0.1:8815]
+    #[arg(long, value_name = "IP:PORT")]
+    flight_bind: Option<String>,
+    /// Where HTTP listens (health, metrics) [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "IP:PORT")]
+    http_bind: Option<String>,
+    /// Memory for ingest and queries: a share of the machine's or a size such as 2GiB [default: 60%]
+    #[arg(long, value_name = "SIZE")]
+    memory_limit: Option<String>,
+    /// Largest message a client may send [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    max_message: Option<String>,
+    /// How far in the future an event may lie [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    max_future: Option<String>,
+    /// Age at which events in memory are written to Parquet [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    flush_interval: Option<String>,
+    /// Rows in memory at which they are sorted and written to Parquet [default: 1048576]
+    #[arg(long, value_name = "ROWS")]
+    generation_rows: Option<String>,
+    /// Stop queries that run longer [default: never]
+    #[arg(long, value_name = "DURATION")]
+    query_timeout: Option<String>,
+    /// Log filter, for example info or hexflight=debug,info [default: info]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// Listen on addresses that other machines reach, although there is no authentication
+    #[arg(long)]
+    insecure: bool,
+}
+
+impl ServeArgs {
+    /// All layers, not yet checked.
+    fn layers(&self) -> Result<Vec<RawSetting>, ConfigError> {
+        let texts = [
+            ("data_dir", &self.data_dir),
+            ("flight_bind", &self.flight_bind),
+            ("http_bind", &self.http_bind),
+            ("memory_limit", &self.memory_limit),
+            ("max_message", &self.max_message),
+            ("max_future", &self.max_future),
+            ("flush_interval", &self.flush_interval),
+            ("generation_rows", &self.generation_rows),
+            ("query_timeout", &self.query_timeout),
+            ("log", &self.log),
+        ];
+        let given = texts.into_iter().filter_map(|(key, text)| Some((key, text.clone()?)));
+        let mut flags: BTreeMap<&'static str, String> = given.collect();
+        if self.insecure {
+            flags.insert("insecure", "true".to_owned());
+        }
+        read_layers(self.config.as_deref(), &flags)
+    }
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    ///
+    /// # Errors
+    /// What went wrong, as the one line to print.
+    pub async fn run(self) -> Result<(), CliError> {
+        match self.command {
+            Command::Serve(args) => serve(&args).await.map_err(|error| server_error(&error)),
+            Command::Demo(args) => demo::run(args).await,
+            Command::Simulate(args) => simulate::run(args).await,
+            Command::Sql(args) => sql::run(args).await,
+            Command::Config { command: ConfigCommand::Show(args) } => show(&args),
+        }
+    }
+}
+
+fn server_error(error: &ServeError) -> CliError {
+    let line = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    CliError::Server(line)
+}
+
+async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
+    let config = Config::resolve(&args.layers()?)?;
+    telemetry::init_tracing(&config.log).map_err(ServeError::Log)?;
+    let data_dir = config.data_dir.clone();
+    let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
+    let mut server = Server::start(config).await?;
+    greet(&server, &data_dir.display().to_string());
+    tokio::select! {
+        name = signals.next() => console::note(&format!("{name}: flushing and stopping")),
+        failed = server.failed() => return Err(failed),
+    }
+    // A second signal means now: the WAL keeps everything that was acknowledged.
+    tokio::select! {
+        stopped = server.shutdown() => stopped,
+        _ = signals.next() => Ok(()),
+    }
+}
+
+fn greet(server: &Server, data_dir: &str) {
+    let (flight, http) = (server.flight_url(), server.http_url());
+    let target = flight.replacen("grpc://", "http://", 1);
+    let lines = [
+        format!("Flight and Flight SQL  {flight}"),
+        format!("Health and metrics     {http}/health/ready  {http}/metrics"),
+        format!("Data directory         {data_dir}"),
+        String::new(),
+        "Next:".to_owned(),
+        format!("  hexflight simulate --target {target}"),
+        format!("  hexflight sql --target {target} \"SELECT type, count(*) FROM events GROUP BY type\""),
+        format!(
+            "  python -c \"import pyarrow.flight as f; c = f.connect('{flight}'); \
+             print(c.do_get(f.Ticket(b'SELECT count(*) FROM events')).read_all())\""
+        ),
+    ];
+    for line in lines {
+        if console::say(&line).is_err() {
+            return;
+        }
+    }
+}
+
+fn show(args: &ServeArgs) -> Result<(), CliError> {
+    let failed = |error: ConfigError| server_error(&ServeError::from(error));
+    let raw = args.layers().map_err(failed)?;
+    let width = raw.iter().map(|setting| setting.text.len()).max().unwrap_or(0);
+    for RawSetting { key, text, origin } in &raw {
+        let text = if text.is_empty() { "-" } else { text };
+        console::say(&format!("{key:<16}  {text:<width$}  {origin}"))?;
+    }
+    Config::resolve(&raw).map(drop).map_err(failed)
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! `FlightApi`: the methods of Flight. Each reads what is asked for and hands it on; nothing is decided here but which file answers.
+
+use std::sync::Arc;
+
+use arrow_flight::{
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest,
+    HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
+    flight_service_server::FlightService,
+    sql::Command,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
+use tonic::{Request as Call, Response, Status, Streaming};
+use uuid::Uuid;
+
+use super::{
+    FlightContext, actions, ingest, metadata, prepared, put, query,
+    request::Request,
+    results::client_schema,
+    statement::{Statement, flight_info},
+};
+use crate::{error::query_status, telemetry};
+
+type Answers<T> = BoxStream<'static, Result<T, Status>>;
+
+/// The Flight service of one server.
+#[derive(Debug, Clone)]
+pub(crate) struct FlightApi {
+    context: Arc<FlightContext>,
+}
+
+impl FlightApi {
+    pub(crate) fn new(context: Arc<FlightContext>) -> Self {
+        Self { context }
+    }
+
+    async fn info(&self, descriptor: FlightDescriptor) -> Result<FlightInfo, Status> {
+        match Request::of_descriptor(&descriptor)? {
+            Request::Path(path) => self.table_info(&path, descriptor).await,
+            Request::Sql(sql) => flight_info(&self.context, &Statement::new(sql)?, descriptor).await,
+            Request::Command(command) => match *command {
+                Command::CommandStatementQuery(query) => {
+                    refuse_transaction(query.transaction_id.as_ref())?;
+                    flight_info(&self.context, &Statement::new(query.query)?, descriptor).await
+                }
+                Command::CommandPreparedStatementQuery(command) => {
+                    let mut statement = prepared::statement(&self.context, &command)?;
+                    // Each run is a query of its own: cancelling one must not reach the next.
+                    statement.id = Bytes::copy_from_slice(Uuid::new_v4().as_bytes());
+                    flight_info(&self.context, &statement, descriptor).await
+                }
+                command => self.metadata_info(&command, descriptor),
+            },
+        }
+    }
+
+    async fn table_info(&self, path: &[String], descriptor: FlightDescriptor) -> Result<FlightInfo, Status> {
+        let table = self.context.table_of_path(path)?;
+        let statement = Statement::new(format!("SELECT * FROM \"{}\"", table.as_str()))?;
+        flight_info(&self.context, &statement, descriptor).await
+    }
+
+    fn metadata_info(&self, command: &Command, descriptor: FlightDescriptor) -> Result<FlightInfo, Status> {
+        let batch = metadata::answer(&self.context, command).ok_or_else(|| unsupported("GetFlightInfo", command))??;
+        let ticket = Ticket { ticket: descriptor.cmd.clone() };
+        FlightInfo::new()
+            .with_descriptor(descriptor)
+            .with_endpoint(FlightEndpoint::new().with_ticket(ticket))
+            .try_with_schema(&batch.schema())
+            .map_err(|error| Status::internal(format!("encoding the schema: {error}")))
+    }
+
+    async fn result(&self, ticket: &Ticket) -> Result<Answers<FlightData>, Status> {
+        let statement = match Request::of_ticket(ticket)? {
+            Request::Sql(sql) => Statement::new(sql)?,
+            // A ticket is bytes: it never parses as a path.
+            Request::Path(_) => return Err(Status::invalid_argument("a ticket cannot be a path")),
+            Request::Command(command) => match *command {
+                Command::TicketStatementQuery(ticket) => Statement::of_handle(&ticket.statement_handle)?,
+                Command::CommandStatementQuery(query) => Statement::new(query.query)?,
+                Command::CommandPreparedStatementQuery(command) => prepared::statement(&self.context, &command)?,
+                command => {
+                    let batch = metadata::answer(&self.context, &command);
+                    return Ok(metadata::stream_of(batch.ok_or_else(|| unsupported("DoGet", &command))??));
+                }
+            },
+        };
+        query::run(&self.context, statement).await
+    }
+
+    async fn schema_of(&self, descriptor: &FlightDescriptor) -> Result<SchemaResult, Status> {
+        let schema = match Request::of_descriptor(descriptor)? {
+            Request::Path(path) => {
+                let table = self.context.table_of_path(&path)?;
+                client_schema(self.context.table(table.as_str())?.query_schema())
+            }
+            Request::Sql(sql) => self.result_schema(&sql).await?,
+            Request::Command(command) => match *command {
+                Command::CommandStatementQuery(query) => self.result_schema(&query.query).await?,
+                Command::CommandPreparedStatementQuery(command) => {
+                    self.result_schema(&prepared::statement(&self.context, &command)?.sql).await?
+                }
+                command => {
+                    let batch = metadata::answer(&self.context, &command);
+                    batch.ok_or_else(|| unsupported("GetSchema", &command))??.schema()
+                }
+            },
+        };
+        Ok(SchemaResult { schema: prepared::schema_bytes(&schema)? })
+    }
+
+    async fn result_schema(&self, sql: &str) -> Result<arrow::datatypes::SchemaRef, Status> {
+        let schema = self.context.queries.schema(sql).await.map_err(|error| query_status(&error))?;
+        Ok(client_schema(&schema.result))
+    }
+
+    async fn put(&self, mut messages: Streaming<FlightData>) -> Result<Answers<PutResult>, Status> {
+        let limit = self.context.max_message_bytes();
+        let first = messages.message().await.map_err(|status| put::unread(&status, limit))?;
+        let mut first = first.ok_or_else(|| Status::invalid_argument("DoPut without a message"))?;
+        let descriptor = first.flight_descriptor.take().ok_or_else(|| {
+            Status::invalid_argument("the first message of DoPut has no descriptor; use the path [\"events\"]")
+        })?;
+        let command = match Request::of_descriptor(&descriptor)? {
+            Request::Path(path) => {
+                let table = self.context.table_of_path(&path)?;
+                return Ok(put::put(&self.context, table, first, messages));
+            }
+            Request::Sql(_) => return Err(read_only("SQL text")),
+            Request::Command(command) => *command,
+        };
+        let answer = match command {
+            Command::CommandStatementIngest(command) => {
+                ingest::ingest(&self.context, &command, first, messages).await?
+            }
+            Command::CommandPreparedStatementQuery(command) => {
+                prepared::bind(&self.context, &command, first, messages).await?
+            }
+            Command::CommandStatementUpdate(_) => return Err(read_only("CommandStatementUpdate")),
+            Command::CommandPreparedStatementUpdate(_) => return Err(read_only("CommandPreparedStatementUpdate")),
+            command => return Err(unsupported("DoPut", &command)),
+        };
+        Ok(stream::iter([Ok(answer)]).boxed())
+    }
+}
+
+fn refuse_transaction(id: Option<&Bytes>) -> Result<(), Status> {
+    match id {
+        Some(id) if !id.is_empty() => Err(Status::unimplemented("transactions are not supported")),
+        _ => Ok(()),
+    }
+}
+
+fn read_only(what: &str) -> Status {
+    Status::invalid_argument(format!(
+        "{what}: SQL only reads (SELECT, EXPLAIN, SHOW, DESCRIBE); send events with DoPut to [\"events\"] or with adbc_ingest"
+    ))
+}
+
+fn unsupported(method: &str, command: &Command) -> Status {
+    let name = command.type_url().rsplit('.').next().unwrap_or_default();
+    Status::unimplemented(format!("{method}: {name} is not supported"))
+}
+
+/// Counts the errors of a call, at its start and along its stream.
+fn observed<T: Send + 'static>(answers: Result<Answers<T>, Status>) -> Result<Response<Answers<T>>, Status> {
+    let answers = answers.inspect_err(telemetry::request_failed)?;
+    Ok(Response::new(answers.inspect_err(telemetry::request_failed).boxed()))
+}
+
+fn counted<T>(answer: Result<T, Status>) -> Result<Response<T>, Status> {
+    answer.inspect_err(telemetry::request_failed).map(Response::new)
+}
+
+#[async_trait]
+impl FlightService for FlightApi {
+    type HandshakeStream = Answers<HandshakeResponse>;
+    type ListFlightsStream = Answers<FlightInfo>;
+    type DoGetStream = Answers<FlightData>;
+    type DoPutStream = Answers<PutResult>;
+    type DoExchangeStream = Answers<FlightData>;
+    type DoActionStream = Answers<arrow_flight::Result>;
+    type ListActionsStream = Answers<ActionType>;
+
+    /// Accepts everybody: clients that insist on a login get a token that nobody looks at.
+    async fn handshake(
+        &self,
+        _call: Call<Streaming<HandshakeRequest>>,
+    ) -> Result<Response<Self::HandshakeStream>, Status> {
+        let token = Uuid::new_v4().simple().to_string();
+        let bearer = format!("Bearer {token}").parse();
+        let answer = HandshakeResponse { protocol_version: 0, payload: Bytes::from(token) };
+        let mut response = Response::new(stream::iter([Ok(answer)]).boxed());
+        if let Ok(bearer) = bearer {
+            response.metadata_mut().insert("authorization", bearer);
+        }
+        Ok(response)
+    }
+
+    async fn list_flights(&self, _call: Call<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
+        let mut infos = Vec::new();
+        for spec in self.context.engine.tables() {
+            let path = vec![spec.name().as_str().to_owned()];
+            infos.push(self.info(FlightDescriptor::new_path(path)).await);
+        }
+        observed(Ok(stream::iter(infos).boxed()))
+    }
+
+    async fn get_flight_info(&self, call: Call<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+        counted(self.info(call.into_inner()).await)
+    }
+
+    /// A query starts when its ticket is fetched, so its info is complete at once and there is nothing to poll for.
+    async fn poll_flight_info(&self, call: Call<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
+        let info = self.info(call.into_inner()).await;
+        counted(info.map(|info| PollInfo { info: Some(info), progress: Some(1.0), ..PollInfo::default() }))
+    }
+
+    async fn get_schema(&self, call: Call<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
+        counted(self.schema_of(call.get_ref()).await)
+    }
+
+    async fn do_get(&self, call: Call<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
+        observed(self.result(call.get_ref()).await)
+    }
+
+    async fn do_put(&self, call: Call<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
+        let answers = self.put(call.into_inner()).await.inspect_err(telemetry::request_failed)?;
+        Ok(Response::new(answers))
+    }
+
+    async fn do_exchange(
+        &self,
+        _call: Call<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoExchangeStream>, Status> {
+        counted(Err(Status::unimplemented("DoExchange is not supported; use DoPut to send and DoGet to read")))
+    }
+
+    async fn do_action(&self, call: Call<Action>) -> Result<Response<Self::DoActionStream>, Status> {
+        let answer = actions::act(&self.context, call.get_ref()).await;
+        observed(answer.map(|body| stream::iter(body.map(|body| Ok(arrow_flight::Result { body }))).boxed()))
+    }
+
+    async fn list_actions(&self, _call: Call<Empty>) -> Result<Response<Self::ListActionsStream>, Status> {
+        Ok(Response::new(stream::iter(actions::action_types().into_iter().map(Ok)).boxed()))
+    }
+}

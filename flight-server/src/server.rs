@@ -1,0 +1,299 @@
+//! `Server`: one engine behind Flight and HTTP. `serve`, `demo` and tests start it, ask it where it listens, and shut it down.
+//!
+//! ```text
+//!  start:    HTTP listens (ready: 503) → Flight port reserved → store, engine → Flight listens → ready
+//!  shutdown: not ready → Flight takes no more → batches on their way become durable → queries end → engine flushes → HTTP
+//! ```
+
+use std::{
+    error::Error,
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use arrow_flight::flight_service_server::FlightServiceServer;
+use hexflight_engine::{Engine, EngineError, EngineOptions, Store, SystemClock};
+use hexflight_planner::{QueryEngine, QueryOptions};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::transport::{Server as TonicServer, server::TcpIncoming};
+
+use crate::{
+    config::Config,
+    error::ServeError,
+    flight::{FlightApi, FlightContext},
+    http::{self, HttpContext},
+};
+
+/// Calls of one connection at once; a client that wants more opens another.
+const STREAMS_MAX: u32 = 256;
+
+/// HTTP/2 windows. A stream may have several 64 k-row batches (4 MiB) on the way; a connection several such streams.
+const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
+
+/// Connections that do not answer a ping are closed: a device that lost its network must not hold a stream for hours.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Pending connections of the Flight port.
+const BACKLOG: u32 = 1_024;
+
+/// How long queries and acks may still take once a shutdown has begun.
+const DRAIN_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a cancelled call may take to notice.
+const CANCEL_WAIT: Duration = Duration::from_secs(2);
+
+/// How often histograms are folded.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A running server. Dropping it stops the listeners without a flush: the WAL keeps what was acknowledged.
+#[derive(Debug)]
+pub struct Server {
+    flight_address: SocketAddr,
+    http_address: SocketAddr,
+    engine: Arc<Engine>,
+    flight_context: Arc<FlightContext>,
+    http_context: Arc<HttpContext>,
+    flight_task: JoinHandle<Result<(), tonic::transport::Error>>,
+    flight_stop: DropGuard,
+    http_task: JoinHandle<()>,
+    http_stop: DropGuard,
+}
+
+impl Server {
+    /// Opens the engine over `config.data_dir` and listens. Returns when every acknowledged row can be queried.
+    ///
+    /// # Errors
+    /// A port that is taken, a data directory that cannot be used, stored bytes that fail a check; the text says what to do.
+    pub async fn start(config: Config) -> Result<Self, ServeError> {
+        let http_context = Arc::new(HttpContext::starting());
+        let http_listener = bind_http(config.http_bind).await?;
+        let http_address = local_address("HTTP", config.http_bind, "--http-bind", http_listener.local_addr())?;
+        let flight_socket = reserve_flight(config.flight_bind)?;
+        let http_stop = CancellationToken::new();
+        let http_task = spawn_http(http_listener, &http_context, &http_stop);
+        let http_stop = http_stop.drop_guard();
+
+        let (engine, queries) = open_engine(&config).await?;
+        let flight_context = Arc::new(FlightContext::new(
+            Arc::clone(&engine),
+            Arc::new(queries),
+            config.max_message_bytes,
+            config.query_timeout,
+        ));
+        let flight_listener = flight_socket
+            .listen(BACKLOG)
+            .map_err(|error| bind_error("Flight", config.flight_bind, "--flight-bind", error))?;
+        let flight_address =
+            local_address("Flight", config.flight_bind, "--flight-bind", flight_listener.local_addr())?;
+        let flight_stop = CancellationToken::new();
+        let flight_task =
+            spawn_flight(flight_listener, &flight_context, config.max_message_bytes, flight_stop.clone());
+
+        // Nobody else sets it: this context was made above.
+        let _newly_set = http_context.engine.set(Arc::clone(&engine));
+        http_context.readiness.set(Ok(()));
+        Ok(Self {
+            flight_address,
+            http_address,
+            engine,
+            flight_context,
+            http_context,
+            flight_task,
+            flight_stop: flight_stop.drop_guard(),
+            http_task,
+            http_stop,
+        })
+    }
+
+    /// Where Flight and Flight SQL listen, as clients write it: `grpc://127.0.0.1:8815`.
+    #[must_use]
+    pub fn flight_url(&self) -> String {
+        format!("grpc://{}", self.flight_address)
+    }
+
+    /// Where HTTP listens: `http://127.0.0.1:8080`.
+    #[must_use]
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.http_address)
+    }
+
+    /// The engine behind it.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Resolves when a listener ends by itself, which it never should.
+    pub async fn failed(&mut self) -> ServeError {
+        let detail = match (&mut self.flight_task).await {
+            Ok(Ok(())) => "it ended by itself".to_owned(),
+            Ok(Err(error)) => root_cause(&error),
+            Err(error) => error.to_string(),
+        };
+        ServeError::Listener { what: "Flight", detail }
+    }
+
+    /// Stops taking work, lets what was taken end, flushes and closes.
+    ///
+    /// # Errors
+    /// The flush failed; the WAL keeps the rows for the next start.
+    pub async fn shutdown(self) -> Result<(), ServeError> {
+        self.http_context.readiness.set(Err("stopping: the server is shutting down"));
+        drop(self.flight_stop);
+        self.flight_context.draining.cancel();
+        self.flight_context.puts.close();
+        let mut flight_task = self.flight_task;
+        let drained = timeout(DRAIN_WAIT, async {
+            self.flight_context.puts.wait().await;
+            (&mut flight_task).await
+        });
+        if drained.await.is_err() {
+            self.flight_context.cancel_queries();
+            if timeout(CANCEL_WAIT, &mut flight_task).await.is_err() {
+                flight_task.abort();
+            }
+        }
+        let flushed = self.engine.shutdown().await;
+        drop(self.http_stop);
+        // A scraper that keeps its connection open must not hold up the exit.
+        let _timed_out = timeout(CANCEL_WAIT, self.http_task).await;
+        flushed.map_err(ServeError::from)
+    }
+}
+
+async fn bind_http(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|error| bind_error("HTTP", address, "--http-bind", error))
+}
+
+/// Binds without listening: a taken port is found before the engine is opened, and nobody waits for answers until it is.
+fn reserve_flight(address: SocketAddr) -> Result<TcpSocket, ServeError> {
+    let reserve = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    reserve().map_err(|error| bind_error("Flight", address, "--flight-bind", error))
+}
+
+fn local_address(
+    what: &'static str,
+    address: SocketAddr,
+    flag: &'static str,
+    found: io::Result<SocketAddr>,
+) -> Result<SocketAddr, ServeError> {
+    found.map_err(|error| bind_error(what, address, flag, error))
+}
+
+fn bind_error(what: &'static str, address: SocketAddr, flag: &'static str, source: io::Error) -> ServeError {
+    if source.kind() == io::ErrorKind::AddrInUse {
+        ServeError::PortTaken { what, address, flag }
+    } else {
+        ServeError::Bind { what, address, flag, source }
+    }
+}
+
+fn spawn_http(listener: TcpListener, context: &Arc<HttpContext>, stop: &CancellationToken) -> JoinHandle<()> {
+    let (context, stop) = (Arc::clone(context), stop.clone());
+    tokio::spawn(async move {
+        let serving = http::serve(listener, Arc::clone(&context), stop.clone().cancelled_owned());
+        tokio::pin!(serving);
+        let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);
+        loop {
+            tokio::select! {
+                served = &mut serving => {
+                    if let Err(error) = served {
+                        tracing::error!("HTTP stopped: {error}");
+                    }
+                    return;
+                }
+                _ = upkeep.tick() => context.upkeep(),
+            }
+        }
+    })
+}
+
+async fn open_engine(config: &Config) -> Result<(Arc<Engine>, QueryEngine), ServeError> {
+    let at_data_dir = |error| data_dir_error(&config.data_dir, error);
+    let store = Store::open_local(&config.data_dir).await.map_err(at_data_dir)?;
+    let options = EngineOptions {
+        memory_limit_bytes: config.memory_limit_bytes,
+        generation_rows_max: config.generation_rows_max,
+        flush_interval: config.flush_interval,
+        max_future: config.max_future,
+        ..EngineOptions::default()
+    };
+    let engine = Engine::open(store, options, Arc::new(SystemClock)).await.map_err(at_data_dir)?;
+    match QueryEngine::new(Arc::clone(&engine), &QueryOptions::default()) {
+        Ok(queries) => Ok((engine, queries)),
+        Err(error) => {
+            let runtime = io::Error::other(error.strip_backtrace());
+            // The first error is the one to tell.
+            let _also_failed = engine.shutdown().await;
+            Err(ServeError::Runtime(runtime))
+        }
+    }
+}
+
+/// Turns what the system said into what to do about it.
+fn data_dir_error(path: &Path, error: EngineError) -> ServeError {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull, QuotaExceeded};
+    let advice = match io_kind(&error) {
+        Some(StorageFull | QuotaExceeded) => "the disk is full; free some space or choose another --data-dir",
+        Some(PermissionDenied | ReadOnlyFilesystem) => {
+            "it cannot be written; make it writable for this user or choose another --data-dir"
+        }
+        _ => return ServeError::Engine(error),
+    };
+    ServeError::DataDir { path: path.to_owned(), advice: format!("{advice} ({error})") }
+}
+
+fn io_kind(error: &EngineError) -> Option<io::ErrorKind> {
+    let mut source: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        source = error.source();
+    }
+    None
+}
+
+fn spawn_flight(
+    listener: TcpListener,
+    context: &Arc<FlightContext>,
+    max_message_bytes: usize,
+    stop: CancellationToken,
+) -> JoinHandle<Result<(), tonic::transport::Error>> {
+    let service = FlightServiceServer::new(FlightApi::new(Arc::clone(context)))
+        .max_decoding_message_size(max_message_bytes)
+        .max_encoding_message_size(usize::MAX);
+    let router = TonicServer::builder()
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .add_service(service);
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    tokio::spawn(router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()))
+}
+
+/// The innermost error: tonic's own text is "transport error".
+fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
