@@ -41,8 +41,8 @@ pub enum CliError {
         /// What the system said.
         source: io::Error,
     },
-    /// The embedded server failed.
-    #[error("server: {0}")]
+    /// A server in this process did not start or stop.
+    #[error("{0}")]
     Server(String),
     /// A task of the command panicked.
     #[error("task {name} ended early: {reason}")]

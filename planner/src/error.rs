@@ -96,12 +96,15 @@ fn classify_source(error: &(dyn Error + Send + Sync + 'static)) -> QueryError {
 fn classify_arrow(error: &ArrowError) -> QueryError {
     match error {
         ArrowError::ExternalError(inner) => classify_source(inner.as_ref()),
+        ArrowError::ComputeError(text) if text.contains(FILTER_FAILED) => {
+            QueryError::new(QueryErrorKind::Invalid, filter_failure(text))
+        }
         ArrowError::CastError(text)
         | ArrowError::ParseError(text)
         | ArrowError::ComputeError(text)
         | ArrowError::ArithmeticOverflow(text)
         | ArrowError::InvalidArgumentError(text) => QueryError::new(QueryErrorKind::Invalid, text),
-        ArrowError::DivideByZero => QueryError::new(QueryErrorKind::Invalid, "division by zero"),
+        ArrowError::DivideByZero => QueryError::new(QueryErrorKind::Invalid, DIVISION_BY_ZERO),
         other => QueryError::new(QueryErrorKind::Internal, other.to_string()),
     }
 }
@@ -117,13 +120,15 @@ fn classify_parquet(error: &ParquetError) -> QueryError {
     }
 }
 
+const DIVISION_BY_ZERO: &str = "division by zero";
+
 /// How DataFusion's row filter starts the text of an error.
 const FILTER_FAILED: &str = "Error evaluating filter predicate";
 
 /// Takes the message out of the debug form that DataFusion's row filter makes of an error.
 fn filter_failure(text: &str) -> String {
     if text.contains("DivideByZero") {
-        return "division by zero".to_owned();
+        return DIVISION_BY_ZERO.to_owned();
     }
     text.split_once('"')
         .and_then(|(_, rest)| rest.split_once('"'))
@@ -137,7 +142,7 @@ fn clean(message: &str) -> String {
     while let Some(rest) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) {
         text = rest.trim_start();
     }
-    text.to_owned()
+    text.replace('\n', " ")
 }
 
 /// Prefixes of DataFusion's and Arrow's error texts; the kind says what they say.

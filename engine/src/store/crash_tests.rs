@@ -98,18 +98,25 @@ async fn sync_listing_makes_durable_what_a_dead_process_left_readable() {
     let data = TempDir::new().unwrap();
     let files = Arc::new(RecordingFiles::new(data.path()).unwrap());
     let store = Store::over_files(data.path(), Arc::<RecordingFiles>::clone(&files)).await.unwrap();
-    let directory = store.root().unwrap().join("wal");
-    files.create_dir(&directory).unwrap();
-    files.create_dir(&directory.join("one")).unwrap();
-    let mut file = files.create(&directory.join("one/0.wal")).unwrap();
-    files.write(&mut file, &[Bytes::from("event")]).unwrap();
-    files.sync_file(&file).unwrap();
+    leave_readable(&files, &store);
 
     store.sync_listing(&Path::from("wal/one")).await.unwrap();
 
-    let image = TempDir::new().unwrap();
-    files.crash_image(files.steps(), 0, image.path()).unwrap();
-    assert_eq!(std::fs::read(image.path().join("wal/one/0.wal")).unwrap(), b"event");
+    assert!(oldest_image(&files).contains_key(FilePath::new("wal/one/0.wal")));
+}
+
+#[tokio::test]
+async fn already_exists_makes_durable_what_it_found() {
+    let data = TempDir::new().unwrap();
+    let files = Arc::new(RecordingFiles::new(data.path()).unwrap());
+    let store = Store::over_files(data.path(), Arc::<RecordingFiles>::clone(&files)).await.unwrap();
+    leave_readable(&files, &store);
+
+    let (outcome, _) = put(&store, &files, &Path::from("wal/one/0.wal"), "other".into()).await;
+
+    assert_eq!(outcome, PutOutcome::AlreadyExists);
+    let expected = Survivor::File("event".into());
+    assert_eq!(oldest_image(&files).get(FilePath::new("wal/one/0.wal")), Some(&expected));
 }
 
 #[tokio::test]
@@ -124,6 +131,22 @@ async fn a_put_into_a_known_directory_costs_two_fsyncs() {
 
     // Create, write, fsync; link, remove, fsync of the directory.
     assert_eq!(files.steps() - before, 6);
+}
+
+/// Leaves `wal/one/0.wal` as a process does that dies before it fsyncs a directory.
+fn leave_readable(files: &RecordingFiles, store: &Store) {
+    let directory = store.root().unwrap().join("wal");
+    files.create_dir(&directory).unwrap();
+    files.create_dir(&directory.join("one")).unwrap();
+    let mut file = files.create(&directory.join("one/0.wal")).unwrap();
+    files.write(&mut file, &[Bytes::from("event")]).unwrap();
+    files.sync_file(&file).unwrap();
+    assert!(!oldest_image(files).contains_key(FilePath::new("wal")));
+}
+
+/// What is left when a crash drops everything that it may.
+fn oldest_image(files: &RecordingFiles) -> Image {
+    files.crash_state(files.steps()).survivors(0)
 }
 
 /// Puts concurrently, several to a directory, each key twice at once: what either put says is there must stay.

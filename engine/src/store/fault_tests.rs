@@ -68,6 +68,20 @@ async fn a_failed_fsync_of_a_directory_stops_the_process() {
 }
 
 #[tokio::test]
+async fn a_directory_counts_as_durable_only_after_its_fsync() {
+    let (_data, store, files) = faulty_store().await;
+    *files.directory_sync_error.lock().unwrap() = Some(ErrorKind::Other);
+    store.put_if_absent(&Path::from("wal/1"), PutPayload::from_static(b"x")).await.unwrap_err();
+    *files.directory_sync_error.lock().unwrap() = None;
+    let before = files.directory_syncs.load(Ordering::Relaxed);
+
+    store.put_if_absent(&Path::from("wal/1"), PutPayload::from_static(b"x")).await.unwrap();
+
+    // The root for the name `wal`, then `wal` for the name `1`.
+    assert_eq!(files.directory_syncs.load(Ordering::Relaxed) - before, 2);
+}
+
+#[tokio::test]
 async fn sync_listing_forgives_a_missing_directory() {
     let (_data, store, files) = faulty_store().await;
 
@@ -84,6 +98,7 @@ struct FaultyFiles {
     write_error: Mutex<Option<ErrorKind>>,
     file_sync_error: Mutex<Option<ErrorKind>>,
     directory_sync_error: Mutex<Option<ErrorKind>>,
+    directory_syncs: AtomicUsize,
     stops: AtomicUsize,
 }
 
@@ -112,6 +127,7 @@ impl Files for FaultyFiles {
 
     fn sync_dir(&self, directory: &OpenFile) -> io::Result<()> {
         fail(&self.directory_sync_error)?;
+        self.directory_syncs.fetch_add(1, Ordering::Relaxed);
         DiskFiles.sync_dir(directory)
     }
 

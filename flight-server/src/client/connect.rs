@@ -78,8 +78,8 @@ fn endpoint(url: &str) -> Result<Endpoint, ClientError> {
         "https" | "grpc+tls" | "grpcs" => return Err(refuse("TLS is not supported")),
         _ => return Err(refuse("the scheme must be http or grpc")),
     };
-    let endpoint = Endpoint::from_shared(format!("http://{authority}"))
-        .map_err(|error| refuse(&root_cause(&error)))?;
+    let endpoint =
+        Endpoint::from_shared(format!("http://{authority}")).map_err(|error| refuse(&root_cause(&error)))?;
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)

@@ -21,7 +21,9 @@ pub enum ClientError {
         rule: String,
     },
     /// Nothing answers at the address.
-    #[error("cannot connect to {url}: {reason}; start a server with `hexflight serve` or name another one with --target")]
+    #[error(
+        "cannot connect to {url}: {reason}; start a server with `hexflight serve` or name another one with --target"
+    )]
     Connect {
         /// The address.
         url: String,

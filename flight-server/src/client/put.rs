@@ -91,7 +91,12 @@ impl PutStream {
     /// # Panics
     /// When there is no room: ask [`Self::has_room`] first.
     pub fn send(&mut self, batch: RecordBatch) -> Result<(), ClientError> {
-        assert!(self.has_room(), "send with {} batches in flight of {}", self.in_flight(), self.in_flight_max);
+        assert!(
+            self.has_room(),
+            "send with {} batches in flight of {}",
+            self.in_flight(),
+            self.in_flight_max
+        );
         let bytes = batch.get_array_memory_size();
         if bytes > BATCH_BYTES_MAX {
             return Err(ClientError::TooLarge { bytes, limit: BATCH_BYTES_MAX });
@@ -120,11 +125,14 @@ impl PutStream {
         let Some(response) = self.responses.next().await else {
             return match self.in_flight.len() {
                 0 => Ok(None),
-                left => Err(ClientError::Protocol { reason: format!("call ended with {left} batches unacknowledged") }),
+                left => Err(ClientError::Protocol {
+                    reason: format!("call ended with {left} batches unacknowledged"),
+                }),
             };
         };
-        let body: AckBody = serde_json::from_slice(&response?.app_metadata)
-            .map_err(|error| ClientError::Protocol { reason: format!("ack is not JSON as expected: {error}") })?;
+        let body: AckBody = serde_json::from_slice(&response?.app_metadata).map_err(|error| {
+            ClientError::Protocol { reason: format!("ack is not JSON as expected: {error}") }
+        })?;
         let Some((sent, rows)) = self.in_flight.pop_front() else {
             return Err(ClientError::Protocol { reason: "ack without a batch in flight".to_owned() });
         };

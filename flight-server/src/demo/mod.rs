@@ -13,38 +13,20 @@ mod ingest;
 mod question;
 mod verdict;
 mod tally;
+mod summary;
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
-
-use hexflight_engine::{Clock, SystemClock};
-use tokio_util::sync::CancellationToken;
+use std::{path::Path, sync::Arc, time::Instant};
 
 use self::{
-    question::{Question, Subject, Window},
-    server::EmbeddedServer,
-    tally::Tally,
+    ingest::ingest_events, question::questions, server::EmbeddedServer, summary::summarise, tally::Tally,
 };
 use crate::{
     client::Client,
-    console::{self, CliError, grouped, millis},
-    simulate::{
-        Fleet, GeoBox, Ledger, LoadObservers, LoadStats, LoadTotals, Metric, TimeSlice, per_second, run_load,
-    },
+    console::{self, CliError, millis},
+    simulate::Fleet,
 };
 
 pub use args::DemoArgs;
-
-const SECOND_MICROS: i64 = 1_000_000;
-
-/// Around the centre of Paris.
-const PARIS: GeoBox = GeoBox { south: 48.80, west: 2.25, north: 48.92, east: 2.45 };
-
-/// From Auckland and Suva across the antimeridian to Apia and Honolulu.
-const PACIFIC: GeoBox = GeoBox { south: -45.0, west: 170.0, north: 30.0, east: -150.0 };
 
 /// Runs the command.
 ///
@@ -57,13 +39,15 @@ pub async fn run(args: DemoArgs) -> Result<(), CliError> {
         .map_err(|source| CliError::Io { action: "make a temporary directory".to_owned(), source })?;
     let mut tally = Tally::default();
     let server = EmbeddedServer::start(directory.path()).await?;
-    console::say("Hexflight demo: events in through Arrow Flight, four questions through Flight SQL, a restart.")?;
+    console::say(
+        "Hexflight demo: events in through Arrow Flight, four questions through Flight SQL, a restart.",
+    )?;
     console::say("Every answer is compared with a count that the simulator keeps by itself.")?;
     say_server(&server, directory.path())?;
 
     let fleet = Arc::new(Fleet::new(&args.workload()));
     let client = Client::connect(&server.flight_url()).await?;
-    let (ledger, load) = ingest_events(&args, &server, &client, &fleet, &mut tally).await?;
+    let (ledger, load) = ingest_events(&args, &client, &fleet, &mut tally).await?;
 
     console::say("\nThe four questions")?;
     let questions = questions(&ledger, &fleet);
@@ -84,93 +68,6 @@ pub async fn run(args: DemoArgs) -> Result<(), CliError> {
     tally.result()
 }
 
-/// The four questions, each over a few windows that end with the newest event.
-fn questions(ledger: &Ledger, fleet: &Fleet) -> Vec<Question> {
-    // The first whole second that no event has reached.
-    let end = ledger.newest_micros().map_or(0, |newest| (newest / SECOND_MICROS + 1) * SECOND_MICROS);
-    let last = |name, seconds: i64| {
-        let slice = TimeSlice { from_micros: end - seconds * SECOND_MICROS, to_micros: end };
-        Window { name, slice }
-    };
-    let (minute, ten_minutes) = (last("last minute", 60), last("last 10 minutes", 600));
-    let always = Window { name: "all time", slice: TimeSlice::ALWAYS };
-    let device = fleet.devices().first().map_or(String::new(), |device| device.id.to_string());
-    let average = Subject::DeviceAverage(device, Metric::Temperature);
-    let paris = Subject::AreaAverage("Paris", PARIS, Metric::Temperature);
-    let pacific = Subject::AreaAverage("the Pacific, on both sides of the antimeridian", PACIFIC, Metric::Humidity);
-    [
-        (Subject::Summary(Metric::Temperature), vec![minute, ten_minutes, always]),
-        (average, vec![ten_minutes, always]),
-        (Subject::TopDevices(5, Metric::Humidity), vec![minute, always]),
-        (paris, vec![ten_minutes, always]),
-        (pacific, vec![minute, always]),
-    ]
-    .into_iter()
-    .flat_map(|(subject, windows)| {
-        windows.into_iter().map(move |window| Question { subject: subject.clone(), window })
-    })
-    .collect()
-}
-
-/// Streams the events in; returns what was acknowledged and how fast.
-async fn ingest_events(
-    args: &DemoArgs,
-    server: &EmbeddedServer,
-    client: &Client,
-    fleet: &Arc<Fleet>,
-    tally: &mut Tally,
-) -> Result<(Ledger, Ingested), CliError> {
-    console::say(&format!(
-        "\nIngest: {} events of {} devices in real cities, some moving, some late, seed {}",
-        grouped(args.rows as u64),
-        grouped(args.devices as u64),
-        args.seed
-    ))?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let stats = Arc::new(LoadStats::default());
-    let ledger = Arc::new(Mutex::new(Ledger::new(Arc::clone(fleet))));
-    let observers = LoadObservers {
-        stats: Arc::clone(&stats),
-        ledger: Some(Arc::clone(&ledger)),
-        stop: CancellationToken::new(),
-    };
-    let started = Instant::now();
-    let load = run_load(args.load_plan(server.flight_url()), fleet, &clock, clock.now_micros(), &observers);
-    let watched = ingest::watch(load, client, &stats, &ledger).await?;
-    let elapsed = started.elapsed();
-    drop(observers);
-    let ledger = ingest::take_back(ledger)?;
-    let ingested = Ingested { totals: stats.totals(), elapsed };
-    console::say(&format!("  {}", ingested.text()))?;
-    let praise = format!(
-        "{} counts asked meanwhile: each held every event acknowledged before it was asked",
-        watched.counts
-    );
-    tally.say_verdict(watched.difference.map_or(Ok(()), Err), &praise)?;
-    tally.ask_for_all(client, &ledger).await?;
-    Ok((ledger, ingested))
-}
-
-/// How the ingest went.
-#[derive(Debug)]
-struct Ingested {
-    totals: LoadTotals,
-    elapsed: Duration,
-}
-
-impl Ingested {
-    fn text(&self) -> String {
-        format!(
-            "{} events durable in {:.1} s: {} events/s, acks p50 {} p99 {}",
-            grouped(self.totals.acked_rows),
-            self.elapsed.as_secs_f64(),
-            grouped(per_second(self.totals.acked_rows, self.elapsed)),
-            millis(self.totals.ack_p50),
-            millis(self.totals.ack_p99)
-        )
-    }
-}
-
 async fn restart(server: EmbeddedServer, data_dir: &Path) -> Result<EmbeddedServer, CliError> {
     console::say("\nRestart: the server stops and starts again on the same directory")?;
     let stopping = Instant::now();
@@ -189,30 +86,16 @@ fn say_server(server: &EmbeddedServer, data_dir: &Path) -> Result<(), CliError> 
     console::say(&format!("\nServer: Flight on {}, data in {}", server.flight_url(), data_dir.display()))
 }
 
-fn summarise(load: &Ingested, data_dir: &Path, tally: &Tally) -> Result<(), CliError> {
-    let parquet_bytes = parquet_bytes(data_dir)
-        .map_err(|source| CliError::Io { action: format!("read {}", data_dir.display()), source })?;
-    let rows = load.totals.acked_rows;
-    console::say("\nSummary")?;
-    console::say(&format!("  ingest   {}", load.text()))?;
-    console::say(&format!(
-        "  on disk  {:.1} bytes per event ({:.1} MB of Parquet)",
-        parquet_bytes as f64 / rows.max(1) as f64,
-        parquet_bytes as f64 / 1e6
-    ))?;
-    console::say(&format!("  checks   {}", tally.text()))
-}
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-/// Bytes of all Parquet files below `directory`.
-fn parquet_bytes(directory: &Path) -> std::io::Result<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            bytes += parquet_bytes(&entry.path())?;
-        } else if entry.path().extension().is_some_and(|extension| extension == "parquet") {
-            bytes += entry.metadata()?.len();
-        }
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_check_of_a_small_demo_holds() {
+        let args = DemoArgs { rows: 30_000, duration: Duration::from_secs(60), devices: 500, seed: 7 };
+
+        Box::pin(run(args)).await.unwrap();
     }
-    Ok(bytes)
 }

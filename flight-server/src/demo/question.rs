@@ -2,7 +2,15 @@
 
 use chrono::{DateTime, SecondsFormat};
 
-use crate::simulate::{Aggregate, GeoBox, Ledger, Metric, TimeSlice};
+use crate::simulate::{Aggregate, Fleet, GeoBox, Ledger, Metric, TimeSlice};
+
+const SECOND_MICROS: i64 = 1_000_000;
+
+/// Around the centre of Paris.
+const PARIS: GeoBox = GeoBox { south: 48.80, west: 2.25, north: 48.92, east: 2.45 };
+
+/// From Auckland and Suva across the antimeridian to Apia and Honolulu.
+const PACIFIC: GeoBox = GeoBox { south: -45.0, west: 170.0, north: 30.0, east: -150.0 };
 
 /// A question.
 #[derive(Debug, Clone)]
@@ -42,12 +50,43 @@ pub(super) enum Expected {
     Ranking(Vec<(String, u64)>),
 }
 
+/// The four questions, each over a few windows that end with the newest event.
+pub(super) fn questions(ledger: &Ledger, fleet: &Fleet) -> Vec<Question> {
+    // The first whole second that no event has reached.
+    let end = ledger.newest_micros().map_or(0, |newest| (newest / SECOND_MICROS + 1) * SECOND_MICROS);
+    let last = |name, seconds: i64| {
+        let slice = TimeSlice { from_micros: end - seconds * SECOND_MICROS, to_micros: end };
+        Window { name, slice }
+    };
+    let (minute, ten_minutes) = (last("last minute", 60), last("last 10 minutes", 600));
+    let always = Window { name: "all time", slice: TimeSlice::ALWAYS };
+    let device = fleet.devices().first().map_or(String::new(), |device| device.id.to_string());
+    let average = Subject::DeviceAverage(device, Metric::Temperature);
+    let paris = Subject::AreaAverage("Paris", PARIS, Metric::Temperature);
+    let pacific =
+        Subject::AreaAverage("the Pacific, on both sides of the antimeridian", PACIFIC, Metric::Humidity);
+    [
+        (Subject::Summary(Metric::Temperature), vec![minute, ten_minutes, always]),
+        (average, vec![ten_minutes, always]),
+        (Subject::TopDevices(5, Metric::Humidity), vec![minute, always]),
+        (paris, vec![ten_minutes, always]),
+        (pacific, vec![minute, always]),
+    ]
+    .into_iter()
+    .flat_map(|(subject, windows)| {
+        windows.into_iter().map(move |window| Question { subject: subject.clone(), window })
+    })
+    .collect()
+}
+
 impl Question {
     /// What it asks, in words.
     pub(super) fn title(&self) -> String {
         let what = match &self.subject {
             Subject::Summary(metric) => format!("1. All about {}", metric.name()),
-            Subject::DeviceAverage(device, metric) => format!("2. Average {} of device {device}", metric.name()),
+            Subject::DeviceAverage(device, metric) => {
+                format!("2. Average {} of device {device}", metric.name())
+            }
             Subject::TopDevices(limit, metric) => {
                 format!("3. Top {limit} devices by number of {} events", metric.name())
             }
@@ -70,7 +109,9 @@ impl Question {
                 let tail = format!("\nGROUP BY device_id\nORDER BY events DESC, device_id\nLIMIT {limit}");
                 ("device_id, count(*) AS events", metric, String::new(), tail)
             }
-            Subject::AreaAverage(_, area, metric) => ("avg(value) AS average", metric, area_sql(area), String::new()),
+            Subject::AreaAverage(_, area, metric) => {
+                ("avg(value) AS average", metric, area_sql(area), String::new())
+            }
         };
         let window = window_sql(self.window.slice);
         format!("SELECT {columns}\nFROM events\nWHERE type = '{}'{more}{window}{tail}", metric.name())
@@ -84,7 +125,9 @@ impl Question {
             Subject::DeviceAverage(device, metric) => {
                 Expected::Average(ledger.device_aggregate(device, *metric, slice))
             }
-            Subject::TopDevices(limit, metric) => Expected::Ranking(ledger.top_devices(*metric, slice, *limit)),
+            Subject::TopDevices(limit, metric) => {
+                Expected::Ranking(ledger.top_devices(*metric, slice, *limit))
+            }
             Subject::AreaAverage(_, area, metric) => {
                 Expected::Average(ledger.box_aggregate(*metric, area, slice))
             }

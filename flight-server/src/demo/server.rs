@@ -28,7 +28,7 @@ impl EmbeddedServer {
             memory_limit_bytes: defaults.memory_limit_bytes.min(MEMORY_LIMIT_BYTES),
             ..defaults
         };
-        let server = Server::start(config).await?;
+        let server = Server::start(config).await.map_err(|error| CliError::Server(error.to_string()))?;
         Ok(Self { server })
     }
 
@@ -37,11 +37,11 @@ impl EmbeddedServer {
         self.server.flight_url()
     }
 
-    /// Flushes and stops.
+    /// Flushes what is in memory and stops.
     ///
     /// # Errors
     /// `Server` when it does not stop cleanly.
     pub(super) async fn stop(self) -> Result<(), CliError> {
-        Ok(self.server.stop().await?)
+        self.server.shutdown().await.map_err(|error| CliError::Server(error.to_string()))
     }
 }

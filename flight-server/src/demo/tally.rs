@@ -33,7 +33,10 @@ impl Tally {
         let (answer, elapsed) = timed(client, &question.sql()).await?;
         say_indented(&table_text(&answer.schema, answer.batches.clone())?)?;
         let verdict = verdict::compare(&answer, &question.expected(ledger));
-        self.say_verdict(verdict, &format!("equals the simulator's own count, answered in {}", millis(elapsed)))
+        self.say_verdict(
+            verdict,
+            &format!("equals the simulator's own count, answered in {}", millis(elapsed)),
+        )
     }
 
     /// Asks, and prints one line.

@@ -7,16 +7,13 @@ use datafusion::{datasource::MemTable, prelude::SessionContext};
 
 use super::*;
 use crate::{
-    demo::{
-        question::Question,
-        questions,
-    },
+    demo::question::{Question, questions},
     simulate::{Fleet, Ledger, TimeSlice, Workload, WorkloadConfig},
 };
 
 #[tokio::test]
 async fn every_question_asked_of_the_same_events_agrees() {
-    let (context, ledger, fleet) = events_twice(20).await;
+    let (context, ledger, fleet) = events_and_ledger(20).await;
     let questions = questions(&ledger, &fleet);
 
     for question in &questions {
@@ -29,7 +26,7 @@ async fn every_question_asked_of_the_same_events_agrees() {
 
 #[tokio::test]
 async fn a_lost_batch_is_noticed_by_every_question_about_all_time() {
-    let (context, mut ledger, fleet) = events_twice(20).await;
+    let (context, mut ledger, fleet) = events_and_ledger(20).await;
     let questions = questions(&ledger, &fleet);
     // The ledger has a batch more than the table: as if an acknowledged batch had been lost.
     ledger.record(workload().next_batch(slice(19)).events);
@@ -92,7 +89,7 @@ fn answer_of(batch: RecordBatch) -> Answer {
     Answer { schema: batch.schema(), batches: vec![batch] }
 }
 
-async fn events_twice(batch_count: i64) -> (SessionContext, Ledger, Arc<Fleet>) {
+async fn events_and_ledger(batch_count: i64) -> (SessionContext, Ledger, Arc<Fleet>) {
     let mut workload = workload();
     let fleet = Arc::clone(workload.fleet());
     let mut ledger = Ledger::new(Arc::clone(&fleet));

@@ -27,7 +27,8 @@ fn build() -> Result<XdbcTypeInfoData, FlightError> {
     types.append(quoted("VARCHAR", XdbcDataType::XdbcVarchar, i32::MAX));
     types.append(XdbcTypeInfo {
         sql_data_type: XdbcDataType::XdbcDatetime,
-        datetime_subcode: Some(XdbcDatetimeSubcode::XdbcSubcodeDate),
+        // 1 stands for YEAR and for DATE; the generated names keep the first.
+        datetime_subcode: Some(XdbcDatetimeSubcode::XdbcSubcodeYear),
         ..quoted("DATE", XdbcDataType::XdbcDate, 10)
     });
     types.append(XdbcTypeInfo {

@@ -111,7 +111,11 @@ impl SimulateArgs {
     fn plan(&self) -> Result<LoadPlan, CliError> {
         let at_most = |field: &'static str, value: usize, max: usize| {
             let rule = format!("must be at most {max}");
-            if value > max { Err(CliError::Argument { field, value: value.to_string(), rule }) } else { Ok(value) }
+            if value > max {
+                Err(CliError::Argument { field, value: value.to_string(), rule })
+            } else {
+                Ok(value)
+            }
         };
         let connections = at_most("connections", self.connections, CONNECTIONS_MAX.min(self.devices))?;
         Ok(LoadPlan {
@@ -193,12 +197,18 @@ fn summarise(totals: &LoadTotals, elapsed: Duration) -> Result<(), CliError> {
     }
     if totals.unknown_rows > 0 {
         let rows = grouped(totals.unknown_rows);
-        console::say(&format!("unknown  {rows} rows were in flight when a connection broke; not sent again"))?;
+        console::say(&format!(
+            "unknown  {rows} rows were in flight when a connection broke; not sent again"
+        ))?;
     }
     Ok(())
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive and only shown")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate is positive and only shown"
+)]
 pub(crate) fn per_second(rows: u64, elapsed: Duration) -> u64 {
     (rows as f64 / elapsed.as_secs_f64().max(1e-6)).round() as u64
 }

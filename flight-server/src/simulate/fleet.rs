@@ -112,7 +112,8 @@ impl Climate {
         let from_equator = latitude.abs();
         let season = (TAU * (hours / YEAR_HOURS - 0.55)).cos() * latitude.signum();
         let afternoon = (TAU * ((hours + longitude / 15.0) / DAY_HOURS - 15.0 / 24.0)).cos();
-        let temperature = 27.0 - 0.006 * from_equator * from_equator + 0.22 * from_equator * season + 4.0 * afternoon;
+        let temperature =
+            27.0 - 0.006 * from_equator * from_equator + 0.22 * from_equator * season + 4.0 * afternoon;
         let humidity = 66.0 - 12.0 * afternoon + 5.0 * season;
         Self { temperature, humidity }
     }

@@ -20,7 +20,10 @@ fn other_metrics_and_empty_windows_count_nothing() {
     let ledger = ledger_of(&[event(150, 1.0)]);
 
     assert_eq!(ledger.aggregate(Metric::Humidity, WINDOW), Aggregate::default());
-    assert_eq!(ledger.aggregate(Metric::Temperature, TimeSlice { from_micros: 151, to_micros: 151 }).avg(), None);
+    assert_eq!(
+        ledger.aggregate(Metric::Temperature, TimeSlice { from_micros: 151, to_micros: 151 }).avg(),
+        None
+    );
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod columns;
 mod workload;
 mod schedule;
 mod sender;
+#[cfg(test)]
+mod fake_server;
 mod ledger;
 mod stats;
 mod load;

@@ -112,7 +112,11 @@ impl Schedule {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and neither is near its limits")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, and neither is near its limits"
+)]
 fn whole(number: f64) -> usize {
     number as usize
 }
@@ -137,7 +141,10 @@ mod tests {
         let turns = all_turns(plan);
 
         assert_eq!(turns.iter().map(|turn| turn.rows).collect::<Vec<_>>(), [1_000, 1_000, 500]);
-        assert_eq!(turns[0].slice, TimeSlice { from_micros: START - 10_000_000, to_micros: START - 6_000_000 });
+        assert_eq!(
+            turns[0].slice,
+            TimeSlice { from_micros: START - 10_000_000, to_micros: START - 6_000_000 }
+        );
         assert_eq!(turns[2].slice, TimeSlice { from_micros: START - 2_000_000, to_micros: START });
     }
 

@@ -163,3 +163,7 @@ async fn next_due(
         batch = due => batch,
     }
 }
+
+#[cfg(test)]
+#[path = "sender_tests.rs"]
+mod tests;

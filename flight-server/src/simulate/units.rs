@@ -37,7 +37,8 @@ pub(crate) fn parse_share(text: &str) -> Result<f64, String> {
 /// # Errors
 /// The rule, when `text` breaks it.
 pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
-    const RULE: &str = "a count is a whole number, with k or M for thousands or millions if you like, for example 500k";
+    const RULE: &str =
+        "a count is a whole number, with k or M for thousands or millions if you like, for example 500k";
     let plain = text.replace('_', "");
     let (digits, factor) = match plain.strip_suffix(['k', 'K']) {
         Some(digits) => (digits, 1_000.0),
@@ -59,7 +60,9 @@ pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
 /// # Errors
 /// The rule, when `text` breaks it.
 pub(crate) fn parse_count_from_one(text: &str) -> Result<usize, String> {
-    parse_count(text)?.checked_sub(1).map_or_else(|| Err("must be at least 1".to_owned()), |less| Ok(less + 1))
+    parse_count(text)?
+        .checked_sub(1)
+        .map_or_else(|| Err("must be at least 1".to_owned()), |less| Ok(less + 1))
 }
 
 /// Parses the exponent of a Zipf distribution.

@@ -105,7 +105,13 @@ impl Default for WorkloadConfig {
         Self {
             seed: 42,
             device_count: 10_000,
-            metrics: vec![Metric::Temperature, Metric::Humidity, Metric::Pressure, Metric::Battery, Metric::Speed],
+            metrics: vec![
+                Metric::Temperature,
+                Metric::Humidity,
+                Metric::Pressure,
+                Metric::Battery,
+                Metric::Speed,
+            ],
             batch_rows: 8_192,
             late_share: 0.05,
             moving_share: 0.2,

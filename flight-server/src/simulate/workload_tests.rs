@@ -87,7 +87,8 @@ fn standing_devices_never_move_and_moving_ones_stay_in_town() {
 
 #[test]
 fn shares_of_location_and_metadata_are_kept() {
-    let batch = workload(WorkloadConfig { batch_rows: 50_000, ..WorkloadConfig::default() }).next_batch(MINUTE).batch;
+    let batch =
+        workload(WorkloadConfig { batch_rows: 50_000, ..WorkloadConfig::default() }).next_batch(MINUTE).batch;
     let metadata = batch.column(6).as_string::<i32>();
     let example = metadata.iter().flatten().next().unwrap();
 

@@ -130,7 +130,10 @@ mod tests {
     fn json_is_one_object_per_line() {
         let text = written(Format::Json, vec![batch()]);
         assert_eq!(text.lines().count(), 2);
-        assert_eq!(text.lines().next(), Some(r#"{"device_id":"a","value":1.5,"timestamp":"2026-01-01T12:00:00Z"}"#));
+        assert_eq!(
+            text.lines().next(),
+            Some(r#"{"device_id":"a","value":1.5,"timestamp":"2026-01-01T12:00:00Z"}"#)
+        );
     }
 
     #[test]

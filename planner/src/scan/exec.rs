@@ -116,7 +116,7 @@ impl SegmentScanExec {
         })
     }
 
-    fn memory_scan(&self, partition: usize, context: &TaskContext) -> MemoryScan {
+    fn memory_scan(&self, partition: usize, baseline: &BaselineMetrics, context: &TaskContext) -> MemoryScan {
         MemoryScan {
             slices: Arc::clone(&self.memory[partition]),
             predicate: self.predicate.clone(),
@@ -124,7 +124,7 @@ impl SegmentScanExec {
             projection: Arc::clone(&self.projection),
             schema: self.schema(),
             batch_rows: context.session_config().batch_size(),
-            metrics: MemoryMetrics::new(&self.metrics, partition),
+            metrics: MemoryMetrics::new(&self.metrics, baseline, partition),
         }
     }
 
@@ -222,14 +222,14 @@ impl ExecutionPlan for SegmentScanExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let partitions = self.memory.len();
         assert_or_internal_err!(partition < partitions, "partition {partition} of {partitions} asked for");
-        let memory = self.memory_scan(partition, &context).into_stream();
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
+        let memory = self.memory_scan(partition, &baseline, &context).into_stream();
         let files = match &self.files {
             Some(files) if partition < partition_count_of(files) => {
                 files.execute(partition, context)?.boxed()
             }
             _ => stream::empty().boxed(),
         };
-        let baseline = BaselineMetrics::new(&self.metrics, partition);
         let rows =
             take_rows(memory.chain(files), self.limit).map(move |batch| batch.record_output(&baseline));
         Ok(Box::pin(cooperative(RecordBatchStreamAdapter::new(self.schema(), rows))))

@@ -1,7 +1,7 @@
 //! Metrics of a scan: what was pruned and why is known when it is planned, the rest is counted while it runs.
 
 use datafusion::physical_plan::metrics::{
-    Count, ExecutionPlanMetricsSet, MetricBuilder, MetricValue, MetricsSet, Time,
+    BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricValue, MetricsSet, Time,
 };
 
 use super::prune_sources::{Kept, PruneCounts};
@@ -14,17 +14,17 @@ pub(super) struct MemoryMetrics {
     pub(super) rows: Count,
     /// Slices that a dynamic filter excluded.
     pub(super) slices_pruned_dynamic: Count,
-    /// Time spent filtering.
+    /// The scan's own: time spent filtering and joining.
     pub(super) elapsed_compute: Time,
 }
 
 impl MemoryMetrics {
-    pub(super) fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
+    pub(super) fn new(metrics: &ExecutionPlanMetricsSet, baseline: &BaselineMetrics, partition: usize) -> Self {
         Self {
             rows: MetricBuilder::new(metrics).counter("memory_rows_read", partition),
             slices_pruned_dynamic: MetricBuilder::new(metrics)
                 .counter("memory_slices_pruned_dynamic", partition),
-            elapsed_compute: MetricBuilder::new(metrics).subset_time("memory_time", partition),
+            elapsed_compute: baseline.elapsed_compute().clone(),
         }
     }
 }

@@ -6,7 +6,7 @@ mod check_schema;
 mod check;
 mod decode;
 
-pub(crate) use decode::{BatchDecoder, DecodeError, Decoded};
+pub(crate) use decode::{BatchDecoder, Decoded};
 
 /// What a message may declare.
 #[derive(Debug, Clone, Copy)]

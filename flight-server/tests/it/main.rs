@@ -1,0 +1,11 @@
+//! The server from outside: a real server on free ports over a temporary folder, driven by arrow-flight's clients.
+
+mod harness;
+mod ack;
+mod bad_input;
+mod hostile;
+mod statement;
+mod prepared;
+mod catalog;
+mod cancel;
+mod lifecycle;
