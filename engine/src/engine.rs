@@ -2,10 +2,11 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arrow::array::RecordBatch;
+use metrics::histogram;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinError, JoinHandle},
@@ -96,7 +97,7 @@ impl Default for EngineOptions {
             memory_limit_bytes: 2 << 30,
             generation_rows_max: 1 << 20,
             generation_bytes_max: 256 << 20,
-            flush_interval: Duration::from_secs(10),
+            flush_interval: Duration::from_mins(1),
             wal_puts_max: 4,
             wal_commit_bytes_max: 16 << 20,
             max_future: Duration::from_hours(1),
@@ -276,9 +277,11 @@ async fn watched(core: Arc<Core>, writer: impl Future<Output = WriterEnd>) -> Wr
 async fn prepare(table: &Table, batch: &RecordBatch, memory: Reservation) -> Result<(RecordBatch, MemoryBatch)> {
     let (spec, normaliser, input) = (Arc::clone(&table.spec), Arc::clone(&table.normaliser), batch.clone());
     let work = move || {
+        let started = Instant::now();
         let rows = normaliser.normalise(&input)?;
         drop(input);
         let memory_batch = MemoryBatch::new(to_query(&spec, &rows)?, Some(memory));
+        histogram!("hexflight_ingest_normalise_seconds").record(started.elapsed());
         Ok((rows, memory_batch))
     };
     if batch.num_rows() <= INLINE_ROWS_MAX { work() } else { flush::blocking("normalise", work).await }

@@ -2,20 +2,24 @@
 //! sets worth comparing. The engine's choice (`engine/src/segment/parquet.rs`) rests on these tables.
 
 mod measure;
+mod sets;
 mod variant;
 
-use std::{cmp::Ordering, fmt::Display};
+use std::{cmp::Ordering, fmt::Display, sync::Arc};
 
 use anyhow::Result;
-use arrow::array::RecordBatch;
+use arrow::{
+    array::{AsArray, Float64Array, RecordBatch},
+};
 use hexflight_engine::column;
 use parquet::{
     basic::{Compression, Encoding},
-    file::properties::{EnabledStatistics, WriterProperties},
+    file::properties::EnabledStatistics,
 };
 
 use crate::{segment_file, table::Table};
 use measure::{Cost, cost};
+use sets::StatisticsLevel;
 use variant::Variant;
 
 /// What a byte on disk is worth in encode time when a column's variants are ranked. **Units**: ms per million rows.
@@ -47,7 +51,7 @@ pub(crate) async fn run(
         print(&column_table(field.name(), &measured))?;
         best.push(measured[0].0);
     }
-    print(&whole_files(rows, &best, repeats)?)
+    print(&whole_files(rows, best, repeats)?)
 }
 
 fn weight(cost: &Cost) -> f64 {
@@ -70,51 +74,48 @@ fn column_table(name: &str, measured: &[(Variant, Cost)]) -> Table {
     table
 }
 
-fn whole_files(rows: &RecordBatch, best: &[Variant], repeats: usize) -> Result<Table> {
-    let mut table = Table::new("whole files", &["set", "statistics", "bytes/row", "encode ms/M", "decode ms/M"]);
-    let first = first_version()?;
-    let sets: [(&str, &[Variant]); 2] = [("dictionaries, zstd 1", &first), ("best of each column", best)];
-    for (name, set) in sets {
-        for (statistics, level) in
-            [("page", EnabledStatistics::Page), ("chunk", EnabledStatistics::Chunk), ("none", EnabledStatistics::None)]
-        {
-            let cost = cost(rows, &whole_file(rows, set, level), repeats)?;
-            table.row(&[
-                &name,
-                &statistics,
-                &format!("{:.2}", cost.bytes_per_row),
-                &format!("{:.1}", cost.encode_ms),
-                &format!("{:.1}", cost.decode_ms),
-            ]);
+fn whole_files(rows: &RecordBatch, best: Vec<Variant>, repeats: usize) -> Result<Table> {
+    let mut table = Table::new("whole files", &["values", "set", "statistics", "bytes/row", "encode ms/M", "decode ms/M"]);
+    let of_value = |value| sets::light(value);
+    let sets = [
+        ("dictionaries, zstd 1", sets::first_version()?),
+        ("best of each column", best),
+        ("light", of_value(Variant::dictionary(Compression::UNCOMPRESSED))),
+        ("light, value 64 KiB dictionary + lz4", of_value(Variant::small_dictionary(64 << 10, Compression::LZ4_RAW))),
+        ("light, value split + zstd 1", of_value(Variant::of("split", Encoding::BYTE_STREAM_SPLIT, variant::zstd(1)?))),
+    ];
+    for (values, rows) in [("rounded", rows.clone()), ("full precision", precise(rows)?)] {
+        for (name, set) in &sets {
+            for statistics in StatisticsLevel::ALL {
+                let cost = cost(&rows, &sets::whole_file(&rows, set, statistics), repeats)?;
+                table.row(&[
+                    &values,
+                    name,
+                    &statistics.name(),
+                    &format!("{:.2}", cost.bytes_per_row),
+                    &format!("{:.1}", cost.encode_ms),
+                    &format!("{:.1}", cost.decode_ms),
+                ]);
+            }
         }
     }
     Ok(table)
 }
 
-fn whole_file(rows: &RecordBatch, set: &[Variant], statistics: EnabledStatistics) -> WriterProperties {
-    let fields = rows.schema_ref().fields();
-    let builder = fields.iter().zip(set).fold(variant::base(statistics), |builder, (field, variant)| {
-        variant.apply(builder, field.name())
-    });
-    builder.build()
-}
-
-/// What the engine began with: dictionaries but for the time, zstd 1 throughout.
-fn first_version() -> Result<Vec<Variant>> {
-    let zstd: Compression = variant::zstd(1)?;
-    let columns = [
-        column::TIMESTAMP,
-        column::DEVICE_ID,
-        column::TYPE,
-        column::VALUE,
-        column::LATITUDE,
-        column::LONGITUDE,
-        column::H3,
-        column::METADATA,
-    ];
-    let of = |name| match name {
-        column::TIMESTAMP => Variant::of("delta_binary_packed", Encoding::DELTA_BINARY_PACKED, zstd),
-        _ => Variant::dictionary(zstd),
-    };
-    Ok(columns.into_iter().map(of).collect())
+/// The same rows as sensors without rounding would send them: hardly a value or a position twice.
+fn precise(rows: &RecordBatch) -> Result<RecordBatch> {
+    let mut columns = rows.columns().to_vec();
+    for name in [column::VALUE, column::LATITUDE, column::LONGITUDE] {
+        let index = rows.schema_ref().index_of(name)?;
+        let numbers: &Float64Array = rows.column(index).as_primitive();
+        let mut turn = 0.0_f64;
+        let mut precise = |number: f64| {
+            // Multiples of the golden ratio, modulo one, never repeat and spread evenly.
+            turn = (turn + 0.618_033_988_749_894_9).fract();
+            number + turn * 1e-4
+        };
+        let numbers = numbers.iter().map(|number| number.map(&mut precise));
+        columns[index] = Arc::new(numbers.collect::<Float64Array>());
+    }
+    Ok(RecordBatch::try_new(rows.schema(), columns)?)
 }

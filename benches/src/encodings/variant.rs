@@ -20,22 +20,32 @@ pub(super) struct Variant {
     pub(super) name: &'static str,
     /// `None`: a dictionary, and plain pages once it is full.
     encoding: Option<Encoding>,
+    /// Size at which the dictionary is full, if not the writer's own. **Units**: bytes.
+    dictionary_bytes: Option<usize>,
     pub(super) compression: Compression,
 }
 
 impl Variant {
     pub(super) const fn dictionary(compression: Compression) -> Self {
-        Self { name: "dictionary", encoding: None, compression }
+        Self { name: "dictionary", encoding: None, dictionary_bytes: None, compression }
+    }
+
+    /// A dictionary that gives up early where nearly every value is new.
+    pub(super) const fn small_dictionary(bytes: usize, compression: Compression) -> Self {
+        Self { name: "small dictionary", encoding: None, dictionary_bytes: Some(bytes), compression }
     }
 
     pub(super) const fn of(name: &'static str, encoding: Encoding, compression: Compression) -> Self {
-        Self { name, encoding: Some(encoding), compression }
+        Self { name, encoding: Some(encoding), dictionary_bytes: None, compression }
     }
 
     /// Adds this variant for `column`.
     pub(super) fn apply(&self, builder: WriterPropertiesBuilder, column: &str) -> WriterPropertiesBuilder {
         let path = ColumnPath::from(column);
-        let builder = builder.set_column_compression(path.clone(), self.compression);
+        let mut builder = builder.set_column_compression(path.clone(), self.compression);
+        if let Some(bytes) = self.dictionary_bytes {
+            builder = builder.set_column_dictionary_page_size_limit(path.clone(), bytes);
+        }
         match self.encoding {
             None => builder.set_column_dictionary_enabled(path, true),
             Some(encoding) => builder

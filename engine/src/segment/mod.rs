@@ -5,6 +5,8 @@ mod rank;
 mod sort;
 mod seal;
 mod parquet;
+#[cfg(test)]
+mod segment_tests;
 
 pub(crate) use parquet::encode;
 pub(crate) use seal::{seal, segments};

@@ -11,3 +11,5 @@ mod support;
 mod lifecycle;
 mod handover;
 mod crash;
+mod faulty_store;
+mod faults;

@@ -145,8 +145,12 @@ impl<'a, N: Iterator<Item = &'a FieldNode>> Walk<N> {
                 field.name()
             ));
         }
-        for _ in 0..self.value_buffers(field)? {
-            self.buffer(field)?;
+        for index in 0..self.value_buffers(field)? {
+            let bytes = self.buffer(field)?;
+            let width = if index == 0 { value_width(field.data_type()) } else { 1 };
+            if bytes % width != 0 {
+                return Err(format!("column '{}': {bytes} bytes are no whole number of values", field.name()));
+            }
         }
         for child in children(field.data_type()) {
             self.field(child)?;
@@ -169,6 +173,17 @@ impl<'a, N: Iterator<Item = &'a FieldNode>> Walk<N> {
             }
             _ => 1,
         })
+    }
+}
+
+/// Width of what the first buffer after the bitmap holds. **Units**: bytes; 1 for bits and text.
+fn value_width(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::Utf8 | DataType::Binary | DataType::List(_) | DataType::Map(_, _) => 4,
+        DataType::LargeUtf8 | DataType::LargeBinary | DataType::LargeList(_) => 8,
+        DataType::Utf8View | DataType::BinaryView => 16,
+        DataType::Dictionary(key, _) => value_width(key),
+        other => other.primitive_width().unwrap_or(1),
     }
 }
 

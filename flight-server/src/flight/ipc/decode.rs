@@ -39,11 +39,9 @@ pub(crate) struct DecodeError(pub(crate) String);
 /// What a message brought.
 #[derive(Debug)]
 pub(crate) enum Decoded {
-    /// The schema of the stream.
-    Schema(SchemaRef),
     /// A batch of that schema.
     Batch(RecordBatch),
-    /// Nothing to act on: a dictionary, or metadata alone.
+    /// Nothing to act on: the schema, a dictionary, or metadata alone.
     Nothing,
 }
 
@@ -58,11 +56,6 @@ pub(crate) struct BatchDecoder {
 impl BatchDecoder {
     pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, schema: None, dictionaries: HashMap::new() }
-    }
-
-    /// The schema, once it has come.
-    pub(crate) fn schema(&self) -> Option<&SchemaRef> {
-        self.schema.as_ref()
     }
 
     /// Decodes the next message of the stream; large ones on a blocking thread.
@@ -104,9 +97,8 @@ impl BatchDecoder {
                     return Err("a second schema in one stream".to_owned());
                 }
                 check_schema(schema)?;
-                let schema = Arc::new(fb_to_schema(schema));
-                self.schema = Some(Arc::clone(&schema));
-                Ok(Decoded::Schema(schema))
+                self.schema = Some(Arc::new(fb_to_schema(schema)));
+                Ok(Decoded::Nothing)
             }
             MessageHeader::DictionaryBatch => {
                 let schema = Arc::clone(self.schema.as_ref().ok_or("a dictionary before the schema")?);

@@ -1,0 +1,144 @@
+//! Puts that fail, land without an answer, or land out of order; a takeover that fences a live process; another committer.
+
+use std::{sync::Arc, time::Duration};
+
+use hexflight_engine::{Engine, EngineOptions, ErrorKind, Store, SystemClock};
+use object_store::{ObjectStoreExt, PutPayload, memory::InMemory, path::Path};
+
+use crate::{
+    faulty_store::FaultyStore,
+    support::{Rows, batch, events, expected, options, rows},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unknown_outcomes_neither_lose_nor_double_a_batch() {
+    for seed in 0..6 {
+        let disk = Arc::new(InMemory::new());
+        let engine = over(FaultyStore::new(&disk, seed, 0.3), options()).await;
+        let names: Vec<String> = (0..60).map(|n| format!("batch-{n}")).collect();
+        let mut pending = vec![];
+        for (n, name) in names.iter().enumerate() {
+            pending.push(engine.append(&events(), &batch(name, 40)).await.unwrap());
+            if n % 17 == 16 {
+                flush_until_done(&engine).await;
+            }
+        }
+        for ack in pending {
+            ack.wait().await.unwrap();
+        }
+        let all = expected(names.iter().map(|name| (name.as_str(), 40)));
+        assert_eq!(visible(&engine).await, all, "seed {seed}");
+        drop(engine);
+        let revived = over(FaultyStore::new(&disk, seed + 100, 0.0), options()).await;
+        assert_eq!(visible(&revived).await, all, "seed {seed}, after a restart");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fenced_process_keeps_what_it_acknowledged_and_goes_on_with_a_new_stream() {
+    let disk = Arc::new(InMemory::new());
+    let zombie = over(FaultyStore::new(&disk, 1, 0.0), options()).await;
+    append(&zombie, "before").await.unwrap();
+    // The other takes the zombie's stream over: fences it and flushes its rows.
+    let survivor = over(FaultyStore::new(&disk, 2, 0.0), options()).await;
+    assert_eq!(visible(&survivor).await, expected([("before", 40)]));
+    survivor.flush().await.unwrap();
+
+    let refused = append(&zombie, "lost").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    append(&zombie, "after").await.unwrap();
+    // The zombie's own flush of "before" meets a txn that has passed it, and lets the rows go.
+    zombie.flush().await.unwrap();
+    let both = expected([("before", 40), ("after", 40)]);
+    assert_eq!(visible(&zombie).await, both);
+    drop((zombie, survivor));
+    let third = over(FaultyStore::new(&disk, 3, 0.0), options()).await;
+    assert_eq!(visible(&third).await, both);
+}
+
+#[tokio::test]
+async fn a_gap_ends_what_counts_of_a_stream() {
+    let disk = Arc::new(InMemory::new());
+    let engine = over(FaultyStore::new(&disk, 1, 0.0), options()).await;
+    for name in ["one", "two", "three"] {
+        append(&engine, name).await.unwrap();
+    }
+    drop(engine);
+    // As if the second commit had never landed while the third, cut after it, did: neither was acknowledged.
+    let wal = Store::new(Arc::<InMemory>::clone(&disk)).list(&Path::from("wal")).await.unwrap();
+    disk.delete(&wal[1].location).await.unwrap();
+    let revived = over(FaultyStore::new(&disk, 2, 0.0), options()).await;
+    assert_eq!(visible(&revived).await, expected([("one", 40)]));
+    revived.flush().await.unwrap();
+    drop(revived);
+    let again = over(FaultyStore::new(&disk, 3, 0.0), options()).await;
+    assert_eq!(visible(&again).await, expected([("one", 40)]));
+}
+
+#[tokio::test]
+async fn versions_of_other_writers_are_taken_in_before_a_commit() {
+    let disk = Arc::new(InMemory::new());
+    let engine = over(FaultyStore::new(&disk, 1, 0.0), options()).await;
+    append(&engine, "a").await.unwrap();
+    let foreign = r#"{"commitInfo":{"operation":"SET TBLPROPERTIES"}}"#;
+    let version = Path::from("tables/events/_delta_log/00000000000000000001.json");
+    disk.put(&version, PutPayload::from_static(foreign.as_bytes())).await.unwrap();
+    engine.flush().await.unwrap();
+    assert_eq!(engine.snapshot(&events()).unwrap().version(), 2);
+    assert_eq!(visible(&engine).await, expected([("a", 40)]));
+}
+
+#[tokio::test]
+async fn a_table_of_newer_protocol_is_refused() {
+    let disk = Arc::new(InMemory::new());
+    drop(over(FaultyStore::new(&disk, 1, 0.0), options()).await);
+    let foreign = r#"{"protocol":{"minReaderVersion":3,"minWriterVersion":7}}"#;
+    let version = Path::from("tables/events/_delta_log/00000000000000000001.json");
+    disk.put(&version, PutPayload::from_static(foreign.as_bytes())).await.unwrap();
+    let error = Engine::open(Store::new(disk), options(), Arc::new(SystemClock)).await.unwrap_err();
+    assert!(error.to_string().contains("reader version 3"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_for_long_refuses_appends_and_then_goes_on() {
+    let disk = Arc::new(InMemory::new());
+    let broken = Arc::new(FaultyStore::new(&disk, 1, 0.0));
+    let store = Store::new(Arc::<FaultyStore>::clone(&broken));
+    let engine = Engine::open(store, options(), Arc::new(SystemClock)).await.unwrap();
+    broken.set_failing(1.0);
+    let refused = append(&engine, "a").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    assert!(engine.health().is_err());
+    assert_eq!(append(&engine, "b").await.unwrap_err().kind(), ErrorKind::Unavailable);
+    broken.set_failing(0.0);
+    // The commit of "a" is tried on and lands; its sender was told to send again, so it may be there.
+    while append(&engine, "c").await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    engine.health().unwrap();
+    let found = visible(&engine).await;
+    assert_eq!(found["c"], (0..40).collect::<Vec<_>>());
+    assert!(!found.contains_key("b") && found.values().all(|rows| rows.len() == 40), "{found:?}");
+}
+
+async fn over(store: FaultyStore, options: EngineOptions) -> Arc<Engine> {
+    let store = Store::new(Arc::new(store));
+    loop {
+        // An operator would start it again.
+        if let Ok(engine) = Engine::open(store.clone(), options.clone(), Arc::new(SystemClock)).await {
+            return engine;
+        }
+    }
+}
+
+async fn append(engine: &Engine, name: &str) -> Result<hexflight_engine::Ack, hexflight_engine::EngineError> {
+    engine.append(&events(), &batch(name, 40)).await?.wait().await
+}
+
+async fn flush_until_done(engine: &Engine) {
+    while engine.flush().await.is_err() {}
+}
+
+async fn visible(engine: &Engine) -> Rows {
+    rows(engine, &engine.snapshot(&events()).unwrap()).await
+}
