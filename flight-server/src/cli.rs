@@ -12,7 +12,7 @@ use crate::{
 
 /// Real-time, geo-temporal analytics for IoT events: Arrow Flight in, SQL out.
 #[derive(Debug, Parser)]
-#[command(name = "hexflight", version, about, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "hexflight", version, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

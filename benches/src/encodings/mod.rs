@@ -5,7 +5,7 @@ mod measure;
 mod sets;
 mod variant;
 
-use std::{cmp::Ordering, fmt::Display, sync::Arc};
+use std::{cmp::Ordering, sync::Arc};
 
 use anyhow::Result;
 use arrow::{
@@ -17,7 +17,7 @@ use parquet::{
     file::properties::EnabledStatistics,
 };
 
-use crate::{segment_file, table::Table};
+use crate::{Print, segment_file, table::Table};
 use measure::{Cost, cost};
 use sets::StatisticsLevel;
 use variant::Variant;
@@ -32,7 +32,7 @@ const BYTE_IN_MS: f64 = 15.0;
 pub(crate) async fn run(
     row_count: usize,
     repeats: usize,
-    print: &mut dyn FnMut(&dyn Display) -> Result<()>,
+    print: Print<'_>,
 ) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let segment = segment_file::make(folder.path(), row_count).await?;

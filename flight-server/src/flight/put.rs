@@ -208,9 +208,10 @@ fn at_batch(index: usize, status: &Status) -> Status {
 /// about how to go on.
 pub(super) fn unread(status: &Status, max_message_bytes: usize) -> Status {
     if status.code() == Code::OutOfRange {
+        let digits = |c: char| !c.is_ascii_digit();
+        let found = status.message().split(digits).find(|part| !part.is_empty()).unwrap_or("too many");
         return Status::invalid_argument(format!(
-            "the message is larger than the limit of {max_message_bytes} bytes (max_message): {}; send smaller batches",
-            status.message()
+            "the message has {found} bytes, the limit is {max_message_bytes} (max_message); send smaller batches"
         ));
     }
     status.clone()

@@ -6,7 +6,7 @@ use arrow::{
     array::RecordBatch,
     csv,
     datatypes::SchemaRef,
-    json::LineDelimitedWriter,
+    json::{WriterBuilder, writer::LineDelimited},
     util::{display::FormatOptions, pretty::pretty_format_batches_with_options},
 };
 use clap::ValueEnum;
@@ -50,7 +50,9 @@ impl ResultWriter {
             Format::Table => self.held.push(batch),
             Format::Csv => self.write_csv(&batch, output)?,
             Format::Json => {
-                let mut writer = LineDelimitedWriter::new(output);
+                // Every line has every column, so that readers need not guess.
+                let mut writer =
+                    WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(output);
                 writer.write(&batch)?;
                 writer.finish()?;
             }
@@ -130,6 +132,7 @@ mod tests {
     fn json_is_one_object_per_line() {
         let text = written(Format::Json, vec![batch()]);
         assert_eq!(text.lines().count(), 2);
+        assert!(text.contains(r#""value":null"#), "{text}");
         assert_eq!(
             text.lines().next(),
             Some(r#"{"device_id":"a","value":1.5,"timestamp":"2026-01-01T12:00:00Z"}"#)

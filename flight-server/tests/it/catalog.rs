@@ -30,9 +30,9 @@ async fn tables_are_found_by_each_filter() {
     ];
     for (command, expected) in cases {
         let info = server.sql().await.get_tables(command.clone()).await.unwrap();
-        let answer = fetched(&server, info).await;
-        assert_eq!(rows(&answer), expected, "{command:?}");
-        assert_eq!(answer[0].num_columns(), if command.include_schema { 5 } else { 4 });
+        let columns = info.clone().try_decode_schema().unwrap().fields().len();
+        assert_eq!(columns, if command.include_schema { 5 } else { 4 });
+        assert_eq!(rows(&fetched(&server, info).await), expected, "{command:?}");
     }
 }
 

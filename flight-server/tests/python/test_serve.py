@@ -194,7 +194,7 @@ def test_config_show_tells_each_value_and_its_origin(tmp_path: Path) -> None:
 
 def test_max_future_follows_its_flag(make_server: ServerFactory) -> None:
     ahead = int((time.time() + 7_200) * 1_000_000)
-    with make_server("--max-future", "3h").start() as server, connect(server.flight_url) as client:
+    with make_server("--max-future", "3h") as server, connect(server.flight_url) as client:
         assert put(client, from_columns(columns(1, start_micros=ahead)))[0]["rows"] == 1
 
 

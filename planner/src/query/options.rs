@@ -21,8 +21,14 @@ pub struct QueryOptions {
     pub sql_bytes_max: usize,
     /// Most tokens of a SQL text.
     pub sql_tokens_max: usize,
-    /// Deepest nesting that the parser follows.
+    /// Brackets within brackets that the parser follows.
     pub sql_depth_max: usize,
+    /// Operators applied to the result of operators; a sum of n terms has n − 1. Planning time grows with the square.
+    pub sql_operators_max: usize,
+    /// Nodes of a logical plan, with every use of a WITH query counted.
+    pub plan_nodes_max: usize,
+    /// Joins of a logical plan. Planning time grows faster than with the square.
+    pub plan_joins_max: usize,
     /// Stack of each query thread; the recursion of planning is bounded to fit. **Units**: bytes.
     pub stack_bytes: usize,
     /// Batches of a result that wait for the client.
@@ -41,6 +47,9 @@ impl Default for QueryOptions {
             sql_bytes_max: 1 << 20,
             sql_tokens_max: 20_000,
             sql_depth_max: 128,
+            sql_operators_max: 1_000,
+            plan_nodes_max: 2_000,
+            plan_joins_max: 64,
             stack_bytes: 64 << 20,
             stream_batches_max: 4,
         }

@@ -19,7 +19,11 @@ pub(super) struct MemoryMetrics {
 }
 
 impl MemoryMetrics {
-    pub(super) fn new(metrics: &ExecutionPlanMetricsSet, baseline: &BaselineMetrics, partition: usize) -> Self {
+    pub(super) fn new(
+        metrics: &ExecutionPlanMetricsSet,
+        baseline: &BaselineMetrics,
+        partition: usize,
+    ) -> Self {
         Self {
             rows: MetricBuilder::new(metrics).counter("memory_rows_read", partition),
             slices_pruned_dynamic: MetricBuilder::new(metrics)

@@ -1,6 +1,7 @@
 //! From SQL text to a bound logical plan: bounds, parameters, the statements that are allowed.
 
 mod limits;
+mod nesting;
 mod placeholder;
 mod statement;
 mod plan;

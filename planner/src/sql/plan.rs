@@ -30,6 +30,7 @@ const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 pub(crate) async fn logical_plan(state: &SessionState, sql: &str, limits: &SqlLimits) -> Result<LogicalPlan> {
     let (statement, name) = parse(sql, limits)?;
     let plan = state.statement_to_plan(statement).await?;
+    limits.check_plan(&plan)?;
     check_reads_only(&plan, &name)?;
     Ok(plan)
 }
@@ -38,19 +39,17 @@ pub(crate) async fn logical_plan(state: &SessionState, sql: &str, limits: &SqlLi
 fn check_reads_only(plan: &LogicalPlan, name: &str) -> Result<()> {
     let read_only =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    read_only.verify_plan(plan).or_else(|error| {
-        plan_err!("this {name} would write; only reading is allowed: {}", error.message())
-    })
+    read_only
+        .verify_plan(plan)
+        .or_else(|error| plan_err!("this {name} would write; only reading is allowed: {}", error.message()))
 }
 
 /// The statement and what errors call it.
 fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)> {
     let tokens = number_placeholders(limits.tokens(sql, &DIALECT)?, &DIALECT)?;
     let name = statement_name(&tokens);
-    let mut parser = DFParserBuilder::new(tokens)
-        .with_dialect(&DIALECT)
-        .with_recursion_limit(limits.depth_max)
-        .build()?;
+    let mut parser =
+        DFParserBuilder::new(tokens).with_dialect(&DIALECT).with_recursion_limit(limits.depth_max).build()?;
     let mut statements = parser.parse_statements()?;
     if statements.len() > 1 {
         return plan_err!("{} statements given; send them one at a time", statements.len());

@@ -24,7 +24,9 @@ async fn filters_give_what_a_naive_filter_gives() {
 #[tokio::test]
 async fn any_projection_gives_its_columns() {
     let (fixture, events) = mixed(3, 500).await;
-    for columns in ["value", "metadata, timestamp", "longitude, h3, type, device_id", "*", "latitude, latitude AS again"] {
+    for columns in
+        ["value", "metadata, timestamp", "longitude, h3, type, device_id", "*", "latitude, latitude AS again"]
+    {
         for filter in ["true", "value > 10", "type = 'humidity' AND latitude IS NOT NULL"] {
             let rows = fixture.rows(&format!("SELECT {columns} FROM events WHERE {filter}")).await;
             let count = rows.iter().map(RecordBatch::num_rows).sum::<usize>();
@@ -42,7 +44,9 @@ async fn any_projection_gives_its_columns() {
 async fn values_arrive_unchanged_from_files_and_memory() {
     let (fixture, mut events) = mixed(5, 300).await;
     let rows = fixture.rows("SELECT * FROM events ORDER BY timestamp, device_id, value").await;
-    events.sort_by(|a, b| (a.timestamp, &a.device).cmp(&(b.timestamp, &b.device)).then(a.value.total_cmp(&b.value)));
+    events.sort_by(|a, b| {
+        (a.timestamp, &a.device).cmp(&(b.timestamp, &b.device)).then(a.value.total_cmp(&b.value))
+    });
     assert_eq!(rows.iter().flat_map(events_of).collect::<Vec<_>>(), events);
 }
 
@@ -54,7 +58,8 @@ async fn a_limit_gives_that_many_rows_of_those_that_match() {
         let sql = format!("SELECT value FROM events WHERE value > 20 LIMIT {limit}");
         let rows = fixture.rows(&sql).await;
         assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), limit.min(matching), "{limit}");
-        let small = rows.iter().flat_map(|batch| batch.column(0).as_primitive::<Float64Type>().values().to_vec());
+        let small =
+            rows.iter().flat_map(|batch| batch.column(0).as_primitive::<Float64Type>().values().to_vec());
         assert!(small.into_iter().all(|value| value > 20.0));
     }
     let skipped = fixture.value("SELECT count(*) FROM (SELECT * FROM events LIMIT 100 OFFSET 1950)").await;
@@ -66,7 +71,10 @@ async fn the_top_k_is_exact() {
     let (fixture, mut events) = mixed(13, 3_000).await;
     events.sort_by(|a, b| b.value.total_cmp(&a.value));
     let rows = fixture.rows("SELECT value FROM events ORDER BY value DESC LIMIT 25").await;
-    let values: Vec<f64> = rows.iter().flat_map(|batch| batch.column(0).as_primitive::<Float64Type>().values().to_vec()).collect();
+    let values: Vec<f64> = rows
+        .iter()
+        .flat_map(|batch| batch.column(0).as_primitive::<Float64Type>().values().to_vec())
+        .collect();
     assert_eq!(values, events[..25].iter().map(|event| event.value).collect::<Vec<_>>());
 }
 
@@ -122,7 +130,9 @@ fn random_filter(random: &mut Random) -> (String, Test) {
         0 => (left_sql, left),
         1 => (format!("{left_sql} AND {right_sql}"), Box::new(move |event| left(event) && right(event))),
         2 => (format!("({left_sql} OR {right_sql})"), Box::new(move |event| left(event) || right(event))),
-        _ => (format!("{left_sql} AND NOT ({right_sql})"), Box::new(move |event| left(event) && !right(event))),
+        _ => {
+            (format!("{left_sql} AND NOT ({right_sql})"), Box::new(move |event| left(event) && !right(event)))
+        }
     }
 }
 

@@ -43,7 +43,8 @@ async fn schema_tells_columns_and_parameter_types() {
     let columns: Vec<_> = schema.result.fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(columns, ["type", "mean"]);
     assert_eq!(schema.result.field(1).data_type(), &DataType::Float64);
-    let parameters: Vec<_> = schema.parameters.fields().iter().map(|field| field.data_type().clone()).collect();
+    let parameters: Vec<_> =
+        schema.parameters.fields().iter().map(|field| field.data_type().clone()).collect();
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     assert_eq!(parameters, [time, DataType::Utf8View, DataType::Float64, DataType::Int64]);
     assert_eq!(schema.parameters.field(0).name(), "$1");

@@ -74,7 +74,8 @@ async fn dropping_the_stream_stops_the_query() {
 #[tokio::test]
 async fn an_unread_result_does_not_grow() {
     let fixture = Fixture::new().await;
-    let stream = fixture.queries.execute("SELECT * FROM generate_series(1, 1000000000000)", vec![]).await.unwrap();
+    let stream =
+        fixture.queries.execute("SELECT * FROM generate_series(1, 1000000000000)", vec![]).await.unwrap();
     let first: Vec<_> = stream.take(3).try_collect().await.unwrap();
     assert_eq!(first.len(), 3);
 }

@@ -118,14 +118,27 @@ async fn metadata_is_queried_with_json_operators() {
     fixture.append_to_files(&[first.clone()]).await;
     fixture.append(&[event(START + 1, "b", "temperature", 2.0)]).await;
     assert_eq!(fixture.value("SELECT metadata->>'name' FROM events WHERE device_id = 'a'").await, "north");
-    assert_eq!(fixture.value("SELECT metadata->'site'->>'floor' FROM events WHERE metadata ? 'site'").await, "3");
+    assert_eq!(
+        fixture.value("SELECT metadata->'site'->>'floor' FROM events WHERE metadata ? 'site'").await,
+        "3"
+    );
     assert_eq!(
         fixture.value("SELECT count(*) FROM events WHERE (metadata->'site'->'floor')::int = 3").await,
         "1"
     );
-    assert_eq!(fixture.value("SELECT json_length(metadata) FROM events WHERE metadata IS NOT NULL").await, "3");
+    assert_eq!(
+        fixture.value("SELECT json_length(metadata) FROM events WHERE metadata IS NOT NULL").await,
+        "3"
+    );
     let params = vec![ScalarValue::from("name"), ScalarValue::from("north")];
-    let rows = fixture.rows_with("SELECT device_id FROM events WHERE metadata ? ? AND metadata->>'name' = $2".replace("? ?", "? $1").as_str(), params).await;
+    let rows = fixture
+        .rows_with(
+            "SELECT device_id FROM events WHERE metadata ? ? AND metadata->>'name' = $2"
+                .replace("? ?", "? $1")
+                .as_str(),
+            params,
+        )
+        .await;
     assert_eq!(crate::support::first_value(&rows), "a");
 }
 

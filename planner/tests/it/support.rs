@@ -39,7 +39,8 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) async fn new() -> Self {
-        Self::with(EngineOptions::default(), QueryOptions { target_partitions: 2, ..QueryOptions::default() }).await
+        Self::with(EngineOptions::default(), QueryOptions { target_partitions: 2, ..QueryOptions::default() })
+            .await
     }
 
     /// Nothing is flushed unless a test says so.
@@ -71,7 +72,11 @@ impl Fixture {
         self.try_rows(sql, params).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
-    pub(crate) async fn try_rows(&self, sql: &str, params: Vec<ScalarValue>) -> Result<Vec<RecordBatch>, QueryError> {
+    pub(crate) async fn try_rows(
+        &self,
+        sql: &str,
+        params: Vec<ScalarValue>,
+    ) -> Result<Vec<RecordBatch>, QueryError> {
         let stream = self.queries.execute(sql, params).await.map_err(|error| classify(&error))?;
         stream.try_collect().await.map_err(|error| classify(&error))
     }
@@ -115,7 +120,8 @@ pub(crate) fn random_events(seed: u64, count: usize, hours: i64) -> Vec<Event> {
             device: format!("device-{:03}", random.below(50)),
             kind: TYPES[usize::try_from(random.below(4)).unwrap()].into(),
             value: quarter(random.below(400) - 200),
-            place: (random.below(3) > 0).then(|| (quarter(random.below(720) - 360), quarter(random.below(1_440) - 720))),
+            place: (random.below(3) > 0)
+                .then(|| (quarter(random.below(720) - 360), quarter(random.below(1_440) - 720))),
             metadata: (random.below(2) > 0).then(|| format!("{{\"floor\": {}}}", random.below(5))),
         })
         .collect()

@@ -90,7 +90,7 @@ impl BatchDecoder {
     fn decode_checked(&mut self, header: &[u8], body: &Bytes) -> Result<Decoded, String> {
         let message = root_as_message(header).map_err(|error| format!("header: {error}"))?;
         match message.header_type() {
-            MessageHeader::NONE => Ok(Decoded::Nothing),
+            MessageHeader::NONE => Err("the message has a header without content".to_owned()),
             MessageHeader::Schema => {
                 let schema = message.header_as_schema().ok_or("the schema message has no schema")?;
                 if self.schema.is_some() {
