@@ -27,6 +27,13 @@ use crate::{
 /// Share of the memory limit that rows on their way to files may take before appends wait; sealing needs the rest.
 pub(crate) const INGEST_SHARE: f64 = 0.5;
 
+/// Part of the memory limit that a generation takes at most: while one is filled, others are sorted and written.
+const GENERATION_PART: usize = 8;
+
+/// Part of the memory limit from which an active generation is flushed because memory is short. When less would be freed, memory
+/// is held by others, and flushing would only make small files.
+const PRESSURE_PART: usize = 32;
+
 /// One table's parts.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -62,6 +69,9 @@ pub(crate) struct Core {
 impl Core {
     /// Opens every table.
     pub(crate) async fn open(store: Store, options: EngineOptions, clock: Arc<dyn Clock>) -> Result<Self> {
+        let generation_bytes_max =
+            options.generation_bytes_max.min(options.memory_limit_bytes / GENERATION_PART);
+        let options = EngineOptions { generation_bytes_max, ..options };
         let mut tables = BTreeMap::new();
         for spec in [TableSpec::events()] {
             let spec = Arc::new(spec);
@@ -150,6 +160,12 @@ impl Core {
             self.flush(false).await?;
         }
         Ok(())
+    }
+
+    /// Whether flushing the active generations would free a share of memory that matters.
+    pub(crate) fn is_worth_closing(&self) -> bool {
+        let active: usize = self.tables.values().map(|table| table.view.active_bytes()).sum();
+        active >= self.options.memory_limit_bytes / PRESSURE_PART
     }
 
     fn is_full(&self, generation: &Generation) -> bool {

@@ -167,7 +167,7 @@ impl Engine {
             }),
         };
         // What was recovered is flushed behind the caller's back.
-        core.flush_signals.pressure.notify_one();
+        core.flush_signals.full.notify_one();
         Ok(Arc::new(Self {
             core,
             appends: Mutex::new(Some(appends)),

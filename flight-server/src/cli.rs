@@ -7,7 +7,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     config::{Config, ConfigError, RawSetting, read_layers},
     console::{self, CliError},
-    demo, error::ServeError, server::Server, simulate, sql, telemetry,
+    demo,
+    error::ServeError,
+    server::Server,
+    simulate, sql, telemetry,
 };
 
 /// Real-time, geo-temporal analytics for IoT events: Arrow Flight in, SQL out.

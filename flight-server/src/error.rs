@@ -140,7 +140,9 @@ pub enum ServeError {
     #[error("cannot start the runtime: {0}; check the limits on threads and open files (ulimit -a)")]
     Runtime(io::Error),
     /// The address is in use.
-    #[error("{what} cannot listen on {address}: the port is taken; stop the other process or choose another with {flag} (port 0: any free one)")]
+    #[error(
+        "{what} cannot listen on {address}: the port is taken; stop the other process or choose another with {flag} (port 0: any free one)"
+    )]
     PortTaken {
         /// Which listener.
         what: &'static str,

@@ -22,7 +22,8 @@ fn main() -> ExitCode {
 
 /// This runtime does network I/O and light work; queries run on the planner's own.
 fn run(cli: Cli) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("hexflight-io").build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("hexflight-io").build()?;
     runtime.block_on(async { Box::pin(cli.run()).await })?;
     Ok(())
 }

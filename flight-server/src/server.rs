@@ -5,14 +5,7 @@
 //!  shutdown: not ready → Flight takes no more → batches on their way become durable → queries end → engine flushes → HTTP
 //! ```
 
-use std::{
-    error::Error,
-    io,
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{error::Error, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use hexflight_engine::{Engine, EngineError, EngineOptions, Store, SystemClock};
@@ -77,7 +70,8 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, ServeError> {
         let http_context = Arc::new(HttpContext::starting());
         let http_listener = bind_http(config.http_bind).await?;
-        let http_address = local_address("HTTP", config.http_bind, "--http-bind", http_listener.local_addr())?;
+        let http_address =
+            local_address("HTTP", config.http_bind, "--http-bind", http_listener.local_addr())?;
         let flight_socket = reserve_flight(config.flight_bind)?;
         let http_stop = CancellationToken::new();
         let http_task = spawn_http(http_listener, &http_context, &http_stop);
@@ -247,7 +241,7 @@ async fn open_engine(config: &Config) -> Result<(Arc<Engine>, QueryEngine), Serv
 
 /// Turns what the system said into what to do about it.
 fn data_dir_error(path: &Path, error: EngineError) -> ServeError {
-    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull, QuotaExceeded};
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let advice = match io_kind(&error) {
         Some(StorageFull | QuotaExceeded) => "the disk is full; free some space or choose another --data-dir",
         Some(PermissionDenied | ReadOnlyFilesystem) => {

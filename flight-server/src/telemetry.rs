@@ -55,10 +55,15 @@ pub(crate) fn prometheus() -> PrometheusHandle {
         .get_or_init(|| {
             let recorder = PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS_BUCKETS)
-                .map_or_else(|_| PrometheusBuilder::new().build_recorder(), PrometheusBuilder::build_recorder);
+                .map_or_else(
+                    |_| PrometheusBuilder::new().build_recorder(),
+                    PrometheusBuilder::build_recorder,
+                );
             let handle = recorder.handle();
             if metrics::set_global_recorder(recorder).is_err() {
-                tracing::warn!("another metrics recorder is installed; /metrics shows nothing of this server");
+                tracing::warn!(
+                    "another metrics recorder is installed; /metrics shows nothing of this server"
+                );
             }
             describe();
             handle

@@ -1,4 +1,4 @@
-//! Writes sealed generations as Parquet files, one per segment. They belong to nobody until a commit names them.
+//! Writes generations as Parquet files, one per segment. They belong to nobody until a commit names them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     budget::Budget,
     error::{EngineError, Result},
-    memory::Generation,
+    memory::{Generation, GenerationState},
     schema::column,
     segment,
     store::PutOutcome,
@@ -32,13 +32,13 @@ pub(crate) async fn write_files(
     generations: &[Arc<Generation>],
     concurrency: usize,
 ) -> Result<Vec<DataFile>> {
-    let segments = merged(log, budget, generations).await?;
+    let segments = sorted(log, budget, generations).await?;
     let writes: Vec<_> = segments.into_iter().map(|segment| write_file(log, budget, segment)).collect();
     stream::iter(writes).buffered(concurrency).try_collect().await
 }
 
-/// One generation is sorted already; the rows of several are sorted together, so that a bucket becomes one file.
-async fn merged(
+/// A sealed generation is sorted already; the rows of several are sorted together, so that a bucket becomes one file.
+async fn sorted(
     log: &DeltaLog,
     budget: &Arc<Budget>,
     generations: &[Arc<Generation>],
@@ -47,7 +47,9 @@ async fn merged(
         .iter()
         .flat_map(|generation| generation.batches().iter().map(|batch| batch.batch().clone()))
         .collect();
-    if generations.len() < 2 {
+    if let [generation] = generations
+        && generation.state() == GenerationState::Sealed
+    {
         return Ok(batches);
     }
     let bytes: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();

@@ -43,7 +43,7 @@ pub(crate) async fn run(core: Arc<Core>, mut inbox: mpsc::Receiver<FlushMessage>
                 Some(FlushMessage::Everything(waiter)) => (true, Some(waiter)),
                 None => return,
             },
-            () = core.flush_signals.pressure.notified() => (true, None),
+            () = core.flush_signals.pressure.notified() => (core.is_worth_closing(), None),
             () = core.flush_signals.full.notified() => (false, None),
             _ = tick.tick() => (true, None),
         };

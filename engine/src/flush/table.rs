@@ -15,8 +15,9 @@ use crate::{
     view::TableView,
 };
 
-/// Rows that one commit takes at most, unless a single generation holds more.
-const COMMIT_ROWS_MAX: usize = 4 << 20;
+/// Rows that one commit takes at most, unless a single generation holds more: small generations share files, large ones
+/// are written one by one, so that memory is freed early and little is sorted twice.
+const COMMIT_ROWS_MAX: usize = 1 << 20;
 
 /// Flushes every generation that is closed by now; with `everything`, the active one as well.
 ///
@@ -33,15 +34,19 @@ pub(crate) async fn flush_table(
         view.close_active();
     }
     loop {
-        seal_closed(log, view, budget).await?;
         let snapshot = view.snapshot();
-        let ready = ready(snapshot.generations());
+        let mut ready = ready(snapshot.generations());
         if ready.is_empty() {
             return Ok(());
         }
         let state = Arc::clone(&snapshot.table);
         // The snapshot would keep the flushed rows alive while the next ones are written.
         drop(snapshot);
+        if let [closed] = ready.as_slice()
+            && closed.state() == GenerationState::Closed
+        {
+            ready = vec![seal(log, view, budget, closed).await?];
+        }
         let state = match commit_generations(log, budget, &state, &ready, concurrency).await {
             Ok(state) => state,
             // Somebody flushed these rows, or our own commit of an earlier attempt landed after all: learn it.
@@ -58,35 +63,32 @@ pub(crate) async fn flush_table(
     }
 }
 
-async fn seal_closed(log: &DeltaLog, view: &TableView, budget: &Arc<Budget>) -> Result<()> {
-    let snapshot = view.snapshot();
-    let closed: Vec<_> = snapshot
-        .generations()
-        .iter()
-        .filter(|generation| generation.state() == GenerationState::Closed)
-        .map(Arc::clone)
-        .collect();
-    drop(snapshot);
-    for generation in closed {
-        let started = Instant::now();
-        let (spec, budget) = (Arc::clone(&log.spec), Arc::clone(budget));
-        let sealed = blocking("seal", move || segment::seal(&spec, &budget, &generation)).await?;
-        histogram!("hexflight_seal_seconds").record(started.elapsed());
-        view.replace(sealed);
-    }
-    Ok(())
+/// Seals a generation and lets queries read its sorted form while it is written.
+async fn seal(
+    log: &DeltaLog,
+    view: &TableView,
+    budget: &Arc<Budget>,
+    closed: &Arc<Generation>,
+) -> Result<Arc<Generation>> {
+    let started = Instant::now();
+    let (spec, budget, closed) = (Arc::clone(&log.spec), Arc::clone(budget), Arc::clone(closed));
+    let sealed = blocking("seal", move || segment::seal(&spec, &budget, &closed)).await?;
+    histogram!("hexflight_seal_seconds").record(started.elapsed());
+    let sealed = Arc::new(sealed);
+    view.replace(Arc::clone(&sealed));
+    Ok(sealed)
 }
 
-/// The oldest sealed generations that fit into one commit; a stream's rows are committed in order.
+/// The oldest generations that fit into one commit; a stream's rows are committed in order.
 fn ready(generations: &[Arc<Generation>]) -> Vec<Arc<Generation>> {
     let mut rows = 0;
-    let sealed = generations.iter().take_while(|generation| generation.state() == GenerationState::Sealed);
+    let waiting = generations.iter().take_while(|generation| generation.state() != GenerationState::Active);
     let fits = |generation: &&Arc<Generation>| {
         let is_first = rows == 0;
         rows += generation.row_count();
         is_first || rows <= COMMIT_ROWS_MAX
     };
-    sealed.take_while(fits).map(Arc::clone).collect()
+    waiting.take_while(fits).map(Arc::clone).collect()
 }
 
 async fn commit_generations(

@@ -53,6 +53,13 @@ impl TableView {
         Ok((active.row_count(), active.bytes()))
     }
 
+    /// Memory that the active generation is accounted for. **Units**: bytes.
+    pub(crate) fn active_bytes(&self) -> usize {
+        let newest = self.read();
+        let active = newest.generations.last();
+        active.filter(|last| last.state == GenerationState::Active).map_or(0, |last| last.bytes())
+    }
+
     /// Closes the active generation: the next publish starts another.
     pub(crate) fn close_active(&self) {
         close_last(Arc::make_mut(&mut self.write()));
@@ -88,7 +95,7 @@ impl TableView {
     }
 
     /// Replaces a closed generation by its sealed form.
-    pub(crate) fn replace(&self, sealed: Generation) {
+    pub(crate) fn replace(&self, sealed: Arc<Generation>) {
         let mut newest = self.write();
         let snapshot = Arc::make_mut(&mut newest);
         let same = |generation: &&mut Arc<Generation>| {
@@ -97,7 +104,7 @@ impl TableView {
         let place = snapshot.generations.iter_mut().find(same);
         assert!(place.is_some(), "generation {} of stream {} is gone", sealed.first, sealed.stream);
         if let Some(place) = place {
-            *place = Arc::new(sealed);
+            *place = sealed;
         }
     }
 

@@ -8,7 +8,8 @@ const MEMORY_FALLBACK_BYTES: u64 = 2 << 30;
 
 /// Reads `512MB`, `64MiB`, `1_000_000`: decimal units are powers of 1000, binary units of 1024.
 pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
-    const RULE: &str = "must be a number of bytes, optionally with a unit: B, kB, MB, GB, TB, KiB, MiB, GiB or TiB";
+    const RULE: &str =
+        "must be a number of bytes, optionally with a unit: B, kB, MB, GB, TB, KiB, MiB, GiB or TiB";
     let (number, unit) = split_unit(text);
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -55,7 +56,8 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
 
 /// Reads `127.0.0.1:8815`, `[::1]:8815` or `localhost:8815`. Names are not resolved: what is bound must not depend on DNS.
 pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    const RULE: &str = "must be an IP address and a port such as 127.0.0.1:8815 or 0.0.0.0:8815 (port 0: any free one)";
+    const RULE: &str =
+        "must be an IP address and a port such as 127.0.0.1:8815 or 0.0.0.0:8815 (port 0: any free one)";
     let text = text.trim();
     let literal = match text.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),

@@ -27,9 +27,15 @@ const CANCEL_RESULT_NOT_CANCELLABLE: i32 = 3;
 /// The actions there are.
 pub(super) fn action_types() -> Vec<ActionType> {
     [
-        (CREATE_PREPARED, "Prepares a statement: ActionCreatePreparedStatementRequest in, handle and schemas out."),
+        (
+            CREATE_PREPARED,
+            "Prepares a statement: ActionCreatePreparedStatementRequest in, handle and schemas out.",
+        ),
         (CLOSE_PREPARED, "Closes a prepared statement: ActionClosePreparedStatementRequest in, nothing out."),
-        (CANCEL_FLIGHT_INFO, "Cancels the query of a FlightInfo: CancelFlightInfoRequest in, its status out."),
+        (
+            CANCEL_FLIGHT_INFO,
+            "Cancels the query of a FlightInfo: CancelFlightInfoRequest in, its status out.",
+        ),
         (CANCEL_QUERY, "Cancels a query, for older clients: ActionCancelQueryRequest in, its status out."),
     ]
     .map(|(name, text)| ActionType { r#type: name.to_owned(), description: text.to_owned() })
@@ -50,9 +56,13 @@ pub(super) async fn act(context: &Arc<FlightContext>, action: &Action) -> Result
             Ok(None)
         }
         CANCEL_FLIGHT_INFO => {
-            let request = CancelFlightInfoRequest::decode(action.body.clone()).map_err(|error| malformed(action, &error))?;
-            let info = request.info.ok_or_else(|| Status::invalid_argument("CancelFlightInfo without a FlightInfo"))?;
-            let status = if cancel(context, &info)? { CancelStatus::Cancelled } else { CancelStatus::NotCancellable };
+            let request = CancelFlightInfoRequest::decode(action.body.clone())
+                .map_err(|error| malformed(action, &error))?;
+            let info = request
+                .info
+                .ok_or_else(|| Status::invalid_argument("CancelFlightInfo without a FlightInfo"))?;
+            let status =
+                if cancel(context, &info)? { CancelStatus::Cancelled } else { CancelStatus::NotCancellable };
             let answer = CancelFlightInfoResult { status: status.into() };
             Ok(Some(Bytes::from(answer.encode_to_vec())))
         }
@@ -63,10 +73,15 @@ pub(super) async fn act(context: &Arc<FlightContext>, action: &Action) -> Result
             let result = if cancelled { CANCEL_RESULT_CANCELLED } else { CANCEL_RESULT_NOT_CANCELLABLE };
             Ok(Some(packed(&ActionCancelQueryResult { result })))
         }
-        "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => Err(Status::unimplemented(
-            format!("{}: transactions are not supported; every batch is durable by itself", action.r#type),
-        )),
-        "CreatePreparedSubstraitPlan" => Err(Status::unimplemented("Substrait plans are not supported; send SQL")),
+        "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
+            Err(Status::unimplemented(format!(
+                "{}: transactions are not supported; every batch is durable by itself",
+                action.r#type
+            )))
+        }
+        "CreatePreparedSubstraitPlan" => {
+            Err(Status::unimplemented("Substrait plans are not supported; send SQL"))
+        }
         "SetSessionOptions" | "GetSessionOptions" | "CloseSession" => {
             Err(Status::unimplemented(format!("{}: there are no sessions", action.r#type)))
         }
@@ -91,10 +106,9 @@ fn cancel(context: &FlightContext, info: &FlightInfo) -> Result<bool, Status> {
 
 fn unpack<M: ProstMessageExt>(action: &Action) -> Result<M, Status> {
     let any = Any::decode(action.body.clone()).map_err(|error| malformed(action, &error))?;
-    any.unpack()
-        .ok()
-        .flatten()
-        .ok_or_else(|| Status::invalid_argument(format!("{}: the body is not {}", action.r#type, M::type_url())))
+    any.unpack().ok().flatten().ok_or_else(|| {
+        Status::invalid_argument(format!("{}: the body is not {}", action.r#type, M::type_url()))
+    })
 }
 
 fn packed<M: ProstMessageExt>(message: &M) -> Bytes {

@@ -8,7 +8,9 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use arrow_flight::{
-    FlightData, encode::FlightDataEncoderBuilder, error::FlightError,
+    FlightData,
+    encode::FlightDataEncoderBuilder,
+    error::FlightError,
     sql::{Command, CommandGetDbSchemas, CommandGetTables},
 };
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
@@ -37,8 +39,12 @@ pub(super) fn answer(context: &FlightContext, command: &Command) -> Option<Resul
             builder.append(TABLE_TYPE);
             builder.build()
         }
-        Command::CommandGetSqlInfo(command) => sql_info::data().and_then(|data| command.into_builder(data).build()),
-        Command::CommandGetXdbcTypeInfo(command) => xdbc::data().and_then(|data| command.into_builder(data).build()),
+        Command::CommandGetSqlInfo(command) => {
+            sql_info::data().and_then(|data| command.into_builder(data).build())
+        }
+        Command::CommandGetXdbcTypeInfo(command) => {
+            xdbc::data().and_then(|data| command.into_builder(data).build())
+        }
         Command::CommandGetPrimaryKeys(_) => Ok(RecordBatch::new_empty(Arc::clone(&PRIMARY_KEYS))),
         Command::CommandGetExportedKeys(_)
         | Command::CommandGetImportedKeys(_)

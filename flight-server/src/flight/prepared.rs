@@ -8,6 +8,7 @@ use std::{
 };
 
 use arrow::array::RecordBatch;
+use arrow::{datatypes::Schema, ipc::writer::IpcWriteOptions};
 use arrow_flight::{
     FlightData, IpcMessage, PutResult, SchemaAsIpc,
     sql::{
@@ -15,7 +16,6 @@ use arrow_flight::{
         CommandPreparedStatementQuery, DoPutPreparedStatementResult,
     },
 };
-use arrow::{datatypes::Schema, ipc::writer::IpcWriteOptions};
 use bytes::Bytes;
 use prost::Message;
 use tonic::{Status, Streaming};

@@ -164,9 +164,8 @@ impl BatchSource {
         while let Some(message) = self.next_message().await? {
             let (read_at, bytes) = (Instant::now(), message.data_body.len());
             let decoded = self.decoder.decode(message).await;
-            let decoded = decoded.map_err(|error| {
-                at_batch(self.index + 1, &Status::invalid_argument(error.to_string()))
-            })?;
+            let decoded = decoded
+                .map_err(|error| at_batch(self.index + 1, &Status::invalid_argument(error.to_string())))?;
             if let Decoded::Batch(batch) = decoded {
                 self.index += 1;
                 let ack = self.append(&batch).await.map_err(|status| at_batch(self.index, &status))?;

@@ -6,9 +6,7 @@ use std::{future, sync::Arc, time::Duration};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use arrow_flight::{FlightData, encode::FlightDataEncoderBuilder, error::FlightError};
 use futures::{Stream, StreamExt, TryStreamExt, stream, stream::BoxStream};
-use hexflight_planner::{
-    DataFusionError, QueryStream, ScalarValue, params_of_row,
-};
+use hexflight_planner::{DataFusionError, QueryStream, ScalarValue, params_of_row};
 use tonic::Status;
 
 use super::{
@@ -73,7 +71,8 @@ fn all_rows(
         async move {
             let result = context.queries.execute(&sql, values).await?;
             if result.schema().fields() != schema.fields() {
-                let text = "parameters: their rows lead to results of different types; bind them one at a time";
+                let text =
+                    "parameters: their rows lead to results of different types; bind them one at a time";
                 return Err(DataFusionError::Plan(text.to_owned()));
             }
             Ok(result)

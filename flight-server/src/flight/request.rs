@@ -56,7 +56,9 @@ impl Request {
         }
         match std::str::from_utf8(bytes) {
             Ok(text) if is_sql(text) => Ok(Self::Sql(text.to_owned())),
-            _ => Err(Status::invalid_argument(format!("{what} is neither a Flight SQL command nor SQL text"))),
+            _ => {
+                Err(Status::invalid_argument(format!("{what} is neither a Flight SQL command nor SQL text")))
+            }
         }
     }
 }
@@ -95,7 +97,11 @@ mod tests {
     #[test]
     fn anything_else_is_invalid() {
         for bytes in [&b""[..], b"\xff\xfe", b"\x00\x01", b"42"] {
-            assert_eq!(Request::of_bytes(bytes, "it").unwrap_err().code(), Code::InvalidArgument, "{bytes:?}");
+            assert_eq!(
+                Request::of_bytes(bytes, "it").unwrap_err().code(),
+                Code::InvalidArgument,
+                "{bytes:?}"
+            );
         }
     }
 

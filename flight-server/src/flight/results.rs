@@ -81,15 +81,19 @@ fn row_bytes(batch: &RecordBatch) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{ArrayRef, AsArray, DictionaryArray, Int64Array, StringArray, StringViewArray, StructArray};
+    use arrow::array::{
+        ArrayRef, AsArray, DictionaryArray, Int64Array, StringArray, StringViewArray, StructArray,
+    };
     use arrow::datatypes::Int32Type;
 
     use super::*;
 
     #[test]
     fn views_and_dictionaries_leave_as_text() {
-        let text: ArrayRef = Arc::new(StringViewArray::from(vec!["a", "a rather longer text than a view holds"]));
-        let dictionary: ArrayRef = Arc::new(vec!["x", "y"].into_iter().collect::<DictionaryArray<Int32Type>>());
+        let text: ArrayRef =
+            Arc::new(StringViewArray::from(vec!["a", "a rather longer text than a view holds"]));
+        let dictionary: ArrayRef =
+            Arc::new(vec!["x", "y"].into_iter().collect::<DictionaryArray<Int32Type>>());
         let inner = Field::new("inner", DataType::Utf8View, true);
         let nested: ArrayRef = Arc::new(StructArray::from(vec![(Arc::new(inner), Arc::clone(&text))]));
         let batch = RecordBatch::try_from_iter([("t", text), ("d", dictionary), ("s", nested)]).unwrap();

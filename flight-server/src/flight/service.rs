@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use arrow_flight::{
-    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest,
-    HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
-    flight_service_server::FlightService,
-    sql::Command,
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo,
+    HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
+    flight_service_server::FlightService, sql::Command,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -62,7 +61,8 @@ impl FlightApi {
     }
 
     fn metadata_info(&self, command: &Command, descriptor: FlightDescriptor) -> Result<FlightInfo, Status> {
-        let batch = metadata::answer(&self.context, command).ok_or_else(|| unsupported("GetFlightInfo", command))??;
+        let batch = metadata::answer(&self.context, command)
+            .ok_or_else(|| unsupported("GetFlightInfo", command))??;
         let ticket = Ticket { ticket: descriptor.cmd.clone() };
         FlightInfo::new()
             .with_descriptor(descriptor)
@@ -79,7 +79,9 @@ impl FlightApi {
             Request::Command(command) => match *command {
                 Command::TicketStatementQuery(ticket) => Statement::of_handle(&ticket.statement_handle)?,
                 Command::CommandStatementQuery(query) => Statement::new(query.query)?,
-                Command::CommandPreparedStatementQuery(command) => prepared::statement(&self.context, &command)?,
+                Command::CommandPreparedStatementQuery(command) => {
+                    prepared::statement(&self.context, &command)?
+                }
                 command => {
                     let batch = metadata::answer(&self.context, &command);
                     return Ok(metadata::stream_of(batch.ok_or_else(|| unsupported("DoGet", &command))??));
@@ -120,7 +122,9 @@ impl FlightApi {
         let first = messages.message().await.map_err(|status| put::unread(&status, limit))?;
         let mut first = first.ok_or_else(|| Status::invalid_argument("DoPut without a message"))?;
         let descriptor = first.flight_descriptor.take().ok_or_else(|| {
-            Status::invalid_argument("the first message of DoPut has no descriptor; use the path [\"events\"]")
+            Status::invalid_argument(
+                "the first message of DoPut has no descriptor; use the path [\"events\"]",
+            )
         })?;
         let command = match Request::of_descriptor(&descriptor)? {
             Request::Path(path) => {
@@ -138,7 +142,9 @@ impl FlightApi {
                 prepared::bind(&self.context, &command, first, messages).await?
             }
             Command::CommandStatementUpdate(_) => return Err(read_only("CommandStatementUpdate")),
-            Command::CommandPreparedStatementUpdate(_) => return Err(read_only("CommandPreparedStatementUpdate")),
+            Command::CommandPreparedStatementUpdate(_) => {
+                return Err(read_only("CommandPreparedStatementUpdate"));
+            }
             command => return Err(unsupported("DoPut", &command)),
         };
         Ok(stream::iter([Ok(answer)]).boxed())
@@ -234,7 +240,9 @@ impl FlightService for FlightApi {
         &self,
         _call: Call<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        counted(Err(Status::unimplemented("DoExchange is not supported; use DoPut to send and DoGet to read")))
+        counted(Err(Status::unimplemented(
+            "DoExchange is not supported; use DoPut to send and DoGet to read",
+        )))
     }
 
     async fn do_action(&self, call: Call<Action>) -> Result<Response<Self::DoActionStream>, Status> {

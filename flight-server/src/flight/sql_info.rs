@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use arrow_flight::{
     error::FlightError,
     sql::{
-        Nullable, SqlInfo, SqlNullOrdering, SqlSupportedCaseSensitivity, SqlSupportedGroupBy, SqlSupportedSubqueries,
-        SqlSupportedTransaction, SqlSupportedUnions, SqlOuterJoinsSupportLevel, SupportedSqlGrammar,
+        Nullable, SqlInfo, SqlNullOrdering, SqlOuterJoinsSupportLevel, SqlSupportedCaseSensitivity,
+        SqlSupportedGroupBy, SqlSupportedSubqueries, SqlSupportedTransaction, SqlSupportedUnions,
+        SupportedSqlGrammar,
         metadata::{SqlInfoData, SqlInfoDataBuilder},
     },
 };
@@ -53,15 +54,27 @@ fn names(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlInfo::SqlDdlSchema, false);
     infos.append(SqlInfo::SqlDdlTable, false);
     infos.append(SqlInfo::SqlIdentifierCase, SqlSupportedCaseSensitivity::SqlCaseSensitivityLowercase as i32);
-    infos.append(SqlInfo::SqlQuotedIdentifierCase, SqlSupportedCaseSensitivity::SqlCaseSensitivityCaseInsensitive as i32);
+    infos.append(
+        SqlInfo::SqlQuotedIdentifierCase,
+        SqlSupportedCaseSensitivity::SqlCaseSensitivityCaseInsensitive as i32,
+    );
     infos.append(SqlInfo::SqlIdentifierQuoteChar, "\"");
     infos.append(SqlInfo::SqlAllTablesAreSelectable, true);
     infos.append(SqlInfo::SqlNullOrdering, SqlNullOrdering::SqlNullsSortedHigh as i32);
     infos.append(SqlInfo::SqlKeywords, &[] as &[&str]);
-    infos.append(SqlInfo::SqlNumericFunctions, &["abs", "ceil", "floor", "ln", "log10", "power", "round", "sqrt"][..]);
-    infos.append(SqlInfo::SqlStringFunctions, &["concat", "length", "lower", "replace", "substr", "trim", "upper"][..]);
+    infos.append(
+        SqlInfo::SqlNumericFunctions,
+        &["abs", "ceil", "floor", "ln", "log10", "power", "round", "sqrt"][..],
+    );
+    infos.append(
+        SqlInfo::SqlStringFunctions,
+        &["concat", "length", "lower", "replace", "substr", "trim", "upper"][..],
+    );
     infos.append(SqlInfo::SqlSystemFunctions, &["coalesce", "nullif"][..]);
-    infos.append(SqlInfo::SqlDatetimeFunctions, &["date_bin", "date_part", "date_trunc", "now", "to_timestamp"][..]);
+    infos.append(
+        SqlInfo::SqlDatetimeFunctions,
+        &["date_bin", "date_part", "date_trunc", "now", "to_timestamp"][..],
+    );
     infos.append(SqlInfo::SqlSearchStringEscape, "\\");
     infos.append(SqlInfo::SqlExtraNameCharacters, "");
     infos.append(SqlInfo::SqlSchemaTerm, "schema");
@@ -84,7 +97,8 @@ fn capabilities(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlInfo::SqlSupportedGrammar, 1 << SupportedSqlGrammar::SqlCoreGrammar as i32);
     infos.append(SqlInfo::SqlAnsi92SupportedLevel, 1);
     infos.append(SqlInfo::SqlSupportsIntegrityEnhancementFacility, false);
-    infos.append(SqlInfo::SqlOuterJoinsSupportLevel, 1 << SqlOuterJoinsSupportLevel::SqlFullOuterJoins as i32);
+    infos
+        .append(SqlInfo::SqlOuterJoinsSupportLevel, 1 << SqlOuterJoinsSupportLevel::SqlFullOuterJoins as i32);
     infos.append(SqlInfo::SqlSelectForUpdateSupported, false);
     infos.append(SqlInfo::SqlStoredProceduresSupported, false);
     infos.append(SqlInfo::SqlSupportedSubqueries, subqueries());

@@ -84,8 +84,9 @@ impl Statement {
     pub(super) fn bound_parameters(&self) -> Result<Option<RecordBatch>, Status> {
         let mut decoder = BatchDecoder::new(Limits::of_message(PARAMETERS_BYTES_MAX));
         for message in &self.parameters {
-            let decoded =
-                decoder.decode_here(message).map_err(|error| Status::invalid_argument(format!("parameters: {error}")))?;
+            let decoded = decoder
+                .decode_here(message)
+                .map_err(|error| Status::invalid_argument(format!("parameters: {error}")))?;
             if let Decoded::Batch(batch) = decoded {
                 return Ok(Some(batch));
             }

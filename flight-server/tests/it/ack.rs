@@ -9,14 +9,17 @@ use arrow::{
 use arrow_flight::{
     FlightDescriptor,
     encode::{DictionaryHandling, FlightDataEncoderBuilder},
-    sql::{CommandStatementIngest, DoPutUpdateResult, ProstMessageExt, TableDefinitionOptions, TableExistsOption, TableNotExistOption},
+    sql::{
+        CommandStatementIngest, DoPutUpdateResult, ProstMessageExt, TableDefinitionOptions,
+        TableExistsOption, TableNotExistOption,
+    },
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use prost::Message;
 use serde_json::Value;
 use tonic::Code;
 
-use crate::harness::{TestServer, event_columns, batch_of, events, messages_of, schema_message};
+use crate::harness::{TestServer, batch_of, event_columns, events, messages_of, schema_message};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_batch_gets_one_ack_in_order() {
@@ -24,7 +27,8 @@ async fn each_batch_gets_one_ack_in_order() {
     let batches = vec![events(3), events(5), events(7)];
     let (acks, error) = server.put(messages_of(&batches)).await;
     assert!(error.is_none(), "{error:?}");
-    let acks: Vec<Value> = acks.iter().map(|ack| serde_json::from_slice(&ack.app_metadata).unwrap()).collect();
+    let acks: Vec<Value> =
+        acks.iter().map(|ack| serde_json::from_slice(&ack.app_metadata).unwrap()).collect();
     let rows: Vec<u64> = acks.iter().map(|ack| ack["rows"].as_u64().unwrap()).collect();
     assert_eq!(rows, [3, 5, 7]);
     assert!(acks.iter().all(|ack| ack["table"] == "events" && ack["stream"].is_string()));
@@ -115,7 +119,9 @@ async fn a_stream_that_is_cut_keeps_whole_batches_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn statement_ingest_appends_and_counts() {
     let server = TestServer::start().await;
-    let (answers, error) = server.put_to(ingest_into("events", TableExistsOption::Append), messages_of(&[events(4), events(6)])).await;
+    let (answers, error) = server
+        .put_to(ingest_into("events", TableExistsOption::Append), messages_of(&[events(4), events(6)]))
+        .await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(DoPutUpdateResult::decode(answers[0].app_metadata.clone()).unwrap().record_count, 10);
     assert_eq!(server.count().await, 10);

@@ -9,7 +9,9 @@ use arrow::{
 use arrow_flight::FlightDescriptor;
 use tonic::Code;
 
-use crate::harness::{START, TestServer, batch_of, event_columns, events, events_with, messages_of, schema_message};
+use crate::harness::{
+    START, TestServer, batch_of, event_columns, events, events_with, messages_of, schema_message,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_value_is_refused_and_named() {
@@ -17,7 +19,9 @@ async fn a_bad_value_is_refused_and_named() {
     let far = START + 3_600_000_000 * 24 * 365 * 100;
     let text = |texts: Vec<Option<&str>>| Arc::new(StringArray::from(texts)) as ArrayRef;
     let real = |value: f64| Arc::new(Float64Array::from(vec![value])) as ArrayRef;
-    let time = |micros: i64| Arc::new(TimestampMicrosecondArray::from(vec![micros]).with_timezone("UTC")) as ArrayRef;
+    let time = |micros: i64| {
+        Arc::new(TimestampMicrosecondArray::from(vec![micros]).with_timezone("UTC")) as ArrayRef
+    };
     let long = "x".repeat(300);
     let cases: Vec<(&'static str, ArrayRef)> = vec![
         ("value", text(vec![Some("warm")])),
@@ -37,7 +41,8 @@ async fn a_bad_value_is_refused_and_named() {
     for (name, column) in cases {
         let error = server.refused(events_with(name, column)).await;
         assert_eq!(error.code(), Code::InvalidArgument, "{name}: {}", error.message());
-        let named = error.message().contains(name) || name == "longitude" && error.message().contains("latitude");
+        let named =
+            error.message().contains(name) || name == "longitude" && error.message().contains("latitude");
         assert!(named, "{name}: {}", error.message());
     }
     server.ingest(vec![events(1)]).await;

@@ -7,11 +7,8 @@ use arrow::{
     datatypes::Schema,
 };
 use arrow_flight::{
-    FlightData, FlightDescriptor, FlightInfo, PutResult, Ticket,
-    decode::FlightRecordBatchStream,
-    error::FlightError,
-    flight_service_client::FlightServiceClient,
-    sql::client::FlightSqlServiceClient,
+    FlightData, FlightDescriptor, FlightInfo, PutResult, Ticket, decode::FlightRecordBatchStream,
+    error::FlightError, flight_service_client::FlightServiceClient, sql::client::FlightSqlServiceClient,
     utils::batches_to_flight_data,
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -143,7 +140,10 @@ pub(crate) fn event_columns(rows: usize) -> HashMap<&'static str, ArrayRef> {
     let devices = (0..rows).map(|row| format!("device-{}", row % 10));
     let types = (0..rows).map(|row| if row % 2 == 0 { "temperature" } else { "humidity" });
     HashMap::from([
-        ("timestamp", Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC")) as ArrayRef),
+        (
+            "timestamp",
+            Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC")) as ArrayRef,
+        ),
         ("device_id", Arc::new(StringArray::from_iter_values(devices))),
         ("type", Arc::new(StringArray::from_iter_values(types))),
         ("value", Arc::new(Float64Array::from_iter_values((0..rows).map(|row| row as f64)))),

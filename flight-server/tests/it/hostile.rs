@@ -1,6 +1,9 @@
 //! Messages that lie: each is refused, none takes the server down.
 
-use arrow::ipc::{CompressionType, writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions}};
+use arrow::ipc::{
+    CompressionType,
+    writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
+};
 use arrow_flight::FlightData;
 use bytes::{Bytes, BytesMut};
 use tonic::Code;
@@ -45,7 +48,10 @@ async fn no_change_of_one_byte_of_a_header_hurts() {
             mutated[message].data_header = bytes.freeze();
             let (_, error) = server.put(mutated).await;
             let code = error.map(|error| error.code());
-            assert!(matches!(code, None | Some(Code::InvalidArgument)), "message {message}, byte {at}: {code:?}");
+            assert!(
+                matches!(code, None | Some(Code::InvalidArgument)),
+                "message {message}, byte {at}: {code:?}"
+            );
         }
     }
     server.ingest(vec![events(1)]).await;

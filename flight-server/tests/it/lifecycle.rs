@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use hexflight::{Server, ServeError};
+use hexflight::{ServeError, Server};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -1,6 +1,6 @@
 //! The server from outside: a real server on free ports over a temporary folder, driven by arrow-flight's clients.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::large_futures, reason = "a test fails by panicking, and its futures run once")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod harness;
 mod ack;

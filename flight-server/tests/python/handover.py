@@ -34,7 +34,7 @@ class Options:
     """Settings of one run."""
 
     queries: int = 2_000
-    epoch_queries: int = 1_000
+    epoch_queries: int = 200
     # Time between two batches: about two per flush, so that every flush has something to hand over.
     pause: float = 0.02
 
@@ -162,7 +162,7 @@ def main() -> None:
     """Runs the long form."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--queries", type=int, default=100_000)
-    arguments.add_argument("--epoch-queries", type=int, default=2_000)
+    arguments.add_argument("--epoch-queries", type=int, default=500)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="hexflight-handover-") as folder:
         started = time.monotonic()

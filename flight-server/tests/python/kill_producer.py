@@ -74,7 +74,7 @@ class Producer:
 
     def _next_batch(self) -> tuple[Intent, pa.RecordBatch]:
         self._batch_count += 1
-        rows = 20_000 if self._random.random() < 0.005 else self._random.randint(1, 400)
+        rows = 5_000 if self._random.random() < 0.005 else self._random.randint(1, 60)
         return self._batch(f"{self._name}-b{self._batch_count}", rows)
 
     def _batch(self, device: str, rows: int) -> tuple[Intent, pa.RecordBatch]:

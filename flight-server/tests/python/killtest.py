@@ -26,7 +26,7 @@ from ledger import Intent, Ledger, read_ledgers
 
 PRODUCERS = 4
 PRODUCER_STOP_SECONDS = 60.0
-FLAGS = ("--generation-rows", "2000", "--flush-interval", "50ms", "--log", "warn")
+FLAGS = ("--generation-rows", "300", "--flush-interval", "50ms", "--log", "warn")
 
 STORED = """
 SELECT device_id, count(*) AS rows, count(DISTINCT value) AS values, sum(value) AS value_sum,
@@ -48,7 +48,7 @@ class Options:
     seed: int = 0
     check_every: int = 1
     # Mean time between two sends of a producer; bounds the rows, and with them the cost of a check.
-    pause: float = 0.03
+    pause: float = 0.05
 
 
 @dataclass

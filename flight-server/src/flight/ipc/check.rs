@@ -101,16 +101,17 @@ fn decompressed_length(bytes: &[u8], codec: CompressionType, limits: Limits) -> 
     if codec == CompressionType::LZ4_FRAME && declared > 0 {
         let most = decompressed_bytes_max(data)?;
         if most > declared + LZ4_BLOCK_BYTES_MAX {
-            return Err(format!(
-                "{declared} decompressed bytes are declared, the data can grow to {most}"
-            ));
+            return Err(format!("{declared} decompressed bytes are declared, the data can grow to {most}"));
         }
     }
     Ok(length)
 }
 
 fn too_large(limits: Limits) -> String {
-    format!("the message is larger than {} bytes once decompressed; send smaller batches", limits.body_bytes_max)
+    format!(
+        "the message is larger than {} bytes once decompressed; send smaller batches",
+        limits.body_bytes_max
+    )
 }
 
 fn count(what: &str, declared: i64, max: usize) -> Result<usize, String> {
@@ -132,7 +133,8 @@ struct Walk<N> {
 impl<'a, N: Iterator<Item = &'a FieldNode>> Walk<N> {
     /// Checks one column with its children; returns its length.
     fn field(&mut self, field: &Field) -> Result<usize, String> {
-        let node = self.nodes.next().ok_or_else(|| format!("column '{}' is not in the message", field.name()))?;
+        let node =
+            self.nodes.next().ok_or_else(|| format!("column '{}' is not in the message", field.name()))?;
         let length = count("values", node.length(), self.limits.rows_max)?;
         let nulls = count("nulls", node.null_count(), length)?;
         if matches!(field.data_type(), DataType::Null) {
@@ -149,7 +151,10 @@ impl<'a, N: Iterator<Item = &'a FieldNode>> Walk<N> {
             let bytes = self.buffer(field)?;
             let width = if index == 0 { value_width(field.data_type()) } else { 1 };
             if bytes % width != 0 {
-                return Err(format!("column '{}': {bytes} bytes are no whole number of values", field.name()));
+                return Err(format!(
+                    "column '{}': {bytes} bytes are no whole number of values",
+                    field.name()
+                ));
             }
         }
         for child in children(field.data_type()) {

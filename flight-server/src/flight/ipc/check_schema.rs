@@ -31,7 +31,8 @@ fn check_field(field: Field<'_>, depth: usize, seen: &mut usize) -> Result<(), S
     }
     let name = field.name().unwrap_or_default();
     if let Some(dictionary) = field.dictionary() {
-        let index_ok = dictionary.indexType().is_some_and(|index| is_width(index.bitWidth(), &[8, 16, 32, 64]));
+        let index_ok =
+            dictionary.indexType().is_some_and(|index| is_width(index.bitWidth(), &[8, 16, 32, 64]));
         if !index_ok || field.children().is_some_and(|children| !children.is_empty()) {
             return Err(format!("column '{name}': the dictionary encoding is not one that is accepted"));
         }

@@ -82,7 +82,8 @@ impl BatchDecoder {
         if data.data_header.is_empty() && data.data_body.is_empty() {
             return Ok(Decoded::Nothing);
         }
-        let caught = catch_unwind(AssertUnwindSafe(|| self.decode_checked(&data.data_header, &data.data_body)));
+        let caught =
+            catch_unwind(AssertUnwindSafe(|| self.decode_checked(&data.data_header, &data.data_body)));
         let decoded = caught.unwrap_or_else(|_| Err("the message breaks the format".to_owned()));
         decoded.map_err(|detail| DecodeError(format!("malformed Arrow IPC message: {detail}")))
     }
@@ -102,7 +103,8 @@ impl BatchDecoder {
             }
             MessageHeader::DictionaryBatch => {
                 let schema = Arc::clone(self.schema.as_ref().ok_or("a dictionary before the schema")?);
-                let dictionary = message.header_as_dictionary_batch().ok_or("no dictionary in its message")?;
+                let dictionary =
+                    message.header_as_dictionary_batch().ok_or("no dictionary in its message")?;
                 let data = dictionary.data().ok_or("a dictionary without values")?;
                 let value = dictionary_value(&schema, dictionary.id())?;
                 check_batch(data, [&value], body, self.limits)?;
@@ -133,7 +135,10 @@ impl BatchDecoder {
     fn check_dictionaries(&self) -> Result<Decoded, String> {
         let bytes: usize = self.dictionaries.values().map(|values| values.get_array_memory_size()).sum();
         if bytes > self.limits.body_bytes_max {
-            return Err(format!("the dictionaries of the stream exceed {} bytes", self.limits.body_bytes_max));
+            return Err(format!(
+                "the dictionaries of the stream exceed {} bytes",
+                self.limits.body_bytes_max
+            ));
         }
         Ok(Decoded::Nothing)
     }
@@ -155,7 +160,9 @@ impl BatchDecoder {
 /// arrow's error without the variant's prefix, which only says in which function it arose.
 fn reason(error: ArrowError) -> String {
     match error {
-        ArrowError::InvalidArgumentError(text) | ArrowError::IpcError(text) | ArrowError::SchemaError(text) => text,
+        ArrowError::InvalidArgumentError(text)
+        | ArrowError::IpcError(text)
+        | ArrowError::SchemaError(text) => text,
         other => other.to_string(),
     }
 }
@@ -175,7 +182,9 @@ fn repeated_bytes(array: &dyn Array) -> usize {
     match array.data_type() {
         DataType::Utf8View => array.as_string_view().total_bytes_len(),
         DataType::BinaryView => array.as_binary_view().total_bytes_len(),
-        DataType::Struct(_) => array.as_struct().columns().iter().map(|child| repeated_bytes(child.as_ref())).sum(),
+        DataType::Struct(_) => {
+            array.as_struct().columns().iter().map(|child| repeated_bytes(child.as_ref())).sum()
+        }
         DataType::Map(_, _) => repeated_bytes(array.as_map().entries()),
         DataType::List(_) => repeated_bytes(array.as_list::<i32>().values().as_ref()),
         DataType::LargeList(_) => repeated_bytes(array.as_list::<i64>().values().as_ref()),

@@ -73,7 +73,8 @@ fn metadata_alone_is_nothing() {
 #[test]
 fn no_change_of_one_byte_panics() {
     let nulls: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(3)]));
-    let views: ArrayRef = Arc::new(StringViewArray::from(vec!["a", "b", "a text that does not fit into a view"]));
+    let views: ArrayRef =
+        Arc::new(StringViewArray::from(vec!["a", "b", "a text that does not fit into a view"]));
     let good = messages(&batch(vec![("n", nulls), ("t", text(&["a", "b", "c"])), ("v", views)]));
     for message in 0..good.len() {
         for at in 0..good[message].data_header.len() {
@@ -93,7 +94,8 @@ fn no_change_of_one_byte_panics() {
 }
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .unwrap()
 }
 
 fn text(texts: &[&str]) -> ArrayRef {
