@@ -31,7 +31,8 @@ pub(crate) async fn run(flushes: usize, print: Print<'_>) -> Result<()> {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).ok().context("another metrics recorder is installed")?;
-    let header = ["files", "open ms", "commit p50 ms", "commit p95 ms", "commit max ms", "flush of 1 row p50 ms"];
+    let header =
+        ["files", "open ms", "commit p50 ms", "commit p95 ms", "commit max ms", "flush of 1 row p50 ms"];
     let mut table = Table::new("flush commit", &header);
     for file_count in FILE_COUNTS {
         let folder = tempfile::tempdir_in(".")?;
@@ -96,13 +97,15 @@ async fn measure(folder: &Path, flushes: usize, handle: &PrometheusHandle) -> Re
 /// the log and its own files only.
 fn add_files(folder: &Path, count: usize) -> Result<()> {
     let log = folder.join("tables/events/_delta_log");
-    let mut versions: Vec<PathBuf> = fs::read_dir(&log)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let mut versions: Vec<PathBuf> =
+        fs::read_dir(&log)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     versions.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     versions.sort_unstable();
     let newest = fs::read_to_string(versions.last().context("the table has no log")?)?;
     let add = newest.lines().find(|line| line.contains("\"add\"")).context("the flush added no file")?;
     let mut add: Value = serde_json::from_str(add)?;
-    let mut lines = String::from("{\"commitInfo\":{\"timestamp\":0,\"operation\":\"WRITE\",\"engineInfo\":\"bench\"}}\n");
+    let mut lines =
+        String::from("{\"commitInfo\":{\"timestamp\":0,\"operation\":\"WRITE\",\"engineInfo\":\"bench\"}}\n");
     for index in 0..count {
         add["add"]["path"] = Value::from(format!("2026-01-01/00-{index:032}.parquet"));
         lines.push_str(&add.to_string());

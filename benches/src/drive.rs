@@ -89,6 +89,7 @@ pub(crate) async fn number(url: &str, sql: &str) -> Result<i64> {
     use arrow::{array::AsArray, datatypes::Int64Type};
     let answer = Client::connect(url).await?.query(sql).await?.collect().await?;
     let batch = answer.batches.iter().find(|batch| batch.num_rows() > 0).context("no row")?;
-    let numbers = batch.column(0).as_primitive_opt::<Int64Type>().context("the answer is not a whole number")?;
+    let numbers =
+        batch.column(0).as_primitive_opt::<Int64Type>().context("the answer is not a whole number")?;
     Ok(numbers.value(0))
 }

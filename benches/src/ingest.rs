@@ -20,25 +20,49 @@ const DISTINCT_ROWS: usize = 2 << 20;
 /// Rows on the way per connection, whatever the size of its batches.
 const ROWS_IN_FLIGHT: usize = 256 << 10;
 
-/// Stages with the histogram that times them. Times of concurrent pieces of work add up.
-const STAGES: [(&str, &str); 7] = [
-    ("normalise", "hexflight_ingest_normalise_seconds_sum"),
-    ("ack (read to durable)", "hexflight_ingest_ack_seconds_sum"),
-    ("WAL commit", "hexflight_wal_commit_seconds_sum"),
-    ("seal", "hexflight_seal_seconds_sum"),
-    ("encode", "hexflight_flush_encode_seconds_sum"),
-    ("commit", "hexflight_flush_commit_seconds_sum"),
-    ("flush in all", "hexflight_flush_seconds_sum"),
+/// Counters of the rows that a stage has seen.
+const TAKEN: &str = "hexflight_ingest_rows_total";
+const FLUSHED: &str = "hexflight_flush_rows_total";
+
+/// Stages with the histogram that times them and the rows it is divided by: flushing lags behind. Times of concurrent pieces
+/// of work add up, waits for a core included.
+const STAGES: [(&str, &str, &str); 7] = [
+    ("normalise", "hexflight_ingest_normalise_seconds_sum", TAKEN),
+    ("read to ack", "hexflight_ingest_ack_seconds_sum", TAKEN),
+    ("WAL commit", "hexflight_wal_commit_seconds_sum", TAKEN),
+    ("seal", "hexflight_seal_seconds_sum", FLUSHED),
+    ("encode", "hexflight_flush_encode_seconds_sum", FLUSHED),
+    ("commit", "hexflight_flush_commit_seconds_sum", FLUSHED),
+    ("files and commit", "hexflight_flush_seconds_sum", FLUSHED),
 ];
+
+/// Time of each stage between two scrapes. **Units**: ms per million rows.
+pub(crate) fn stage_times(before: &Scrape, after: &Scrape) -> Vec<(&'static str, String)> {
+    let time = |(stage, name, rows): (&'static str, &str, &str)| {
+        let spent = after.since(before, name) * 1e9 / after.since(before, rows);
+        (stage, if after.has(name) { format!("{spent:.1}") } else { String::from("no metric") })
+    };
+    STAGES.into_iter().map(time).collect()
+}
 
 /// Measures with `rows` rows per combination of batch size and connections, `repeats` times.
 ///
 /// # Errors
 /// A server does not start, or refuses a batch.
 pub(crate) async fn run(rows: usize, repeats: usize, print: Print<'_>) -> Result<()> {
-    let header = ["batch rows", "connections", "rows/s (median)", "slowest", "fastest", "no-op rows/s", "share", "CPU s/M"];
+    let header = [
+        "batch rows",
+        "connections",
+        "rows/s (median)",
+        "slowest",
+        "fastest",
+        "no-op rows/s",
+        "share",
+        "CPU s/M",
+    ];
     let mut speeds = Table::new("durable DoPut", &header);
-    let mut stages = Table::new("time per stage, ms per million rows", &["batch rows", "connections", "stage", "ms"]);
+    let mut stages =
+        Table::new("time per stage, ms per million rows", &["batch rows", "connections", "stage", "ms"]);
     for batch_rows in [8 << 10, 64 << 10] {
         for connections in [1, 2, 4] {
             let parts = parts(batch_rows, connections)?;
@@ -76,9 +100,7 @@ impl Measured {
             &format!("{:.2}", median / self.noop_speed),
             &format!("{:.2}", self.cpu_seconds / millions),
         ]);
-        for (stage, name) in STAGES {
-            let spent = self.after.since(&self.before, name) * 1e3 / millions;
-            let spent = if self.after.has(name) { format!("{spent:.1}") } else { String::from("no metric") };
+        for (stage, spent) in stage_times(&self.before, &self.after) {
             stages.row(&[&batch_rows, &connections, &stage, &spent]);
         }
     }

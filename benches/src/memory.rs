@@ -14,6 +14,7 @@ use crate::{
     Print,
     drive::{self, drive},
     events::{self, HOUR_MICROS},
+    ingest::stage_times,
     scrape::Scrape,
     server_process::{ServerProcess, memory_of},
     table::Table,
@@ -44,10 +45,16 @@ pub(crate) async fn run(rows: usize, limit: &str, print: Print<'_>) -> Result<()
         .collect::<Result<Vec<_>>>()?;
     let empty = server.memory()?;
     let (stop, average) = sample(server.id());
+    let cpu_before = server.cpu_time()?;
     let driven = drive(server.flight_url(), &parts, rows, IN_FLIGHT_MAX).await?;
+    let cpu_seconds = (server.cpu_time()? - cpu_before).as_secs_f64();
     stop.store(true, Ordering::Relaxed);
     let counted = drive::number(server.flight_url(), "SELECT count(*) FROM events").await?;
-    ensure!(i64::try_from(driven.rows)? == counted, "{} rows were acknowledged, {counted} are there", driven.rows);
+    ensure!(
+        i64::try_from(driven.rows)? == counted,
+        "{} rows were acknowledged, {counted} are there",
+        driven.rows
+    );
     let memory = server.memory()?;
     let scrape = Scrape::parse(&server.metrics()?);
     let flushed = scrape.since(&Scrape::default(), "hexflight_flush_rows_total");
@@ -57,8 +64,13 @@ pub(crate) async fn run(rows: usize, limit: &str, print: Print<'_>) -> Result<()
     table.row(&[&"rows counted after", &counted]);
     table.row(&[&"rows in files at the end", &format!("{flushed:.0}")]);
     table.row(&[&"rows/s", &format!("{:.0}", driven.rows_per_second())]);
+    table.row(&[&"CPU s per million rows", &format!("{:.2}", cpu_seconds * 1e6 / driven.rows as f64)]);
+    for (stage, spent) in stage_times(&Scrape::default(), &scrape) {
+        table.row(&[&format!("{stage}, ms per million rows"), &spent]);
+    }
     table.row(&[&"resident when empty, MiB", &format!("{:.0}", empty.resident as f64 / MIB)]);
-    table.row(&[&"resident on average, MiB", &format!("{:.0}", average.load(Ordering::Relaxed) as f64 / MIB)]);
+    table
+        .row(&[&"resident on average, MiB", &format!("{:.0}", average.load(Ordering::Relaxed) as f64 / MIB)]);
     table.row(&[&"resident at the end, MiB", &format!("{:.0}", memory.resident as f64 / MIB)]);
     table.row(&[&"resident at most (VmHWM), MiB", &format!("{:.0}", memory.peak as f64 / MIB)]);
     print(&table)?;

@@ -65,7 +65,8 @@ impl ServerProcess {
         let stdout = child.stdout.take().context("the server's output is not piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let greeting = lines.next().context("the server says nothing")??;
-        let flight_url = greeting.split_whitespace().last().context("the server does not say where it listens")?;
+        let flight_url =
+            greeting.split_whitespace().last().context("the server does not say where it listens")?;
         let flight_url = flight_url.to_owned();
         // Its further lines must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));

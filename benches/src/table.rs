@@ -19,7 +19,12 @@ impl Table {
 
     /// Adds a row, one cell per column.
     pub(crate) fn row(&mut self, cells: &[&dyn fmt::Display]) {
-        assert!(cells.len() == self.header.len(), "{} cells under {} columns", cells.len(), self.header.len());
+        assert!(
+            cells.len() == self.header.len(),
+            "{} cells under {} columns",
+            cells.len(),
+            self.header.len()
+        );
         self.rows.push(cells.iter().map(|cell| format!("{cell}")).collect());
     }
 

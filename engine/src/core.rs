@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZero,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use arrow::array::RecordBatch;
 use futures::{FutureExt, TryStreamExt, future::BoxFuture, pin_mut};
 use metrics::gauge;
+use tokio::sync::Semaphore;
 
 use crate::{
     budget::{Budget, Reservation},
@@ -59,6 +61,8 @@ pub(crate) struct Core {
     pub(crate) tables: BTreeMap<TableName, Table>,
     pub(crate) flush_signals: FlushSignals,
     pub(crate) stall: Arc<Stall>,
+    /// Large batches normalised at once: more than cores only wait for each other.
+    pub(crate) normalising: Semaphore,
     ended: Mutex<Vec<EndedStream>>,
     /// Per live stream, the last commit whose WAL object is deleted.
     deleted: Mutex<BTreeMap<StreamId, Sequence>>,
@@ -88,6 +92,7 @@ impl Core {
             tables,
             flush_signals: FlushSignals::default(),
             stall: Arc::default(),
+            normalising: Semaphore::new(cores()),
             ended: Mutex::default(),
             deleted: Mutex::default(),
             flush_failure: Mutex::default(),
@@ -198,7 +203,7 @@ impl Core {
     }
 
     async fn flush_tables(&self, everything: bool) -> Result<()> {
-        let concurrency = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+        let concurrency = cores().div_ceil(2);
         for table in self.tables.values() {
             flush_table(&table.log, &table.view, &self.budget, concurrency, everything).await?;
         }
@@ -310,6 +315,10 @@ pub(crate) fn memory_of(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     let own: usize = columns.map(|array| array.to_data().get_slice_memory_size().unwrap_or(0)).sum();
     own + batch.num_rows() * VIEW_BYTES * 3
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

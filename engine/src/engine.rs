@@ -197,11 +197,36 @@ impl Engine {
             return Err(EngineError::WalStalled { failure });
         }
         let memory = self.core.reserve(memory_of(batch)).await?;
-        let (rows, memory) = prepare(parts, batch, memory).await?;
+        let (rows, memory) = self.prepare(parts, batch, memory).await?;
         let (waiter, done) = oneshot::channel();
         let append = Append { table: table.clone(), rows, memory: Arc::new(memory), waiter: Some(waiter) };
         appends.send(append).await.map_err(|_| EngineError::Closed)?;
         Ok(PendingAck { done })
+    }
+
+    /// Normalises a batch and readies it for memory; a large one on a blocking thread, so that the caller's runtime goes on.
+    async fn prepare(
+        &self,
+        table: &Table,
+        batch: &RecordBatch,
+        memory: Reservation,
+    ) -> Result<(RecordBatch, MemoryBatch)> {
+        let (spec, normaliser, input) =
+            (Arc::clone(&table.spec), Arc::clone(&table.normaliser), batch.clone());
+        let work = move || {
+            let started = Instant::now();
+            let rows = normaliser.normalise(&input)?;
+            drop(input);
+            let memory_batch = MemoryBatch::new(to_query(&spec, &rows)?, Some(memory));
+            histogram!("hexflight_ingest_normalise_seconds").record(started.elapsed());
+            Ok((rows, memory_batch))
+        };
+        if batch.num_rows() <= INLINE_ROWS_MAX {
+            return work();
+        }
+        // Never closed: an error here would mean so.
+        let _turn = self.core.normalising.acquire().await.map_err(|_| EngineError::Closed)?;
+        flush::blocking("normalise", work).await
     }
 
     /// The newest consistent cut of a table: it holds every batch acknowledged before the call.
@@ -271,20 +296,6 @@ async fn watched(core: Arc<Core>, writer: impl Future<Output = WriterEnd>) -> Wr
         core.note_writer_failure(error);
     }
     end
-}
-
-/// Normalises a batch and readies it for memory; a large one on a blocking thread, so that the caller's runtime goes on.
-async fn prepare(table: &Table, batch: &RecordBatch, memory: Reservation) -> Result<(RecordBatch, MemoryBatch)> {
-    let (spec, normaliser, input) = (Arc::clone(&table.spec), Arc::clone(&table.normaliser), batch.clone());
-    let work = move || {
-        let started = Instant::now();
-        let rows = normaliser.normalise(&input)?;
-        drop(input);
-        let memory_batch = MemoryBatch::new(to_query(&spec, &rows)?, Some(memory));
-        histogram!("hexflight_ingest_normalise_seconds").record(started.elapsed());
-        Ok((rows, memory_batch))
-    };
-    if batch.num_rows() <= INLINE_ROWS_MAX { work() } else { flush::blocking("normalise", work).await }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

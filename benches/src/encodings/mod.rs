@@ -8,9 +8,7 @@ mod variant;
 use std::{cmp::Ordering, sync::Arc};
 
 use anyhow::Result;
-use arrow::{
-    array::{AsArray, Float64Array, RecordBatch},
-};
+use arrow::array::{AsArray, Float64Array, RecordBatch};
 use hexflight_engine::column;
 use parquet::{
     basic::{Compression, Encoding},
@@ -29,16 +27,15 @@ const BYTE_IN_MS: f64 = 15.0;
 ///
 /// # Errors
 /// What the engine, the writer or the reader says.
-pub(crate) async fn run(
-    row_count: usize,
-    repeats: usize,
-    print: Print<'_>,
-) -> Result<()> {
+pub(crate) async fn run(row_count: usize, repeats: usize, print: Print<'_>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let segment = segment_file::make(folder.path(), row_count).await?;
     let rows = &segment.rows;
     let bytes_per_row = segment.bytes as f64 / rows.num_rows() as f64;
-    print(&format!("segment: {} rows, the engine's file has {bytes_per_row:.2} bytes per row", rows.num_rows()))?;
+    print(&format!(
+        "segment: {} rows, the engine's file has {bytes_per_row:.2} bytes per row",
+        rows.num_rows()
+    ))?;
     let mut best = vec![];
     for (index, field) in rows.schema_ref().fields().iter().enumerate() {
         let only = measure::only(rows, index)?;
@@ -75,14 +72,23 @@ fn column_table(name: &str, measured: &[(Variant, Cost)]) -> Table {
 }
 
 fn whole_files(rows: &RecordBatch, best: Vec<Variant>, repeats: usize) -> Result<Table> {
-    let mut table = Table::new("whole files", &["values", "set", "statistics", "bytes/row", "encode ms/M", "decode ms/M"]);
+    let mut table = Table::new(
+        "whole files",
+        &["values", "set", "statistics", "bytes/row", "encode ms/M", "decode ms/M"],
+    );
     let of_value = |value| sets::light(value);
     let sets = [
         ("dictionaries, zstd 1", sets::first_version()?),
         ("best of each column", best),
         ("light", of_value(Variant::dictionary(Compression::UNCOMPRESSED))),
-        ("light, value 64 KiB dictionary + lz4", of_value(Variant::small_dictionary(64 << 10, Compression::LZ4_RAW))),
-        ("light, value split + zstd 1", of_value(Variant::of("split", Encoding::BYTE_STREAM_SPLIT, variant::zstd(1)?))),
+        (
+            "light, value 64 KiB dictionary + lz4",
+            of_value(Variant::small_dictionary(64 << 10, Compression::LZ4_RAW)),
+        ),
+        (
+            "light, value split + zstd 1",
+            of_value(Variant::of("split", Encoding::BYTE_STREAM_SPLIT, variant::zstd(1)?)),
+        ),
     ];
     for (values, rows) in [("rounded", rows.clone()), ("full precision", precise(rows)?)] {
         for (name, set) in &sets {

@@ -48,9 +48,9 @@ impl Variant {
         }
         match self.encoding {
             None => builder.set_column_dictionary_enabled(path, true),
-            Some(encoding) => builder
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, encoding),
+            Some(encoding) => {
+                builder.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, encoding)
+            }
         }
     }
 
@@ -107,13 +107,7 @@ pub(super) fn of_type(data_type: &DataType) -> Result<Vec<Variant>> {
 }
 
 fn compressions() -> Result<[Compression; 5]> {
-    Ok([
-        Compression::UNCOMPRESSED,
-        Compression::LZ4_RAW,
-        Compression::SNAPPY,
-        zstd(1)?,
-        zstd(3)?,
-    ])
+    Ok([Compression::UNCOMPRESSED, Compression::LZ4_RAW, Compression::SNAPPY, zstd(1)?, zstd(3)?])
 }
 
 /// zstd at `level`.

@@ -1,9 +1,9 @@
 //! Ranks the distinct texts of a column, so that rows sort by small integers and share one compact copy of each text.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{hash::BuildHasher, sync::Arc};
 
 use arrow::array::{Array, ArrayRef, StringViewArray, builder::StringViewBuilder};
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
 
 /// The distinct texts of a column in order, and the rank of each row's text among them.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Ranks {
 impl Ranks {
     /// Ranks the rows of several arrays as if they were one; none of them has nulls.
     pub(crate) fn of<'a>(arrays: impl Iterator<Item = &'a StringViewArray>) -> Self {
-        let hasher = RandomState::new();
+        let hasher = DefaultHashBuilder::default();
         let mut table: HashTable<(u32, &'a str)> = HashTable::new();
         let mut texts: Vec<&'a str> = vec![];
         let mut ids: Vec<u32> = vec![];
@@ -36,8 +36,8 @@ impl Ranks {
                 let hash = hasher.hash_one(text);
                 let entry = table.entry(hash, |(_, other)| *other == text, |(_, other)| hasher.hash_one(other));
                 let id = match entry {
-                    hashbrown::hash_table::Entry::Occupied(found) => found.get().0,
-                    hashbrown::hash_table::Entry::Vacant(place) => {
+                    Entry::Occupied(found) => found.get().0,
+                    Entry::Vacant(place) => {
                         let id = u32::try_from(texts.len()).unwrap_or(u32::MAX);
                         texts.push(text);
                         place.insert((id, text));
@@ -78,6 +78,6 @@ impl Ranks {
         let buffers = self.distinct.data_buffers().to_vec();
         let array = StringViewArray::try_new(gathered.into(), buffers, None)
             .unwrap_or_else(|error| unreachable!("views of valid texts: {error}"));
-        std::sync::Arc::new(array)
+        Arc::new(array)
     }
 }

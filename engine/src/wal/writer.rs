@@ -159,6 +159,11 @@ impl WalWriter {
             if !is_open && self.queue.is_empty() && self.puts.is_empty() {
                 return Ok((self.stream, self.next));
             }
+            if let Some(failure) = self.stall.failure().filter(|_| !is_open) {
+                // Nobody would wait for a store that may stay full for days; whoever waited has been told or is told now.
+                self.refuse_waiting();
+                return Err(EngineError::WalStalled { failure });
+            }
             // The queue is bounded by taking from the inbox only while a further commit has room.
             let takes = is_open && self.queued_bytes() < self.commit_bytes_max;
             tokio::select! {

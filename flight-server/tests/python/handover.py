@@ -34,7 +34,7 @@ class Options:
     """Settings of one run."""
 
     queries: int = 2_000
-    epoch_queries: int = 200
+    epoch_queries: int = 100
     # Time between two batches: about two per flush, so that every flush has something to hand over.
     pause: float = 0.02
 

@@ -282,6 +282,15 @@ def test_failed_write_is_an_error_and_never_an_ack(file_limit: Server) -> None:
         said = str(refused.value)
 
     assert "too large" in said.lower() or "unavailable" in said.lower()
-    file_limit.stop_or_kill()
+    file_limit.kill()
     with Server(file_limit.data_dir) as unlimited, connect(unlimited.flight_url) as client:
         assert event_count(client) in (100, 50_100)
+
+
+def test_sigterm_ends_a_server_that_cannot_write(file_limit: Server) -> None:
+    with connect(file_limit.flight_url) as client:
+        put(client, events(100))
+        with pytest.raises((flight.FlightError, pa.ArrowException, OSError)):
+            put(client, events(50_000))
+
+    assert file_limit.stop() == 1
