@@ -26,12 +26,7 @@ impl Budget {
     /// Makes a budget of `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self {
-            limit,
-            used: AtomicUsize::new(0),
-            peak: AtomicUsize::new(0),
-            freed: Notify::new(),
-        })
+        Arc::new(Self { limit, used: AtomicUsize::new(0), peak: AtomicUsize::new(0), freed: Notify::new() })
     }
 
     /// The limit. **Units**: bytes.
@@ -84,12 +79,9 @@ impl Budget {
                 self.peak.fetch_max(before + bytes, Ordering::Relaxed);
                 Ok(())
             }
-            Err(used) => Err(EngineError::Exhausted {
-                requested: bytes,
-                used,
-                limit: self.limit,
-                retry_ms: RETRY_MS,
-            }),
+            Err(used) => {
+                Err(EngineError::Exhausted { requested: bytes, used, limit: self.limit, retry_ms: RETRY_MS })
+            }
         }
     }
 

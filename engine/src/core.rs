@@ -273,8 +273,11 @@ impl Core {
         if let Some(failure) = lock(&self.writer_failure).clone() {
             return Some(failure);
         }
-        let stalled = self.stall.failure().map(|failure| format!("the write-ahead log cannot be written: {failure}"));
-        stalled.or_else(|| lock(&self.flush_failure).clone().map(|failure| format!("the last flush failed: {failure}")))
+        let stalled =
+            self.stall.failure().map(|failure| format!("the write-ahead log cannot be written: {failure}"));
+        stalled.or_else(|| {
+            lock(&self.flush_failure).clone().map(|failure| format!("the last flush failed: {failure}"))
+        })
     }
 }
 

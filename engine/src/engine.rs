@@ -10,6 +10,7 @@ use metrics::histogram;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinError, JoinHandle},
+    time::timeout,
 };
 
 use crate::{
@@ -30,6 +31,8 @@ use crate::{
 const MEMORY_LIMIT_MIN: usize = 64 << 20;
 /// Appends queued for the WAL, on top of the commits in flight; their memory is in the budget already.
 const APPEND_QUEUE: usize = 256;
+/// How long a shutdown tries to close its stream in a store that refuses.
+const FENCE_WAIT: Duration = Duration::from_secs(5);
 /// Flush requests queued.
 const FLUSH_QUEUE: usize = 16;
 /// Rows up to which a batch is normalised where it arrives: about 0.1 ms.
@@ -157,7 +160,8 @@ impl Engine {
         let (appends, append_inbox) = mpsc::channel(APPEND_QUEUE);
         let (flushes, flush_inbox) = mpsc::channel(FLUSH_QUEUE);
         let publisher: Arc<dyn Publisher> = Arc::<Core>::clone(&core);
-        let writer = WalWriter::new(core.store.clone(), publisher, &core.options, stream, Arc::clone(&core.stall));
+        let writer =
+            WalWriter::new(core.store.clone(), publisher, &core.options, stream, Arc::clone(&core.stall));
         let tasks = Tasks {
             writer: tokio::spawn(watched(Arc::clone(&core), writer.run(append_inbox))),
             flusher: tokio::spawn(flush::run(Arc::clone(&core), flush_inbox)),
@@ -258,8 +262,14 @@ impl Engine {
         tasks.orphans.abort();
         let joined = |task| move |error: JoinError| EngineError::Task { task, detail: error.to_string() };
         let (stream, next) = tasks.writer.await.map_err(joined("wal writer"))??;
-        if wal::put_fence(&self.core.store, stream, next).await? == PutEnd::Landed {
-            self.core.end_stream(stream, next);
+        match timeout(FENCE_WAIT, wal::put_fence(&self.core.store, stream, next)).await {
+            Ok(end) => match end? {
+                PutEnd::Landed => self.core.end_stream(stream, next),
+                // Somebody else has ended it.
+                PutEnd::Fenced => {}
+            },
+            // The next start puts the fence; the rows can still be flushed if only the WAL's folder is at fault.
+            Err(_) => tracing::warn!(%stream, "cannot close the stream; the next start will"),
         }
         let flushed = self.flush().await;
         drop(lock(&self.flushes).take());

@@ -62,7 +62,9 @@ pub enum EngineError {
     #[error("{0}")]
     InvalidOption(String),
     /// Another process holds the data directory.
-    #[error("{path}: another hexflight process holds this data directory; stop it or choose another --data-dir")]
+    #[error(
+        "{path}: another hexflight process holds this data directory; stop it or choose another --data-dir"
+    )]
     Locked {
         /// The lock file.
         path: String,
@@ -104,7 +106,9 @@ pub enum EngineError {
         sequence: u64,
     },
     /// The store refuses the write-ahead log's objects.
-    #[error("the write-ahead log cannot be written: {failure}; free space or mend the store, then send the batch again")]
+    #[error(
+        "the write-ahead log cannot be written: {failure}; free space or mend the store, then send the batch again"
+    )]
     WalStalled {
         /// The newest failure.
         failure: String,

@@ -32,8 +32,8 @@ pub use error::{EngineError, ErrorKind, Result};
 pub use ingest::{Normaliser, to_query};
 pub use memory::{Generation, GenerationState, MemoryBatch, ZoneMap};
 pub use schema::{Sequence, StreamId, TableName, TableSpec, column};
-pub use store::{PutOutcome, Store};
 #[doc(hidden)]
 pub use store::{DiskFiles, Files, OpenFile, RecordingFiles};
+pub use store::{PutOutcome, Store};
 pub use table::{ColumnRange, DataFile, ScalarBound, TableState};
 pub use view::Snapshot;

@@ -1,6 +1,7 @@
 //! Logs and metrics: the one place that installs a subscriber and a recorder, and the names of the metrics this crate emits.
 
 use std::{
+    io::IsTerminal as _,
     sync::{OnceLock, PoisonError, RwLock},
     time::{Duration, Instant},
 };
@@ -42,7 +43,11 @@ const SECONDS_BUCKETS: &[f64] =
 /// The filter cannot be read.
 pub fn init_tracing(filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("log filter '{filter}': {error}"))?;
-    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).finish();
+    let logger = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .finish();
     // An embedding program may have its own subscriber: that one stays.
     let _already_set = tracing::subscriber::set_global_default(logger);
     Ok(())

@@ -84,7 +84,13 @@ async fn write_file(log: &DeltaLog, budget: &Arc<Budget>, segment: RecordBatch) 
         });
     }
     drop(memory);
-    Ok(DataFile { location, size_bytes, row_count: Some(row_count as u64), modified_ms: log.now_ms(), columns })
+    Ok(DataFile {
+        location,
+        size_bytes,
+        row_count: Some(row_count as u64),
+        modified_ms: log.now_ms(),
+        columns,
+    })
 }
 
 /// `{root}/{day of the first row}/{hour}-{uuid}.parquet`: never reused, and readable for a person.

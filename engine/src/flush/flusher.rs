@@ -31,10 +31,8 @@ pub(crate) struct FlushSignals {
 
 /// Runs until every sender of `inbox` is gone.
 pub(crate) async fn run(core: Arc<Core>, mut inbox: mpsc::Receiver<FlushMessage>) {
-    let mut tick = tokio::time::interval_at(
-        Instant::now() + core.options.flush_interval,
-        core.options.flush_interval,
-    );
+    let mut tick =
+        tokio::time::interval_at(Instant::now() + core.options.flush_interval, core.options.flush_interval);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (everything, waiter) = tokio::select! {

@@ -121,7 +121,8 @@ async fn commit_generations(
 fn progress(state: &TableState, generations: &[Arc<Generation>]) -> Vec<Progress> {
     let mut last: BTreeMap<StreamId, Sequence> = BTreeMap::new();
     for generation in generations {
-        let before = last.get(&generation.stream).copied().unwrap_or_else(|| state.flushed(generation.stream));
+        let before =
+            last.get(&generation.stream).copied().unwrap_or_else(|| state.flushed(generation.stream));
         assert!(
             generation.first > before,
             "generation {} of stream {} starts before {before}",

@@ -34,7 +34,8 @@ impl Ranks {
                 }
                 let text = array.value(row);
                 let hash = hasher.hash_one(text);
-                let entry = table.entry(hash, |(_, other)| *other == text, |(_, other)| hasher.hash_one(other));
+                let entry =
+                    table.entry(hash, |(_, other)| *other == text, |(_, other)| hasher.hash_one(other));
                 let id = match entry {
                     Entry::Occupied(found) => found.get().0,
                     Entry::Vacant(place) => {

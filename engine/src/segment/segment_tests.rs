@@ -53,8 +53,12 @@ proptest! {
 
 fn row() -> impl Strategy<Value = Row> {
     let kind = prop::sample::select(vec!["temperature", "humidity", "a type with a long name"]);
-    let device = prop::sample::select(vec!["d1", "d2", "device-with-a-long-name-1", "device-with-a-long-name-2"]);
-    let cell = prop::option::weighted(0.8, prop::sample::select(vec![0x089_1f1d_4893_bfff, 0x089_2a10_0d2c_3fff, 1]));
+    let device =
+        prop::sample::select(vec!["d1", "d2", "device-with-a-long-name-1", "device-with-a-long-name-2"]);
+    let cell = prop::option::weighted(
+        0.8,
+        prop::sample::select(vec![0x089_1f1d_4893_bfff, 0x089_2a10_0d2c_3fff, 1]),
+    );
     let metadata = prop::option::of(prop::sample::select(vec!["{}", r#"{"firmware":"1.4.2"}"#]));
     let start = 1_700_000_000_000_000;
     (kind, cell, device, start..start + 40 * 3_600_000_000_i64, 0..1_000_i64, metadata).prop_map(
@@ -68,7 +72,9 @@ fn row() -> impl Strategy<Value = Row> {
 fn to_batch(spec: &TableSpec, rows: &[Row]) -> RecordBatch {
     let degrees = || Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.1.map(|_| 7.5)))) as ArrayRef;
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.3)).with_timezone("UTC")),
+        Arc::new(
+            TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.3)).with_timezone("UTC"),
+        ),
         Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| &row.2))),
         Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| &row.0))),
         Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.4 as f64))),

@@ -34,7 +34,11 @@ struct Key {
 ///
 /// # Errors
 /// `Internal` when Arrow refuses to gather.
-pub(crate) fn sort_rows(spec: &TableSpec, batches: &[&RecordBatch], groups: &Groups) -> Result<Vec<RecordBatch>> {
+pub(crate) fn sort_rows(
+    spec: &TableSpec,
+    batches: &[&RecordBatch],
+    groups: &Groups,
+) -> Result<Vec<RecordBatch>> {
     let row_count: usize = batches.iter().map(|batch| batch.num_rows()).sum();
     if row_count == 0 {
         return Ok(vec![]);

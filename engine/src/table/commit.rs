@@ -108,7 +108,13 @@ async fn check_file(log: &DeltaLog, file: &DataFile) -> Result<()> {
 
 fn check_progress(log: &DeltaLog, state: &TableState, progress: &[Progress]) -> Result<()> {
     for step in progress {
-        assert!(step.to > step.expected, "txn of stream {} moves from {} to {}", step.stream, step.expected, step.to);
+        assert!(
+            step.to > step.expected,
+            "txn of stream {} moves from {} to {}",
+            step.stream,
+            step.expected,
+            step.to
+        );
         let found = state.flushed(step.stream);
         if found != step.expected {
             return Err(EngineError::Conflict {
@@ -122,10 +128,8 @@ fn check_progress(log: &DeltaLog, state: &TableState, progress: &[Progress]) -> 
 
 fn actions(log: &DeltaLog, commit_id: Uuid, files: &[DataFile], progress: &[Progress]) -> Vec<Action> {
     let now = log.now_ms();
-    let mut actions = vec![Action {
-        commit_info: Some(log.commit_info("WRITE", Some(commit_id))),
-        ..Action::default()
-    }];
+    let mut actions =
+        vec![Action { commit_info: Some(log.commit_info("WRITE", Some(commit_id))), ..Action::default() }];
     actions.extend(progress.iter().map(|step| Action {
         txn: Some(Txn {
             app_id: step.stream.to_string(),

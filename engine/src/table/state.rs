@@ -122,11 +122,14 @@ fn refused(log: &DeltaLog, action: &Action) -> Option<String> {
     let names = |schema: &str| -> Option<BTreeMap<String, serde_json::Value>> {
         let schema: serde_json::Value = serde_json::from_str(schema).ok()?;
         let fields = schema.get("fields")?.as_array()?;
-        fields.iter().map(|field| Some((field.get("name")?.as_str()?.to_owned(), field.get("type")?.clone()))).collect()
+        fields
+            .iter()
+            .map(|field| Some((field.get("name")?.as_str()?.to_owned(), field.get("type")?.clone())))
+            .collect()
     };
-    let (found, expected) =
-        (names(&metadata.schema_string), names(&super::log::schema_string(&log.spec)));
-    (found != expected).then(|| format!("the schema is {}, not that of table {}", metadata.schema_string, log.spec.name()))
+    let (found, expected) = (names(&metadata.schema_string), names(&super::log::schema_string(&log.spec)));
+    (found != expected)
+        .then(|| format!("the schema is {}, not that of table {}", metadata.schema_string, log.spec.name()))
 }
 
 fn data_file(log: &DeltaLog, add: &Add) -> Result<DataFile> {

@@ -39,10 +39,7 @@ pub(crate) fn of_batches(batches: &[RecordBatch]) -> BTreeMap<String, ColumnRang
     for batch in batches {
         for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             let range = of_array(field.name(), array);
-            columns
-                .entry(field.name().clone())
-                .and_modify(|sum| *sum = union(sum, &range))
-                .or_insert(range);
+            columns.entry(field.name().clone()).and_modify(|sum| *sum = union(sum, &range)).or_insert(range);
         }
     }
     columns

@@ -16,7 +16,12 @@ const DELETE_CONCURRENCY: usize = 8;
 ///
 /// # Errors
 /// `Unavailable` when the store fails; deleting again is harmless.
-pub(crate) async fn delete_commits(store: &Store, stream: StreamId, from: Sequence, to: Sequence) -> Result<()> {
+pub(crate) async fn delete_commits(
+    store: &Store,
+    stream: StreamId,
+    from: Sequence,
+    to: Sequence,
+) -> Result<()> {
     stream::iter(from.0 + 1..=to.0)
         .map(|sequence| async move { store.delete(&key(stream, Sequence(sequence))).await })
         .buffer_unordered(DELETE_CONCURRENCY)

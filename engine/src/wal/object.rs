@@ -220,7 +220,10 @@ pub(crate) fn decode(path: &str, object: &Bytes) -> Result<Object> {
             .map_err(|error| corrupt(format!("table {}: {error}", section.table)))?;
         let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
         if rows != section.rows {
-            return Err(corrupt(format!("table {}: header says {} rows, found {rows}", section.table, section.rows)));
+            return Err(corrupt(format!(
+                "table {}: header says {} rows, found {rows}",
+                section.table, section.rows
+            )));
         }
         tables.push((section.table.clone(), batches));
         start = end.next_multiple_of(ALIGNMENT);
@@ -276,7 +279,8 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_cut_is_found() {
         let (_, payload) =
-            encode(StreamId::generate(), Sequence(1), &[(TableName::new("events"), vec![batch(0, 5)])]).unwrap();
+            encode(StreamId::generate(), Sequence(1), &[(TableName::new("events"), vec![batch(0, 5)])])
+                .unwrap();
         let good = Bytes::from(payload);
         for at in 0..good.len() {
             let mut bad = good.to_vec();

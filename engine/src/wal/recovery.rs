@@ -49,7 +49,8 @@ pub(crate) async fn put_fence(store: &Store, stream: StreamId, sequence: Sequenc
     let header = Header::fence(stream, sequence);
     let put_id: Uuid = header.put_id;
     let path = key(stream, sequence);
-    let on_failure = |attempt, failure| tracing::warn!(%path, attempt, failure, "cannot put a fence; trying again");
+    let on_failure =
+        |attempt, failure| tracing::warn!(%path, attempt, failure, "cannot put a fence; trying again");
     put_until_known(store, &path, put_id, object::encode_fence(&header), on_failure).await
 }
 
@@ -70,7 +71,8 @@ async fn read(store: Store, stream: StreamId, sequence: Sequence) -> Result<(Seq
     let path = key(stream, sequence);
     let corrupt = |detail: String| EngineError::Corrupt { path: path.to_string(), detail };
     let found = store.get(&path).await?;
-    let bytes = found.ok_or_else(|| corrupt(String::from("missing between the flushed rows and the fence")))?;
+    let bytes =
+        found.ok_or_else(|| corrupt(String::from("missing between the flushed rows and the fence")))?;
     let name = path.to_string();
     let object = tokio::task::spawn_blocking(move || object::decode(&name, &bytes))
         .await

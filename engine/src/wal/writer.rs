@@ -63,7 +63,12 @@ pub(crate) trait Publisher: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `Internal` when they cannot be; the commit is durable all the same.
-    fn publish(&self, stream: StreamId, sequence: Sequence, batches: Vec<(TableName, Arc<MemoryBatch>)>) -> Result<()>;
+    fn publish(
+        &self,
+        stream: StreamId,
+        sequence: Sequence,
+        batches: Vec<(TableName, Arc<MemoryBatch>)>,
+    ) -> Result<()>;
 
     /// The stream ends before `next`: nothing more will be published for it.
     fn stream_ended(&self, stream: StreamId, next: Sequence);
@@ -92,7 +97,10 @@ impl Stall {
         }
         let mut newest = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         if newest.is_none() {
-            tracing::error!(failure, "the WAL cannot be written: appends are refused, the commit is tried on");
+            tracing::error!(
+                failure,
+                "the WAL cannot be written: appends are refused, the commit is tried on"
+            );
         }
         *newest = Some(failure);
         self.raised.notify_one();
@@ -202,7 +210,8 @@ impl WalWriter {
             while let Some(append) = self.queue.pop_front() {
                 bytes += append.memory.bytes();
                 batches.push(append);
-                if self.queue.front().is_some_and(|next| bytes + next.memory.bytes() > self.commit_bytes_max) {
+                if self.queue.front().is_some_and(|next| bytes + next.memory.bytes() > self.commit_bytes_max)
+                {
                     break;
                 }
             }

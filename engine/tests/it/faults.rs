@@ -121,6 +121,20 @@ async fn a_store_that_refuses_for_long_refuses_appends_and_then_goes_on() {
     assert!(!found.contains_key("b") && found.values().all(|rows| rows.len() == 40), "{found:?}");
 }
 
+#[tokio::test]
+async fn shutdown_ends_although_the_store_refuses_everything() {
+    let disk = Arc::new(InMemory::new());
+    let broken = Arc::new(FaultyStore::new(&disk, 1, 0.0));
+    let store = Store::new(Arc::<FaultyStore>::clone(&broken));
+    let engine = Engine::open(store, options(), Arc::new(SystemClock)).await.unwrap();
+    append(&engine, "a").await.unwrap();
+    broken.set_failing(1.0);
+    engine.shutdown().await.unwrap_err();
+    drop(engine);
+    let revived = over(FaultyStore::new(&disk, 2, 0.0), options()).await;
+    assert_eq!(visible(&revived).await, expected([("a", 40)]));
+}
+
 async fn over(store: FaultyStore, options: EngineOptions) -> Arc<Engine> {
     let store = Store::new(Arc::new(store));
     loop {

@@ -28,7 +28,11 @@ pub(crate) struct FaultyStore {
 
 impl FaultyStore {
     pub(crate) fn new(inner: &Arc<InMemory>, seed: u64, failing: f64) -> Self {
-        Self { inner: Arc::clone(inner), rng: Mutex::new(StdRng::seed_from_u64(seed)), failing: Mutex::new(failing) }
+        Self {
+            inner: Arc::clone(inner),
+            rng: Mutex::new(StdRng::seed_from_u64(seed)),
+            failing: Mutex::new(failing),
+        }
     }
 
     /// Sets the share of puts that fail.

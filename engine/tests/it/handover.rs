@@ -51,13 +51,21 @@ async fn flush_without_pause(engine: Arc<Engine>, done: Arc<AtomicBool>) -> usiz
     flushes
 }
 
-async fn read_without_pause(engine: &Engine, acknowledged: &AtomicUsize, sent: &AtomicUsize, done: &AtomicBool) -> usize {
+async fn read_without_pause(
+    engine: &Engine,
+    acknowledged: &AtomicUsize,
+    sent: &AtomicUsize,
+    done: &AtomicBool,
+) -> usize {
     let mut snapshots = 0;
     while !done.load(Ordering::SeqCst) {
         let least = acknowledged.load(Ordering::SeqCst);
         let rows = row_count(&engine.snapshot(&events()).unwrap());
         let most = sent.load(Ordering::SeqCst);
-        assert!(least <= rows && rows <= most && rows.is_multiple_of(BATCH_ROWS), "{least} <= {rows} <= {most}");
+        assert!(
+            least <= rows && rows <= most && rows.is_multiple_of(BATCH_ROWS),
+            "{least} <= {rows} <= {most}"
+        );
         snapshots += 1;
         tokio::task::yield_now().await;
     }

@@ -149,7 +149,8 @@ async fn memory_stays_within_the_budget_while_more_than_it_is_appended() {
     }
     assert!(engine.budget().peak() <= 64 << 20, "peak {}", engine.budget().peak());
     engine.flush().await.unwrap();
-    let rows: u64 = engine.snapshot(&events()).unwrap().files().iter().filter_map(|file| file.row_count).sum();
+    let rows: u64 =
+        engine.snapshot(&events()).unwrap().files().iter().filter_map(|file| file.row_count).sum();
     assert_eq!(rows, 1_000_000);
 }
 

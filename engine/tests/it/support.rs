@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use arrow::{
-    array::{
-        Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-    },
+    array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
     datatypes::Float64Type,
 };
 use hexflight_engine::{Engine, EngineOptions, Snapshot, Store, SystemClock, TableName, column};
@@ -42,14 +40,18 @@ pub(crate) fn batch(name: &str, rows: i64) -> RecordBatch {
     let numbers = || 0..rows;
     let time = |row: i64| START + row * 1_000 - if row % 7 == 0 { (row % 50) * 3_600_000_000 } else { 0 };
     let timestamps = TimestampMicrosecondArray::from_iter_values(numbers().map(time)).with_timezone("UTC");
-    let kinds = StringArray::from_iter_values(numbers().map(|row| ["temperature", "humidity"][row as usize % 2]));
+    let kinds =
+        StringArray::from_iter_values(numbers().map(|row| ["temperature", "humidity"][row as usize % 2]));
     let columns: Vec<(&str, ArrayRef)> = vec![
         (column::TIMESTAMP, Arc::new(timestamps)),
         (column::DEVICE_ID, Arc::new(StringArray::from_iter_values(numbers().map(|_| name)))),
         (column::TYPE, Arc::new(kinds)),
         (column::VALUE, Arc::new(Float64Array::from_iter_values(numbers().map(|row| row as f64)))),
         (column::LATITUDE, Arc::new(Float64Array::from_iter_values(numbers().map(|row| (row % 90) as f64)))),
-        (column::LONGITUDE, Arc::new(Float64Array::from_iter_values(numbers().map(|row| (row % 180) as f64)))),
+        (
+            column::LONGITUDE,
+            Arc::new(Float64Array::from_iter_values(numbers().map(|row| (row % 180) as f64))),
+        ),
     ];
     RecordBatch::try_from_iter(columns).unwrap()
 }
