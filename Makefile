@@ -64,8 +64,11 @@ check: ## Checks format and lints without changing anything
 	$(CARGO) fmt --all --check
 	@$(MAKE) --no-print-directory clippy
 
-bench: ## Runs the benchmarks
-	$(CARGO) bench --workspace
+bench: venv ## Runs the measurements; wants a quiet machine
+	$(call section,release build)
+	$(CARGO) build --release -p hexflight -p hexflight-benches
+	for what in commit encodings disk ack ingest memory restart; do target/release/hexflight-bench $$what; done
+	$(VENV_PYTHON) benches/python/roundtrip.py
 
 kill: venv release ## Runs the long kill test: 200 kills
 	$(call section,kill test)

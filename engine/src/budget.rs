@@ -139,6 +139,18 @@ impl Reservation {
         self.budget.reserve_unchecked(bytes)
     }
 
+    /// Holds `bytes` from now on, without asking: for memory that turned out larger or smaller than was thought.
+    #[must_use]
+    pub fn resized(mut self, bytes: usize) -> Self {
+        if bytes > self.bytes {
+            let more = self.budget.reserve_unchecked(bytes - self.bytes);
+            self.merge(more);
+        } else {
+            self.shrink(self.bytes - bytes);
+        }
+        self
+    }
+
     /// Takes over what another reservation of the same budget holds.
     pub fn merge(&mut self, mut other: Self) {
         self.bytes += std::mem::take(&mut other.bytes);

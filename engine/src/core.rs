@@ -67,7 +67,7 @@ pub(crate) struct Core {
     /// Per live stream, the last commit whose WAL object is deleted.
     deleted: Mutex<BTreeMap<StreamId, Sequence>>,
     flush_failure: Mutex<Option<String>>,
-    writer_failure: Mutex<Option<String>>,
+    task_failure: Mutex<Option<String>>,
 }
 
 impl Core {
@@ -96,7 +96,7 @@ impl Core {
             ended: Mutex::default(),
             deleted: Mutex::default(),
             flush_failure: Mutex::default(),
-            writer_failure: Mutex::default(),
+            task_failure: Mutex::default(),
         })
     }
 
@@ -263,14 +263,14 @@ impl Core {
         gauge!("hexflight_memory_used_bytes").set(self.budget.used() as f64);
     }
 
-    /// Remembers that the WAL writer has stopped, for the health check.
-    pub(crate) fn note_writer_failure(&self, error: &EngineError) {
-        *lock(&self.writer_failure) = Some(format!("the WAL writer stopped: {error}"));
+    /// Remembers that a task has stopped, for the health check.
+    pub(crate) fn note_task_failure(&self, task: &str, error: &EngineError) {
+        *lock(&self.task_failure) = Some(format!("the {task} stopped: {error}"));
     }
 
     /// Why the process should not take more work, if it should not.
     pub(crate) fn failure(&self) -> Option<String> {
-        if let Some(failure) = lock(&self.writer_failure).clone() {
+        if let Some(failure) = lock(&self.task_failure).clone() {
             return Some(failure);
         }
         let stalled =

@@ -6,6 +6,7 @@ use std::{
 };
 
 use arrow::array::RecordBatch;
+use futures::FutureExt;
 use metrics::histogram;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -139,7 +140,7 @@ pub struct Engine {
 #[derive(Debug)]
 struct Tasks {
     writer: JoinHandle<WriterEnd>,
-    flusher: JoinHandle<()>,
+    flusher: JoinHandle<Result<()>>,
     orphans: JoinHandle<()>,
 }
 
@@ -162,9 +163,10 @@ impl Engine {
         let publisher: Arc<dyn Publisher> = Arc::<Core>::clone(&core);
         let writer =
             WalWriter::new(core.store.clone(), publisher, &core.options, stream, Arc::clone(&core.stall));
+        let flusher = flush::run(Arc::clone(&core), flush_inbox).map(Ok);
         let tasks = Tasks {
-            writer: tokio::spawn(watched(Arc::clone(&core), writer.run(append_inbox))),
-            flusher: tokio::spawn(flush::run(Arc::clone(&core), flush_inbox)),
+            writer: tokio::spawn(watched(Arc::clone(&core), "wal writer", writer.run(append_inbox))),
+            flusher: tokio::spawn(watched(Arc::clone(&core), "flusher", flusher)),
             orphans: tokio::spawn({
                 let core = Arc::clone(&core);
                 async move { core.delete_orphans().await }
@@ -221,6 +223,8 @@ impl Engine {
             let started = Instant::now();
             let rows = normaliser.normalise(&input)?;
             drop(input);
+            // Dictionaries and narrow types grow when they are normalised.
+            let memory = memory.resized(memory_of(&rows));
             let memory_batch = MemoryBatch::new(to_query(&spec, &rows)?, Some(memory));
             histogram!("hexflight_ingest_normalise_seconds").record(started.elapsed());
             Ok((rows, memory_batch))
@@ -273,7 +277,7 @@ impl Engine {
         }
         let flushed = self.flush().await;
         drop(lock(&self.flushes).take());
-        tasks.flusher.await.map_err(joined("flusher"))?;
+        tasks.flusher.await.map_err(joined("flusher"))??;
         flushed
     }
 
@@ -298,12 +302,18 @@ impl Engine {
     }
 }
 
-/// The writer ends with an error only when going on could lose rows: the process is then no longer healthy.
-async fn watched(core: Arc<Core>, writer: impl Future<Output = WriterEnd>) -> WriterEnd {
-    let end = writer.await;
+/// A task of the write path ends with an error, or in a panic, only when going on could lose rows: the process is then no
+/// longer healthy.
+async fn watched<T: Send + 'static>(
+    core: Arc<Core>,
+    task: &'static str,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let panicked = |error: JoinError| Err(EngineError::Task { task, detail: error.to_string() });
+    let end = tokio::spawn(work).await.unwrap_or_else(panicked);
     if let Err(error) = &end {
-        tracing::error!(%error, "the WAL writer stopped; no further appends are taken");
-        core.note_writer_failure(error);
+        tracing::error!(%error, "the {task} stopped");
+        core.note_task_failure(task, error);
     }
     end
 }

@@ -289,16 +289,27 @@ impl WalWriter {
         Ok(())
     }
 
-    /// Another process has ended this stream at `sequence`: what it did not let in is refused, the next stream begins.
-    async fn fenced(&mut self, sequence: Sequence) -> Result<()> {
-        let refused = self.in_flight.split_off(&sequence).into_values();
-        let refused = refused.chain(std::mem::take(&mut self.landed).into_values());
-        // Commits before the fence that are still in flight stay: their outcome decides. They can only land.
-        for mut append in refused.flatten() {
-            append.tell(Err(EngineError::Fenced { stream: self.stream.to_string(), sequence: sequence.0 }));
-        }
-        while !self.in_flight.is_empty() {
-            self.await_before_fence().await?;
+    /// Another process has ended this stream at `sequence` or before: what it did not let in is refused, what landed before
+    /// is published, the next stream begins.
+    async fn fenced(&mut self, mut sequence: Sequence) -> Result<()> {
+        loop {
+            self.refuse_from(sequence);
+            if self.in_flight.is_empty() {
+                break;
+            }
+            let Some(end) = self.puts.join_next().await else { break };
+            let (_, ended, end) =
+                end.map_err(|error| EngineError::Task { task: "wal put", detail: error.to_string() })?;
+            match end? {
+                PutEnd::Landed => {
+                    if let Some(batches) = self.in_flight.remove(&ended) {
+                        self.landed.insert(ended, batches);
+                        self.publish_prefix()?;
+                    }
+                }
+                // The stream was taken over more than once: the first fence counts.
+                PutEnd::Fenced => sequence = sequence.min(ended),
+            }
         }
         self.publisher.stream_ended(self.stream, self.publish_next);
         let stream = StreamId::generate();
@@ -312,15 +323,12 @@ impl WalWriter {
         Ok(())
     }
 
-    async fn await_before_fence(&mut self) -> Result<()> {
-        let Some(end) = self.puts.join_next().await else { return Ok(()) };
-        let (_, sequence, end) =
-            end.map_err(|error| EngineError::Task { task: "wal put", detail: error.to_string() })?;
-        let end = end?;
-        let Some(batches) = self.in_flight.remove(&sequence) else { return Ok(()) };
-        assert!(end == PutEnd::Landed, "commit {sequence} lies before the first fence");
-        self.landed.insert(sequence, batches);
-        self.publish_prefix()
+    fn refuse_from(&mut self, sequence: Sequence) {
+        let refused = self.in_flight.split_off(&sequence).into_values();
+        let refused = refused.chain(self.landed.split_off(&sequence).into_values());
+        for mut append in refused.flatten() {
+            append.tell(Err(EngineError::Fenced { stream: self.stream.to_string(), sequence: sequence.0 }));
+        }
     }
 
     /// The WAL is stalled: whoever waits is told. A commit in flight is tried on and may still land, as any batch whose
