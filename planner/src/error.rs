@@ -62,6 +62,9 @@ pub fn classify(error: &DataFusionError) -> QueryError {
         DataFusionError::Plan(text)
         | DataFusionError::Configuration(text)
         | DataFusionError::Execution(text) => QueryError::new(Invalid, text),
+        DataFusionError::ResourcesExhausted(text) if text.contains(SPILL_REFUSED) => {
+            QueryError::new(ResourcesExhausted, NO_SPILL)
+        }
         DataFusionError::ResourcesExhausted(text) => QueryError::new(ResourcesExhausted, text),
         DataFusionError::ObjectStore(inner) => {
             QueryError::new(Engine(ErrorKind::Unavailable), inner.to_string())
@@ -120,6 +123,12 @@ fn classify_parquet(error: &ParquetError) -> QueryError {
     }
 }
 
+/// What DataFusion says when memory is used up and nothing may be written to disk.
+const SPILL_REFUSED: &str = "DiskManager is disabled";
+
+const NO_SPILL: &str =
+    "the query needs more memory than is left for queries, and there is no directory to spill to";
+
 const DIVISION_BY_ZERO: &str = "division by zero";
 
 /// How DataFusion's row filter starts the text of an error.
@@ -137,17 +146,31 @@ fn filter_failure(text: &str) -> String {
 
 /// Cuts a backtrace and the prefixes that wrappers put before their cause.
 fn clean(message: &str) -> String {
-    let text = message.split("\n\nbacktrace:").next().unwrap_or(message);
-    let mut text = text.trim();
+    let before = |text: &'_ str, mark: &str| text.find(mark).unwrap_or(text.len());
+    let end = before(message, BACKTRACE).min(before(message, BUG_REPORT));
+    let mut text = message[..end].trim();
+    if let Some((_, rest)) = message.split_once(NO_FUNCTION) {
+        let sentence = rest.split('\n').next().unwrap_or(rest);
+        return format!("no function matches{sentence}");
+    }
     while let Some(rest) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) {
         text = rest.trim_start();
     }
     text.replace('\n', " ")
 }
 
+const BACKTRACE: &str = "\n\nbacktrace:";
+
+/// What DataFusion appends to errors that it holds for its own.
+const BUG_REPORT: &str = "\nThis issue was likely caused by";
+
+/// Where, behind many attempts, a failed look-up of a function says what was wrong.
+const NO_FUNCTION: &str = "No function matches";
+
 /// Prefixes of DataFusion's and Arrow's error texts; the kind says what they say.
-const PREFIXES: [&str; 9] = [
+const PREFIXES: [&str; 10] = [
     "External error: ",
+    "Internal error: ",
     "Error during planning: ",
     "Execution error: ",
     "Arrow error: ",
@@ -157,3 +180,46 @@ const PREFIXES: [&str; 9] = [
     "Parser error: ",
     "Resources exhausted: ",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn engine_errors_are_found_under_any_wrapping() {
+        let closed = || DataFusionError::External(Box::new(EngineError::Closed));
+        let wrapped = [
+            closed(),
+            closed().context("while scanning"),
+            DataFusionError::Shared(Arc::new(closed())),
+            DataFusionError::ArrowError(Box::new(ArrowError::ExternalError(Box::new(closed()))), None),
+            DataFusionError::External(Box::new(closed())),
+            ParquetError::External(Box::new(closed())).into(),
+        ];
+        for error in wrapped {
+            let found = classify(&error);
+            assert_eq!(found.kind, QueryErrorKind::Engine(ErrorKind::Closed), "{error}");
+            assert_eq!(found.message, "the engine is shutting down");
+        }
+    }
+
+    #[test]
+    fn a_failed_store_is_unavailable_and_a_broken_file_corrupt() {
+        let lost = object_store::Error::NotFound { path: "a.parquet".into(), source: "gone".into() };
+        let lost = classify(&DataFusionError::ObjectStore(Box::new(lost)));
+        assert_eq!(lost.kind, QueryErrorKind::Engine(ErrorKind::Unavailable));
+        let broken = classify(&ParquetError::General("bad magic".into()).into());
+        assert_eq!(broken.kind, QueryErrorKind::Engine(ErrorKind::Corrupt));
+    }
+
+    #[test]
+    fn prefixes_and_backtraces_are_cut() {
+        let error =
+            DataFusionError::Plan("Error during planning: no such column\n\nbacktrace: 0: main".into());
+        assert_eq!(classify(&error).message, "no such column");
+        let error = DataFusionError::Internal("broken.\nThis issue was likely caused by a bug".into());
+        assert_eq!(classify(&error), QueryError::new(QueryErrorKind::Internal, "broken."));
+    }
+}

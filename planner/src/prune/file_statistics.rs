@@ -64,7 +64,9 @@ impl PruningStatistics for FileStatistics<'_> {
     }
 
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        let counts = self.files.iter().map(|file| file.columns.get(&column.name)?.null_count);
+        let known = |file: &DataFile| file.columns.get(&column.name)?.null_count;
+        let nullable = self.schema.field_with_name(&column.name).ok()?.is_nullable();
+        let counts = self.files.iter().map(|file| if nullable { known(file) } else { Some(0) });
         Some(Arc::new(counts.collect::<UInt64Array>()))
     }
 

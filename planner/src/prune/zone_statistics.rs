@@ -66,11 +66,12 @@ impl PruningStatistics for ZoneStatistics<'_> {
 
     /// A batch in which no row has a location has only nulls in `h3`; how many there are otherwise is not kept.
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        if column.name != column::H3 {
-            return None;
-        }
-        let counts =
-            self.zones.iter().map(|zone| if zone.h3.is_none() { count(zone.row_count) } else { None });
+        let nullable = self.schema.field_with_name(&column.name).ok()?.is_nullable();
+        let counts = self.zones.iter().map(|zone| match nullable {
+            false => Some(0),
+            true if column.name == column::H3 && zone.h3.is_none() => count(zone.row_count),
+            true => None,
+        });
         Some(Arc::new(counts.collect::<UInt64Array>()))
     }
 

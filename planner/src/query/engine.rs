@@ -12,7 +12,7 @@ use datafusion::{
 };
 use hexflight_engine::{Engine, TableName};
 
-use super::{QueryOptions, QueryStream, runtime::QueryRuntime};
+use super::{QueryOptions, QueryStream, runtime::QueryRuntime, schema_cache::SchemaCache};
 use crate::{
     catalog::QueryCatalogs,
     session::{self, CATALOG_NAME, SCHEMA_NAME},
@@ -33,6 +33,7 @@ pub struct LogicalSchema {
 pub struct QueryEngine {
     planner: Arc<Planner>,
     runtime: QueryRuntime,
+    schemas: SchemaCache,
 }
 
 /// What planning needs; shared with the tasks that do it.
@@ -52,7 +53,8 @@ impl QueryEngine {
         let template = session::template(&engine, options)?;
         let limits = SqlLimits::of(options);
         let runtime = QueryRuntime::new(options)?;
-        Ok(Self { planner: Arc::new(Planner { engine, template, limits }), runtime })
+        let planner = Arc::new(Planner { engine, template, limits });
+        Ok(Self { planner, runtime, schemas: SchemaCache::default() })
     }
 
     /// Name of the one catalog.
@@ -79,9 +81,13 @@ impl QueryEngine {
     /// # Errors
     /// What [`classify`](crate::classify) calls `Invalid`: syntax, an unknown column, a statement that is not allowed.
     pub async fn schema(&self, sql: &str) -> Result<LogicalSchema> {
-        let planner = Arc::clone(&self.planner);
-        let sql = sql.to_owned();
-        self.runtime.run(async move { planner.schema(&sql).await }).await
+        if let Some(known) = self.schemas.get(sql) {
+            return Ok(known);
+        }
+        let (planner, text) = (Arc::clone(&self.planner), sql.to_owned());
+        let schema = self.runtime.run(async move { planner.schema(&text).await }).await?;
+        self.schemas.insert(sql, &schema);
+        Ok(schema)
     }
 
     /// Pins a snapshot of each table, plans and starts the query. `params` are the values of `?` or `$1`, `$2` … in order.

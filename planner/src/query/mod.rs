@@ -3,6 +3,7 @@
 mod options;
 mod engine;
 mod runtime;
+mod schema_cache;
 mod stream;
 mod parameters;
 

@@ -21,7 +21,7 @@ pub struct QueryOptions {
     pub sql_bytes_max: usize,
     /// Most tokens of a SQL text.
     pub sql_tokens_max: usize,
-    /// Brackets within brackets that the parser follows.
+    /// Brackets within brackets. Planning time can double with each.
     pub sql_depth_max: usize,
     /// Operators applied to the result of operators; a sum of n terms has n − 1. Planning time grows with the square.
     pub sql_operators_max: usize,
@@ -46,7 +46,7 @@ impl Default for QueryOptions {
             spill_bytes_max: 4 << 30,
             sql_bytes_max: 1 << 20,
             sql_tokens_max: 20_000,
-            sql_depth_max: 128,
+            sql_depth_max: 16,
             sql_operators_max: 1_000,
             plan_nodes_max: 2_000,
             plan_joins_max: 64,

@@ -85,3 +85,49 @@ impl Drop for QueryRuntime {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Schema;
+
+    use super::*;
+    use crate::{QueryErrorKind, classify};
+
+    #[tokio::test]
+    async fn a_panic_while_planning_is_an_internal_error() {
+        let runtime = QueryRuntime::new(&QueryOptions::default()).unwrap();
+        let error = runtime.run::<(), _>(async { panic!("on purpose") }).await.unwrap_err();
+        assert_eq!(classify(&error).kind, QueryErrorKind::Internal);
+    }
+
+    #[tokio::test]
+    async fn a_panic_while_running_ends_the_stream_with_an_internal_error() {
+        let runtime = QueryRuntime::new(&QueryOptions::default()).unwrap();
+        let (sender, receiver) = mpsc::channel(1);
+        let task = runtime.handle.spawn(async move {
+            let _sender = sender;
+            panic!("on purpose")
+        });
+        let stream = QueryStream::new(Arc::new(Schema::empty()), receiver, AbortOnDropHandle::new(task));
+        let items: Vec<_> = stream.collect().await;
+        assert_eq!(items.len(), 1);
+        assert_eq!(classify(items[0].as_ref().unwrap_err()).kind, QueryErrorKind::Internal);
+    }
+
+    #[tokio::test]
+    async fn planning_that_nobody_waits_for_is_aborted() {
+        let runtime = QueryRuntime::new(&QueryOptions::default()).unwrap();
+        let (started, begun) = tokio::sync::oneshot::channel();
+        let (dropped, ended) = tokio::sync::oneshot::channel::<()>();
+        let work = async move {
+            let _dropped = dropped;
+            started.send(()).unwrap();
+            std::future::pending::<Result<()>>().await
+        };
+        tokio::select! {
+            _ = runtime.run(work) => unreachable!(),
+            begun = begun => begun.unwrap(),
+        }
+        assert!(ended.await.is_err());
+    }
+}

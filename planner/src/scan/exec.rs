@@ -281,6 +281,7 @@ impl ExecutionPlan for SegmentScanExec {
             return Ok(FilterPushdownPropagation::all_unsupported(filters));
         }
         let mut updated = self.clone();
+        updated.statistics = Arc::new(Statistics::clone(&self.statistics).to_inexact());
         for parent in &dynamic.parent_filters {
             let schema = self.snapshot.spec().query_schema();
             updated.dynamic.push(reassign_expr_columns(Arc::clone(&parent.filter), schema)?);

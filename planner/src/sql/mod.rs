@@ -4,6 +4,7 @@ mod limits;
 mod nesting;
 mod placeholder;
 mod statement;
+mod expansion;
 mod plan;
 
 pub(crate) use limits::SqlLimits;

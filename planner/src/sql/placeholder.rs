@@ -106,8 +106,8 @@ fn split_operator(token: TokenWithSpan, dialect: &dyn Dialect) -> Result<Vec<Tok
     Ok(parts)
 }
 
-/// After an operand `?` is an operator; anywhere else it is an operand itself.
-fn ends_operand(token: &Token) -> bool {
+/// Whether what stands before the end of this token is a complete operand, after which `?` is an operator.
+pub(super) fn ends_operand(token: &Token) -> bool {
     match token {
         Token::Word(word) => word.quote_style.is_some() || !awaits_operand(word.keyword),
         Token::Number(..)

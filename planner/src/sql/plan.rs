@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::{
-    common::{ParamValues, ScalarValue, plan_err},
+    common::{ParamValues, ScalarValue, plan_err, tree_node::TreeNodeRecursion},
     error::Result,
     execution::{SessionState, context::SQLOptions},
-    logical_expr::LogicalPlan,
+    logical_expr::{Expr, LogicalPlan},
     sql::{
         parser::{DFParserBuilder, Statement},
         sqlparser::dialect::PostgreSqlDialect,
@@ -15,6 +15,7 @@ use datafusion::{
 };
 
 use super::{
+    expansion::table_uses,
     limits::SqlLimits,
     placeholder::number_placeholders,
     statement::{check_allowed, statement_name},
@@ -22,6 +23,9 @@ use super::{
 
 /// The dialect that has the JSON operators.
 const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
+
+/// What the parser counts as one level of recursion; a bracket takes several.
+const RECURSION_MAX: usize = 128;
 
 /// Parses and plans one statement that only reads.
 ///
@@ -49,13 +53,14 @@ fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)> {
     let tokens = number_placeholders(limits.tokens(sql, &DIALECT)?, &DIALECT)?;
     let name = statement_name(&tokens);
     let mut parser =
-        DFParserBuilder::new(tokens).with_dialect(&DIALECT).with_recursion_limit(limits.depth_max).build()?;
+        DFParserBuilder::new(tokens).with_dialect(&DIALECT).with_recursion_limit(RECURSION_MAX).build()?;
     let mut statements = parser.parse_statements()?;
     if statements.len() > 1 {
         return plan_err!("{} statements given; send them one at a time", statements.len());
     }
     let Some(statement) = statements.pop_front() else { return plan_err!("no statement given") };
     check_allowed(&statement, &name)?;
+    limits.check_table_uses(table_uses(&statement))?;
     Ok((statement, name))
 }
 
@@ -79,13 +84,33 @@ pub(crate) fn bind(plan: LogicalPlan, params: Vec<ScalarValue>) -> Result<Logica
 /// # Errors
 /// `Plan` for a parameter that is not `?` or `$n`, or that is used with two types.
 pub(crate) fn parameter_schema(plan: &LogicalPlan) -> Result<SchemaRef> {
-    let types = plan.get_parameter_types()?;
+    let mut types = plan.get_parameter_types()?;
+    plan.apply_with_subqueries(|node| {
+        row_count_parameters(node).for_each(|id| drop(types.insert(id.to_owned(), Some(DataType::Int64))));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
     let fields = (1..=parameter_count(plan)?).map(|number| {
         let name = format!("${number}");
         let known = types.get(&name).cloned().flatten();
         Field::new(name, known.unwrap_or(DataType::Null), true)
     });
     Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+}
+
+/// Parameters of LIMIT and OFFSET, whose type DataFusion does not infer.
+fn row_count_parameters(node: &LogicalPlan) -> impl Iterator<Item = &str> {
+    let counts = match node {
+        LogicalPlan::Limit(limit) => [limit.skip.as_deref(), limit.fetch.as_deref()],
+        _ => [None, None],
+    };
+    counts.into_iter().flatten().filter_map(|count| match count {
+        Expr::Placeholder(placeholder) => Some(placeholder.id.as_str()),
+        Expr::Cast(cast) => match cast.expr.as_ref() {
+            Expr::Placeholder(placeholder) => Some(placeholder.id.as_str()),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 /// The highest number used: `$2` alone still has a first parameter.

@@ -107,7 +107,36 @@ async fn mistakes_are_invalid_and_told_in_one_clean_sentence() {
         assert_eq!(error.kind, QueryErrorKind::Invalid, "{sql}: {error}");
         told.push_str(&format!("{sql}\n    {error}\n"));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r##"
+    SELEC 1
+        sql parser error: Expected: an SQL statement, found: SELEC at Line: 1, Column: 1
+    SELECT FROM WHERE
+        table 'hexflight.public.where' not found
+    SELECT foo FROM events
+        No field named foo. Valid fields are events.timestamp, events.device_id, events.type, events.value, events.latitude, events.longitude, events.h3, events.metadata.
+    SELECT nofn(1)
+        Invalid function 'nofn'. Did you mean 'now'?
+    SELECT * FROM nope
+        table 'hexflight.public.nope' not found
+    SELECT * FROM '/etc/passwd'
+        table 'hexflight.public./etc/passwd' not found
+    SELECT 1/0
+        division by zero
+    SELECT 1/(value::int - 1) FROM events
+        division by zero
+    SELECT count(*) FROM events WHERE 1/(value::int - 1) > 0
+        division by zero
+    SELECT CAST('a' AS INT)
+        Cannot cast string 'a' to value of Int32 type
+    SELECT count(*) FROM events WHERE CAST(type AS INT) = 1
+        Cannot cast string 'temperature' to value of Int32 type
+    SELECT CAST(device_id AS INT) FROM events
+        Cannot cast string 'a' to value of Int32 type
+    SELECT sum(type) FROM events
+        no function matches the given name and argument types 'sum(Utf8View)'. You might need to add explicit type casts.
+    SELECT * FROM events WHERE value = ?
+        the statement has 1 parameters, 0 values were given
+    "##);
 }
 
 #[tokio::test]
@@ -131,14 +160,8 @@ async fn metadata_is_queried_with_json_operators() {
         "3"
     );
     let params = vec![ScalarValue::from("name"), ScalarValue::from("north")];
-    let rows = fixture
-        .rows_with(
-            "SELECT device_id FROM events WHERE metadata ? ? AND metadata->>'name' = $2"
-                .replace("? ?", "? $1")
-                .as_str(),
-            params,
-        )
-        .await;
+    let sql = "SELECT device_id FROM events WHERE metadata ? ? AND metadata->>'name' = ?";
+    let rows = fixture.rows_with(sql, params).await;
     assert_eq!(crate::support::first_value(&rows), "a");
 }
 
