@@ -35,6 +35,18 @@ impl Budget {
         self.limit
     }
 
+    /// `share` (0 to 1) of the limit. **Units**: bytes.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share between 0 and 1 of a byte count needs no precision"
+    )]
+    pub fn share(&self, share: f64) -> usize {
+        (self.limit as f64 * share.clamp(0.0, 1.0)) as usize
+    }
+
     /// What is reserved now. **Units**: bytes.
     #[must_use]
     pub fn used(&self) -> usize {
@@ -70,7 +82,7 @@ impl Budget {
     }
 
     fn grow(&self, bytes: usize, share: f64) -> Result<()> {
-        let cap = share_of(self.limit, share);
+        let cap = self.share(share);
         let grown = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
             used.checked_add(bytes).filter(|sum| *sum <= cap)
         });
@@ -90,16 +102,6 @@ impl Budget {
         assert!(before >= bytes, "budget gave back {bytes} of {before} bytes");
         self.freed.notify_waiters();
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a share between 0 and 1 of a byte count needs no precision"
-)]
-fn share_of(limit: usize, share: f64) -> usize {
-    (limit as f64 * share.clamp(0.0, 1.0)) as usize
 }
 
 /// Bytes taken from a [`Budget`]; given back on drop.

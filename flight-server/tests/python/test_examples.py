@@ -10,8 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from conftest import ServerFactory
 from hexserver import REPOSITORY, clean_environment
 
@@ -23,16 +21,13 @@ EXAMPLE_SECONDS = 120.0
 
 def examples() -> list[str]:
     """Returns the runnable blocks of the README in their order."""
-    if not README.exists():
-        return []
     return [found["code"] for found in _BLOCK.finditer(README.read_text()) if "no-run" not in found["marks"]]
 
 
 def test_readme_has_examples() -> None:
-    assert not README.exists() or examples(), f"{README} has no python block"
+    assert examples(), f"{README} has no python block"
 
 
-@pytest.mark.skipif(not README.exists(), reason="there is no README yet")
 def test_examples_run_as_they_stand(make_server: ServerFactory, tmp_path: Path) -> None:
     address = make_server().start().flight_url.removeprefix("grpc://")
     for index, code in enumerate(examples()):

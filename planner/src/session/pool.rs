@@ -29,7 +29,7 @@ impl BudgetPool {
     /// A pool of at most `share` of the budget.
     pub(super) fn new(budget: Arc<Budget>, share: f64) -> Self {
         let held = Mutex::new(budget.reserve_unchecked(0));
-        let limit = share_of(budget.limit(), share);
+        let limit = budget.share(share);
         Self { budget, limit, held }
     }
 
@@ -49,16 +49,6 @@ impl BudgetPool {
             human_readable_size(self.budget.limit()),
         ))
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a share between 0 and 1 of a byte count needs no precision"
-)]
-fn share_of(limit: usize, share: f64) -> usize {
-    (limit as f64 * share.clamp(0.0, 1.0)) as usize
 }
 
 impl fmt::Display for BudgetPool {
