@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use hexflight_engine::{EngineError, EngineOptions, ErrorKind, Store, TableName};
 use object_store::path::Path;
 
-use crate::support::{batch, events, expected, open, options, rows};
+use crate::support::{batch, copy_directory, events, expected, open, options, rows};
 
 #[tokio::test]
 async fn an_acknowledged_batch_is_visible() {
@@ -171,18 +171,4 @@ async fn a_flipped_byte_in_the_wal_stops_the_start_and_is_named() {
     let error = hexflight_engine::Engine::open(store, options(), clock).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains(object.as_ref()), "{error}");
-}
-
-/// What a crash leaves when everything written had reached the disk.
-fn copy_directory(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_directory(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

@@ -11,5 +11,6 @@ mod support;
 mod lifecycle;
 mod handover;
 mod crash;
+mod formats;
 mod faulty_store;
 mod faults;

@@ -81,6 +81,20 @@ pub(crate) fn expected<'a>(batches: impl IntoIterator<Item = (&'a str, i64)>) ->
     batches.into_iter().map(|(name, rows)| (name.to_owned(), (0..rows).collect())).collect()
 }
 
+/// Copies what lies on the disk: what a crash leaves when everything written had reached it.
+pub(crate) fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 fn collect(batch: &RecordBatch, rows: &mut Rows) {
     let devices = batch.column_by_name(column::DEVICE_ID).unwrap();
     let devices = arrow::compute::cast(devices, &arrow::datatypes::DataType::Utf8).unwrap();
