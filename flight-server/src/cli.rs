@@ -69,7 +69,7 @@ pub struct ServeArgs {
     /// How far in the future an event may lie [default: 1h]
     #[arg(long, value_name = "DURATION")]
     max_future: Option<String>,
-    /// Age at which events in memory are written to Parquet [default: 10s]
+    /// Age at which events in memory are written to Parquet [default: 1m]
     #[arg(long, value_name = "DURATION")]
     flush_interval: Option<String>,
     /// Rows in memory at which they are sorted and written to Parquet [default: 1048576]

@@ -56,7 +56,7 @@ impl Default for Config {
             memory_limit_bytes: usize::try_from(limit).unwrap_or(usize::MAX),
             max_message_bytes: 64 << 20,
             max_future: Duration::from_hours(1),
-            flush_interval: Duration::from_secs(10),
+            flush_interval: Duration::from_mins(1),
             generation_rows_max: 1 << 20,
             query_timeout: None,
             log: "info".to_owned(),
