@@ -1,5 +1,5 @@
 //! Deletes orphans: Parquet files below a table's root that no version names and that are too old to be part of a flush
-//! under way. A flush that was cut off leaves them.
+//! under way. A flush that was cut off leaves them. A file that a version removed is not one: that is for a vacuum to decide.
 
 use std::collections::HashSet;
 
@@ -21,10 +21,59 @@ pub(crate) async fn delete_orphans(log: &DeltaLog, state: &TableState) -> Result
     let mut deleted = 0;
     for meta in log.store.list(log.root()).await? {
         let is_data = meta.location.extension() == Some("parquet");
-        if is_data && !named.contains(&meta.location) && meta.last_modified.timestamp_micros() < oldest_kept {
+        let is_named = named.contains(&meta.location) || state.is_removed(&meta.location);
+        if is_data && !is_named && meta.last_modified.timestamp_micros() < oldest_kept {
             log.store.delete(&meta.location).await?;
             deleted += 1;
         }
     }
     Ok(deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::{ObjectStore, ObjectStoreExt, PutPayload, memory::InMemory};
+
+    use super::*;
+    use crate::{clock::Clock, schema::TableSpec, store::Store};
+
+    /// Two days after everything that the store holds.
+    #[derive(Debug)]
+    struct InTwoDays;
+
+    impl Clock for InTwoDays {
+        fn now_micros(&self) -> i64 {
+            crate::SystemClock.now_micros() + 2 * ORPHAN_AGE_MICROS
+        }
+    }
+
+    #[tokio::test]
+    async fn only_files_that_no_version_names_are_deleted() {
+        let disk: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let spec = Arc::new(TableSpec::events());
+        let log = DeltaLog::new(Store::new(Arc::clone(&disk)), spec, Arc::new(InTwoDays));
+        log.open().await.unwrap();
+        let add = |name| {
+            format!(
+                r#"{{"add":{{"path":"{name}.parquet","partitionValues":{{}},"size":1,"modificationTime":0,"dataChange":true}}}}"#
+            )
+        };
+        let first = format!("{}\n{}", add("active"), add("removed"));
+        let second = r#"{"remove":{"path":"removed.parquet","dataChange":false}}"#.to_owned();
+        for (version, lines) in [(1, first), (2, second)] {
+            disk.put(&log.version_path(version), PutPayload::from(lines)).await.unwrap();
+        }
+        for name in ["active", "removed", "orphan"] {
+            let path = log.root().clone().join(format!("{name}.parquet"));
+            disk.put(&path, PutPayload::from_static(b"x")).await.unwrap();
+        }
+        let state = log.open().await.unwrap();
+        assert_eq!(delete_orphans(&log, &state).await.unwrap(), 1);
+        let left = log.store.list(log.root()).await.unwrap();
+        let data =
+            left.iter().filter_map(|meta| meta.location.filename()).filter(|name| name.ends_with("parquet"));
+        assert_eq!(data.collect::<Vec<_>>(), ["active.parquet", "removed.parquet"]);
+    }
 }

@@ -24,6 +24,8 @@ pub struct TableState {
     version: i64,
     files: Vec<Arc<DataFile>>,
     txns: HashMap<String, i64>,
+    /// Files that a version has removed: readers of older versions still want them, until a vacuum.
+    removed: HashSet<Path>,
 }
 
 impl TableState {
@@ -43,6 +45,11 @@ impl TableState {
     #[must_use]
     pub fn files(&self) -> &[Arc<DataFile>] {
         &self.files
+    }
+
+    /// Whether a version has removed the file.
+    pub(crate) fn is_removed(&self, path: &Path) -> bool {
+        self.removed.contains(path)
     }
 
     /// The last sequence of a stream whose rows are in files.
@@ -82,6 +89,7 @@ impl TableState {
                 added.push(Arc::new(data_file(log, add)?));
             }
         }
+        self.removed.extend(removed.iter().cloned());
         // An Add replaces an earlier Add of the same path: that is how statistics are rewritten.
         removed.extend(added.iter().map(|file| file.location.clone()));
         if version > 0 && !removed.is_empty() && removed.iter().any(|path| self.is_active(path)) {
