@@ -251,7 +251,7 @@ impl Core {
     /// A stream takes no more commits from `fence` on; once its rows are in files it is closed.
     pub(crate) fn end_stream(&self, stream: StreamId, fence: Sequence) {
         for table in self.tables.values() {
-            table.view.end_stream(stream, fence);
+            table.view.end_stream(stream);
         }
         lock(&self.deleted).remove(&stream);
         lock(&self.ended).push(EndedStream { stream, fence });

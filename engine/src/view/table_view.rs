@@ -74,18 +74,13 @@ impl TableView {
         close_last(snapshot);
     }
 
-    /// A stream has ended before `end`, where its fence is: its last generation reaches up to the fence, so that flushing
-    /// it moves the txn there.
-    pub(crate) fn end_stream(&self, stream: StreamId, end: Sequence) {
+    /// A stream has ended: its active generation takes no more. The range of a generation is never changed, because a flush
+    /// of it may be under way.
+    pub(crate) fn end_stream(&self, stream: StreamId) {
         let mut newest = self.write();
         let snapshot = Arc::make_mut(&mut newest);
-        if let Some(last) = snapshot.generations.iter_mut().rfind(|generation| generation.stream == stream) {
-            let last = Arc::make_mut(last);
-            assert!(last.last < end, "stream {stream} ends at {end}, after {}", last.last);
-            last.last = end;
-            if last.state == GenerationState::Active {
-                last.state = GenerationState::Closed;
-            }
+        if snapshot.generations.last().is_some_and(|last| last.stream == stream) {
+            close_last(snapshot);
         }
     }
 

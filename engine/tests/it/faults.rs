@@ -121,6 +121,19 @@ async fn a_store_that_refuses_for_long_refuses_appends_and_then_goes_on() {
     assert!(!found.contains_key("b") && found.values().all(|rows| rows.len() == 40), "{found:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_may_end_while_its_last_generation_is_being_flushed() {
+    for seed in 0..20 {
+        let disk = Arc::new(InMemory::new());
+        let engine = over(FaultyStore::new(&disk, seed, 0.0), options()).await;
+        // Full at once: the flush begins behind the ack, and the shutdown ends the stream under it.
+        engine.append(&events(), &batch("full", 1_000)).await.unwrap().wait().await.unwrap();
+        engine.shutdown().await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!(engine.store().list(&Path::from("streams")).await.unwrap(), vec![], "seed {seed}");
+        assert_eq!(visible(&engine).await, expected([("full", 1_000)]), "seed {seed}");
+    }
+}
+
 #[tokio::test]
 async fn shutdown_ends_although_the_store_refuses_everything() {
     let disk = Arc::new(InMemory::new());
