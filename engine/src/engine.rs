@@ -18,7 +18,7 @@ use crate::{
     budget::{Budget, Reservation},
     clock::Clock,
     core::{Core, Table, memory_of},
-    error::{EngineError, Result},
+    error::{BadRow, EngineError, Result},
     flush::{self, FlushMessage},
     ingest::to_query,
     memory::MemoryBatch,
@@ -128,6 +128,24 @@ impl PendingAck {
     }
 }
 
+/// What happens to a batch in which single rows break a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnBadRow {
+    /// Nothing of the batch is kept.
+    Refuse,
+    /// The other rows are kept.
+    Skip,
+}
+
+/// An append that was taken: what is on its way, and what was left out.
+#[derive(Debug)]
+pub struct Appended {
+    /// The rows on their way; `None` when every row was left out.
+    pub ack: Option<PendingAck>,
+    /// The rows that were left out, in order.
+    pub bad_rows: Vec<BadRow>,
+}
+
 /// One machine's engine over one store.
 #[derive(Debug)]
 pub struct Engine {
@@ -197,17 +215,35 @@ impl Engine {
     /// `Invalid` when the batch breaks a rule, `NotFound` for an unknown table, `Exhausted` when memory does not free in
     /// time, `Unavailable` when the WAL cannot be written, `Closed` at shutdown; nothing of the batch is kept then.
     pub async fn append(&self, table: &TableName, batch: &RecordBatch) -> Result<PendingAck> {
+        let appended = self.append_with(table, batch, OnBadRow::Refuse).await?;
+        let Some(ack) = appended.ack else { unreachable!("a batch is kept whole or refused") };
+        Ok(ack)
+    }
+
+    /// As [`Self::append`], with a choice for rows that break a rule.
+    ///
+    /// **Cancellation**: as [`Self::append`].
+    ///
+    /// # Errors
+    /// As [`Self::append`]; with [`OnBadRow::Skip`] single rows are no error.
+    pub async fn append_with(
+        &self,
+        table: &TableName,
+        batch: &RecordBatch,
+        on_bad_row: OnBadRow,
+    ) -> Result<Appended> {
         let parts = self.core.table(table)?;
         let appends = lock(&self.appends).clone().ok_or(EngineError::Closed)?;
         if let Some(failure) = self.core.stall.failure() {
             return Err(EngineError::WalStalled { failure });
         }
         let memory = self.core.reserve(memory_of(batch)).await?;
-        let (rows, memory) = self.prepare(parts, batch, memory).await?;
+        let (prepared, bad_rows) = self.prepare(parts, batch, memory, on_bad_row).await?;
+        let Some((rows, memory)) = prepared else { return Ok(Appended { ack: None, bad_rows }) };
         let (waiter, done) = oneshot::channel();
         let append = Append { table: table.clone(), rows, memory: Arc::new(memory), waiter: Some(waiter) };
         appends.send(append).await.map_err(|_| EngineError::Closed)?;
-        Ok(PendingAck { done })
+        Ok(Appended { ack: Some(PendingAck { done }), bad_rows })
     }
 
     /// Normalises a batch and readies it for memory; a large one on a blocking thread, so that the caller's runtime goes on.
@@ -216,18 +252,23 @@ impl Engine {
         table: &Table,
         batch: &RecordBatch,
         memory: Reservation,
-    ) -> Result<(RecordBatch, MemoryBatch)> {
+        on_bad_row: OnBadRow,
+    ) -> Result<(Option<(RecordBatch, MemoryBatch)>, Vec<BadRow>)> {
         let (spec, normaliser, input) =
             (Arc::clone(&table.spec), Arc::clone(&table.normaliser), batch.clone());
         let work = move || {
             let started = Instant::now();
-            let rows = normaliser.normalise(&input)?;
+            let (rows, bad_rows) = match on_bad_row {
+                OnBadRow::Refuse => (Some(normaliser.normalise(&input)?), vec![]),
+                OnBadRow::Skip => normaliser.normalise_valid(&input)?,
+            };
             drop(input);
+            let Some(rows) = rows else { return Ok((None, bad_rows)) };
             // Dictionaries and narrow types grow when they are normalised.
             let memory = memory.resized(memory_of(&rows));
             let memory_batch = MemoryBatch::new(to_query(&spec, &rows)?, Some(memory));
             histogram!("hexflight_ingest_normalise_seconds").record(started.elapsed());
-            Ok((rows, memory_batch))
+            Ok((Some((rows, memory_batch)), bad_rows))
         };
         if batch.num_rows() <= INLINE_ROWS_MAX {
             return work();

@@ -43,6 +43,45 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+/// Row numbers that the text of an error lists.
+const ROWS_LISTED_MAX: usize = 3;
+
+/// A row that breaks a rule of its table. `value` and `rule`, read one after the other, are a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// Number of the row in its batch, from 0.
+    pub row: usize,
+    /// The column, as the producer named it; a field of a struct as `location.latitude`.
+    pub column: String,
+    /// What was found, shortened.
+    pub value: String,
+    /// The rule, for example `is not in [-90, 90]`.
+    pub rule: String,
+}
+
+/// The rows of one batch that break one rule of one column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRows {
+    /// The first of them, at least one, in order.
+    pub rows: Vec<BadRow>,
+    /// All of them.
+    pub count: usize,
+}
+
+impl fmt::Display for BadRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(BadRow { row, column, value, rule }) = self.rows.first() else {
+            return write!(f, "{} bad rows", self.count);
+        };
+        let listed = self.rows.iter().take(ROWS_LISTED_MAX).map(|bad| bad.row.to_string());
+        let listed = listed.collect::<Vec<_>>().join(", ");
+        let plural = if self.count == 1 { "" } else { "s" };
+        let more = if self.count > ROWS_LISTED_MAX { ", ..." } else { "" };
+        let count = self.count;
+        write!(f, "column '{column}': row {row}: {value} {rule} ({count} bad row{plural}: {listed}{more})")
+    }
+}
+
 /// Everything that can go wrong in the engine, with the evidence.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -50,6 +89,9 @@ pub enum EngineError {
     /// A batch breaks a rule of its table; nothing of it was kept.
     #[error("{0}")]
     InvalidBatch(String),
+    /// Rows of a batch break a rule of its table; nothing of the batch was kept.
+    #[error("{0}")]
+    InvalidRows(BadRows),
     /// No table has this name.
     #[error("table '{name}' does not exist; tables: {known}")]
     UnknownTable {
@@ -159,7 +201,7 @@ impl EngineError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::InvalidBatch(_) | Self::InvalidOption(_) => ErrorKind::Invalid,
+            Self::InvalidBatch(_) | Self::InvalidRows(_) | Self::InvalidOption(_) => ErrorKind::Invalid,
             Self::UnknownTable { .. } => ErrorKind::NotFound,
             Self::Locked { .. }
             | Self::Store { .. }

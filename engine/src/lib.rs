@@ -27,8 +27,8 @@ mod engine;
 
 pub use budget::{Budget, Reservation};
 pub use clock::{Clock, SystemClock};
-pub use engine::{Ack, Engine, EngineOptions, PendingAck};
-pub use error::{EngineError, ErrorKind, Result};
+pub use engine::{Ack, Appended, Engine, EngineOptions, OnBadRow, PendingAck};
+pub use error::{BadRow, BadRows, EngineError, ErrorKind, Result};
 pub use ingest::{Normaliser, to_query};
 pub use memory::{Generation, GenerationState, MemoryBatch, ZoneMap};
 pub use schema::{Sequence, StreamId, TableName, TableSpec, column};

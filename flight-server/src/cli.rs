@@ -66,6 +66,9 @@ pub struct ServeArgs {
     /// Largest message a client may send [default: 64MiB]
     #[arg(long, value_name = "SIZE")]
     max_message: Option<String>,
+    /// Largest HTTP body a client may send [default: 8MiB]
+    #[arg(long, value_name = "SIZE")]
+    max_body: Option<String>,
     /// How far in the future an event may lie [default: 1h]
     #[arg(long, value_name = "DURATION")]
     max_future: Option<String>,
@@ -95,6 +98,7 @@ impl ServeArgs {
             ("http_bind", &self.http_bind),
             ("memory_limit", &self.memory_limit),
             ("max_message", &self.max_message),
+            ("max_body", &self.max_body),
             ("max_future", &self.max_future),
             ("flush_interval", &self.flush_interval),
             ("generation_rows", &self.generation_rows),

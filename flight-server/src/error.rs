@@ -1,21 +1,25 @@
-//! The only table from what went wrong to gRPC codes, and the errors of starting a server. Texts come from where the error was
+//! The only table from what went wrong to gRPC codes and HTTP statuses, and the errors of starting a server. Texts come from where the error was
 //! found; here they only get a code and, for limits, a retry hint.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
+use axum::http::StatusCode;
 use bytes::Bytes;
 use hexflight_engine::{EngineError, ErrorKind};
 use hexflight_planner::{DataFusionError, QueryErrorKind, classify};
 use prost::Message;
 use tonic::{Code, Status, metadata::MetadataMap};
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, http::Problem};
 
 /// Header with the milliseconds after which a refused caller should come back. gRPC's own name for it.
 const RETRY_HEADER: &str = "grpc-retry-pushback-ms";
 
 /// When a query that found no memory is told to come back. **Units**: ms.
 const QUERY_RETRY_MS: u64 = 1_000;
+
+/// When an HTTP client of a server that cannot take work is told to come back. **Units**: seconds.
+const UNAVAILABLE_RETRY_S: u64 = 1;
 
 /// Type of the retry hint in `grpc-status-details-bin`.
 const RETRY_INFO_URL: &str = "type.googleapis.com/google.rpc.RetryInfo";
@@ -58,6 +62,48 @@ pub(crate) fn query_status(failure: &DataFusionError) -> Status {
     let status = Status::new(code, failure.message);
     log_if_ours(&status);
     status
+}
+
+/// The HTTP status and stable code of each kind of engine error.
+fn http_of(kind: ErrorKind) -> (StatusCode, &'static str) {
+    match kind {
+        ErrorKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_events"),
+        ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+        ErrorKind::Conflict => (StatusCode::CONFLICT, "conflict"),
+        ErrorKind::Unavailable | ErrorKind::Closed => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        ErrorKind::Exhausted => (StatusCode::TOO_MANY_REQUESTS, "memory_exhausted"),
+        ErrorKind::Corrupt => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt_data"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+/// The problem of an engine error.
+pub(crate) fn engine_problem(error: &EngineError) -> Problem {
+    let (status, code) = http_of(error.kind());
+    let problem = Problem::new(status, code, error.to_string());
+    match error {
+        EngineError::Exhausted { retry_ms, .. } => problem.with_retry_after(retry_ms.div_ceil(1_000)),
+        _ if status == StatusCode::SERVICE_UNAVAILABLE => problem.with_retry_after(UNAVAILABLE_RETRY_S),
+        _ => problem,
+    }
+}
+
+/// The problem of a failed query.
+pub(crate) fn query_problem(failure: &DataFusionError) -> Problem {
+    let failure = classify(failure);
+    let (status, code) = match failure.kind {
+        QueryErrorKind::Invalid => (StatusCode::BAD_REQUEST, "invalid_sql"),
+        QueryErrorKind::ResourcesExhausted => (StatusCode::TOO_MANY_REQUESTS, "memory_exhausted"),
+        QueryErrorKind::Engine(kind) => http_of(kind),
+        QueryErrorKind::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    };
+    let problem = Problem::new(status, code, failure.message);
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => problem.with_retry_after(QUERY_RETRY_MS.div_ceil(1_000)),
+        StatusCode::SERVICE_UNAVAILABLE => problem.with_retry_after(UNAVAILABLE_RETRY_S),
+        _ => problem,
+    }
 }
 
 /// Bugs and damage are logged where they leave the server; everything else is the caller's to read.

@@ -22,7 +22,7 @@ use crate::{
     config::Config,
     error::ServeError,
     flight::{FlightApi, FlightContext},
-    http::{self, HttpContext},
+    http::{self, Api, ApiLimits, HttpContext},
 };
 
 /// Calls of one connection at once; a client that wants more opens another.
@@ -78,9 +78,10 @@ impl Server {
         let http_stop = http_stop.drop_guard();
 
         let (engine, queries) = open_engine(&config).await?;
+        let queries = Arc::new(queries);
         let flight_context = Arc::new(FlightContext::new(
             Arc::clone(&engine),
-            Arc::new(queries),
+            Arc::clone(&queries),
             config.max_message_bytes,
             config.query_timeout,
         ));
@@ -94,7 +95,7 @@ impl Server {
             spawn_flight(flight_listener, &flight_context, config.max_message_bytes, flight_stop.clone());
 
         // Nobody else sets it: this context was made above.
-        let _newly_set = http_context.engine.set(Arc::clone(&engine));
+        let _newly_set = http_context.api.set(Arc::new(api(&config, &engine, queries)));
         http_context.readiness.set(Ok(()));
         Ok(Self {
             flight_address,
@@ -163,6 +164,15 @@ impl Server {
         let _timed_out = timeout(CANCEL_WAIT, self.http_task).await;
         flushed.map_err(ServeError::from)
     }
+}
+
+fn api(config: &Config, engine: &Arc<Engine>, queries: Arc<QueryEngine>) -> Api {
+    let limits = ApiLimits {
+        body_bytes_max: config.max_body_bytes,
+        plain_bytes_max: config.max_message_bytes,
+        query_timeout: config.query_timeout,
+    };
+    Api { engine: Arc::clone(engine), queries, limits }
 }
 
 async fn bind_http(address: SocketAddr) -> Result<TcpListener, ServeError> {

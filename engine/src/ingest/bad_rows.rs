@@ -3,43 +3,50 @@
 
 use arrow::{buffer::NullBuffer, datatypes::DataType};
 
-use crate::error::{EngineError, Result};
+use crate::error::{BadRow, BadRows, EngineError, Result};
 
-/// Row numbers that an error lists.
-const ROWS_LISTED_MAX: usize = 3;
+/// Bad rows that a refusal describes; the rest is only counted. It bounds the memory of a batch of nothing but bad rows.
+const DESCRIBED_MAX: usize = 8_192;
 
 /// Characters of a value, a name or a type that an error repeats.
 const SHOWN_CHARS_MAX: usize = 64;
 
-/// Refuses the batch if there are bad rows; `describe` says, for the first of them, what was found and which rule it breaks.
+/// What was found in a row, as text, and the rule it breaks. Read one after the other they are a sentence.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) value: String,
+    pub(super) rule: String,
+}
+
+impl Found {
+    pub(super) fn new(value: impl ToString, rule: impl Into<String>) -> Self {
+        Self { value: value.to_string(), rule: rule.into() }
+    }
+}
+
+/// Refuses the batch if there are bad rows; `describe` says what was found in one of them and which rule it breaks.
 pub(super) fn refuse_rows(
     column: &str,
     bad_rows: impl IntoIterator<Item = usize>,
-    describe: impl FnOnce(usize) -> String,
+    mut describe: impl FnMut(usize) -> Found,
 ) -> Result<()> {
-    let mut listed = Vec::new();
+    let mut rows = Vec::new();
     let mut count = 0_usize;
     for row in bad_rows {
         count += 1;
-        if listed.len() < ROWS_LISTED_MAX {
-            listed.push(row);
+        if rows.len() < DESCRIBED_MAX {
+            let Found { value, rule } = describe(row);
+            rows.push(BadRow { row, column: column.to_owned(), value, rule });
         }
     }
-    let Some(&first) = listed.first() else { return Ok(()) };
-    let numbers = listed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let plural = if count == 1 { "" } else { "s" };
-    let more = if count > listed.len() { ", ..." } else { "" };
-    let found = describe(first);
-    Err(EngineError::InvalidBatch(format!(
-        "column '{column}': row {first}: {found} ({count} bad row{plural}: {numbers}{more})"
-    )))
+    if rows.is_empty() { Ok(()) } else { Err(EngineError::InvalidRows(BadRows { rows, count })) }
 }
 
 /// Refuses nulls in a column that must not have any.
 pub(super) fn refuse_nulls(column: &str, nulls: Option<&NullBuffer>) -> Result<()> {
     let Some(nulls) = nulls.filter(|nulls| nulls.null_count() > 0) else { return Ok(()) };
     let null_rows = (0..nulls.len()).filter(|row| nulls.is_null(*row));
-    refuse_rows(column, null_rows, |_| "null is not allowed".to_owned())
+    refuse_rows(column, null_rows, |_| Found::new("null", "is not allowed"))
 }
 
 /// The error for a column of a type that its rule does not take; `accepted` completes "send …".

@@ -15,7 +15,7 @@ use arrow::{
 };
 
 use super::{
-    bad_rows::{quoted, refuse_rows, shortened, wrong_type},
+    bad_rows::{Found, quoted, refuse_rows, shortened, wrong_type},
     metadata::METADATA_BYTES_MAX,
     text::{TextReader, refuse_too_much, to_offset},
     timestamp,
@@ -35,16 +35,14 @@ pub(super) fn write_objects(name: &str, column: &dyn Array) -> Result<StringArra
     let mut offsets = Vec::with_capacity(column.len() + 1);
     offsets.push(0);
     let mut bad_rows = Vec::new();
-    let mut first_reason = String::new();
+    let mut reasons = Vec::new();
     for row in 0..column.len() {
         let start = text.len();
         if column.is_valid(row) {
             let mut object = Output { text: &mut text, start };
             if let Err(reason) = writer.write(row, &mut object) {
-                if bad_rows.is_empty() {
-                    let found = String::from_utf8_lossy(&text[start..]).into_owned();
-                    first_reason = format!("{} {}", quoted(&found), reason.rule());
-                }
+                let found = String::from_utf8_lossy(&text[start..]).into_owned();
+                reasons.push((quoted(&found), reason.rule()));
                 bad_rows.push(row);
                 text.truncate(start);
             }
@@ -52,7 +50,10 @@ pub(super) fn write_objects(name: &str, column: &dyn Array) -> Result<StringArra
         refuse_too_much(name, text.len())?;
         offsets.push(to_offset(text.len()));
     }
-    refuse_rows(name, bad_rows, |_| first_reason)?;
+    let mut reasons = reasons.into_iter();
+    refuse_rows(name, bad_rows, |_| {
+        reasons.next().map_or_else(|| Found::new("", ""), |(value, rule)| Found { value, rule })
+    })?;
     text.shrink_to_fit();
     let offsets = OffsetBuffer::new(offsets.into());
     Ok(StringArray::try_new(offsets, Buffer::from_vec(text), column.nulls().cloned())?)

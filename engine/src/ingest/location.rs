@@ -6,7 +6,7 @@ use arrow::{
 };
 
 use super::{
-    bad_rows::refuse_rows,
+    bad_rows::{Found, refuse_rows},
     columns::InputColumn,
     number::{count_if, to_float64},
 };
@@ -47,7 +47,10 @@ fn same_nulls(left: Option<&NullBuffer>, right: Option<&NullBuffer>) -> bool {
 fn refuse_half(null: (&str, &Float64Array), given: (&str, &Float64Array)) -> Result<()> {
     let bad_rows = (0..null.1.len()).filter(|row| null.1.is_null(*row) && given.1.is_valid(*row));
     refuse_rows(null.0, bad_rows, |row| {
-        format!("null, but '{}' is {}: give both or neither", given.0, given.1.value(row))
+        Found::new(
+            "null",
+            format!("stands beside '{}' = {}: give both or neither", given.0, given.1.value(row)),
+        )
     })
 }
 
@@ -59,5 +62,5 @@ fn refuse_outside(name: &str, degrees: &Float64Array, max: f64) -> Result<()> {
         return Ok(());
     }
     let bad_rows = (0..values.len()).filter(|row| degrees.is_valid(*row) && !inside(values[*row]));
-    refuse_rows(name, bad_rows, |row| format!("{} is not in [-{max}, {max}]", values[row]))
+    refuse_rows(name, bad_rows, |row| Found::new(values[row], format!("is not in [-{max}, {max}]")))
 }

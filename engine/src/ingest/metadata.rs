@@ -9,7 +9,7 @@ use arrow::{
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{
-    bad_rows::{quoted, refuse_rows},
+    bad_rows::{Found, quoted, refuse_rows},
     columns::InputColumn,
     json, text,
 };
@@ -37,7 +37,7 @@ fn refuse_long(name: &str, objects: &StringArray) -> Result<()> {
     let is_long = |row: &usize| objects.is_valid(*row) && objects.value(*row).len() > METADATA_BYTES_MAX;
     refuse_rows(name, (0..objects.len()).filter(is_long), |row| {
         let found = objects.value(row);
-        format!("{} has {} bytes, at most {METADATA_BYTES_MAX}", quoted(found), found.len())
+        Found::new(quoted(found), format!("has {} bytes, at most {METADATA_BYTES_MAX}", found.len()))
     })
 }
 
@@ -57,7 +57,7 @@ fn refuse_non_objects(name: &str, objects: &StringArray) -> Result<()> {
     refuse_rows(name, (0..objects.len()).filter(is_bad), |row| {
         let found = objects.value(row);
         let reason = parse_object(found).err().map_or_else(String::new, |error| format!(": {error}"));
-        format!("{} is not a JSON object{reason}", quoted(found))
+        Found::new(quoted(found), format!("is not a JSON object{reason}"))
     })
 }
 

@@ -3,12 +3,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::{
+    array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray},
+    compute::filter_record_batch,
+};
 
 use super::{cell::CellDeriver, columns::InputColumns, location, metadata, number, slack, text, timestamp};
 use crate::{
     clock::Clock,
-    error::{EngineError, Result},
+    error::{BadRow, EngineError, Result},
     schema::TableSpec,
 };
 
@@ -29,6 +32,35 @@ impl Normaliser {
     pub fn new(spec: Arc<TableSpec>, max_future: Duration, clock: Arc<dyn Clock>) -> Self {
         let cells = CellDeriver::new(spec.h3_resolution());
         Self { spec, max_future, clock, cells }
+    }
+
+    /// As [`Self::normalise`], but leaves out the rows that break a rule and says which. Nothing is left when all of them do.
+    ///
+    /// # Errors
+    /// `Invalid` when the batch as a whole breaks a rule, for example by a column that is missing.
+    pub fn normalise_valid(&self, input: &RecordBatch) -> Result<(Option<RecordBatch>, Vec<BadRow>)> {
+        let mut batch = input.clone();
+        let mut rows: Vec<usize> = (0..input.num_rows()).collect();
+        let mut refused = Vec::new();
+        loop {
+            // Each round leaves out all rows that break one rule, so there are about as many rounds as rules.
+            let bad = match self.normalise(&batch) {
+                Ok(rows) => return Ok((Some(rows), in_order(refused))),
+                Err(EngineError::InvalidRows(bad)) => bad.rows,
+                Err(error) => return Err(error),
+            };
+            let mut keep = vec![true; rows.len()];
+            for bad in bad {
+                keep[bad.row] = false;
+                refused.push(BadRow { row: rows[bad.row], ..bad });
+            }
+            let mut kept = keep.iter();
+            rows.retain(|_| kept.next().copied().unwrap_or(false));
+            if rows.is_empty() {
+                return Ok((None, in_order(refused)));
+            }
+            batch = filter_record_batch(&batch, &BooleanArray::from(keep))?;
+        }
     }
 
     /// Validates a batch and returns the same rows, in the same order, in the table's WAL schema.
@@ -77,4 +109,9 @@ impl Normaliser {
         debug_assert!(columns.iter().all(|column| column.len() == row_count));
         Ok(RecordBatch::try_new(Arc::clone(self.spec.wal_schema()), slack::release(columns))?)
     }
+}
+
+fn in_order(mut refused: Vec<BadRow>) -> Vec<BadRow> {
+    refused.sort_unstable_by_key(|bad| bad.row);
+    refused
 }

@@ -8,7 +8,7 @@ use arrow::{
 };
 
 use super::{
-    bad_rows::{refuse_nulls, refuse_rows, wrong_type},
+    bad_rows::{Found, refuse_nulls, refuse_rows, wrong_type},
     columns::InputColumn,
 };
 use crate::error::Result;
@@ -20,7 +20,7 @@ pub(super) fn read_value(column: &InputColumn<'_>) -> Result<Float64Array> {
     let values = numbers.values();
     if count_if(values, |value| !value.is_finite()) > 0 {
         let bad_rows = (0..values.len()).filter(|row| !values[*row].is_finite());
-        refuse_rows(&column.name, bad_rows, |row| format!("{} is not a finite number", values[row]))?;
+        refuse_rows(&column.name, bad_rows, |row| Found::new(values[row], "is not a finite number"))?;
     }
     Ok(numbers)
 }

@@ -12,7 +12,7 @@ use arrow::{
     datatypes::{DataType, Field, Fields, Schema},
 };
 
-use super::sample::{NOW_MICROS, SECONDS, Sample, refusal};
+use super::sample::{NOW_MICROS, SECONDS, Sample, normaliser, refusal, rows};
 
 const ACCEPTED: &str = "accepted: timestamp (or ts, time), device_id, type (or metric_name), value (or metric_value), \
      latitude (or lat), longitude (or lon, lng), location {latitude, longitude}, metadata";
@@ -275,17 +275,17 @@ fn half_a_position_is_refused() {
     let longitudes = Float64Array::from(vec![Some(8.5), None, None, None]);
     refused(
         &Sample::valid().renamed("latitude", "lat").with("longitude", longitudes),
-        "column 'longitude': row 1: null, but 'lat' is -33.9: give both or neither (2 bad rows: 1, 3)",
+        "column 'longitude': row 1: null stands beside 'lat' = -33.9: give both or neither (2 bad rows: 1, 3)",
     );
     let longitudes = numbers([8.5, 151.2, 3.0, 8.5]);
     refused(
         &Sample::valid().with("longitude", longitudes),
-        "column 'latitude': row 2: null, but 'longitude' is 3: give both or neither (1 bad row: 2)",
+        "column 'latitude': row 2: null stands beside 'longitude' = 3: give both or neither (1 bad row: 2)",
     );
     let crossed = Float64Array::from(vec![None, Some(151.2), Some(3.0), Some(8.5)]);
     refused(
         &Sample::valid().with("longitude", crossed),
-        "column 'longitude': row 0: null, but 'latitude' is 47.4: give both or neither (1 bad row: 0)",
+        "column 'longitude': row 0: null stands beside 'latitude' = 47.4: give both or neither (1 bad row: 0)",
     );
 }
 
@@ -318,4 +318,31 @@ fn row_numbers_of_a_slice_count_from_its_start() {
     let batch = Sample::valid().with("value", values).batch().slice(1, 3);
     assert_eq!(refusal(&batch), "column 'value': row 1: NaN is not a finite number (1 bad row: 1)");
     assert_eq!(batch.column(3).len(), 3);
+}
+
+#[test]
+fn bad_rows_are_left_out_and_the_others_kept() {
+    let sample = Sample::valid()
+        .with("value", Float64Array::from(vec![f64::NAN, 0.4, -3.0, 21.0]))
+        .with("latitude", Float64Array::from(vec![Some(47.4), Some(91.0), None, Some(47.4)]));
+    let (kept, bad) = normaliser().normalise_valid(&sample.batch()).unwrap();
+    let all = Sample::valid().normalised();
+    assert_eq!(rows(&kept.unwrap()), rows(&all)[2..]);
+    let found: Vec<_> = bad.iter().map(|bad| (bad.row, bad.column.as_str(), bad.value.as_str())).collect();
+    assert_eq!(found, [(0, "value", "NaN"), (1, "latitude", "91")]);
+    assert_eq!(bad[1].rule, "is not in [-90, 90]");
+}
+
+#[test]
+fn nothing_is_left_of_a_batch_of_bad_rows() {
+    let sample = Sample::valid().with("value", Float64Array::from(vec![f64::NAN; 4]));
+    let (kept, bad) = normaliser().normalise_valid(&sample.batch()).unwrap();
+    assert!(kept.is_none());
+    assert_eq!(bad.len(), 4);
+}
+
+#[test]
+fn a_batch_that_is_wrong_as_a_whole_is_refused_though_rows_may_be_left_out() {
+    let sample = Sample::valid().without(&["value"]);
+    assert_eq!(normaliser().normalise_valid(&sample.batch()).unwrap_err().kind(), crate::ErrorKind::Invalid);
 }

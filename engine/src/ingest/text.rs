@@ -7,7 +7,7 @@ use arrow::{
 };
 
 use super::{
-    bad_rows::{quoted, refuse_nulls, refuse_rows, wrong_type},
+    bad_rows::{Found, quoted, refuse_nulls, refuse_rows, wrong_type},
     columns::InputColumn,
 };
 use crate::error::{EngineError, Result};
@@ -37,7 +37,7 @@ pub(super) fn read_identifier(column: &InputColumn<'_>) -> Result<StringArray> {
         let bad_rows = (0..text.len()).filter(|row| is_bad(offsets[*row], offsets[*row + 1]));
         refuse_rows(&column.name, bad_rows, |row| {
             let found = text.value(row);
-            format!("{} has {} bytes, not 1 to {IDENTIFIER_BYTES_MAX}", quoted(found), found.len())
+            Found::new(quoted(found), format!("has {} bytes, not 1 to {IDENTIFIER_BYTES_MAX}", found.len()))
         })?;
     }
     Ok(text)

@@ -14,7 +14,7 @@ use arrow::{
 use chrono::{DateTime, SecondsFormat};
 
 use super::{
-    bad_rows::{refuse_nulls, refuse_rows, wrong_type},
+    bad_rows::{Found, refuse_nulls, refuse_rows, wrong_type},
     columns::InputColumn,
     number::count_if,
 };
@@ -81,7 +81,7 @@ fn refuse_milliseconds(name: &str, seconds: &[i64]) -> Result<()> {
     }
     let bad_rows = (0..seconds.len()).filter(|row| seconds[*row] > UNIX_SECONDS_MAX);
     refuse_rows(name, bad_rows, |row| {
-        format!("{} looks like milliseconds; send Unix seconds or an Arrow timestamp", seconds[row])
+        Found::new(seconds[row], "looks like milliseconds; send Unix seconds or an Arrow timestamp")
     })
 }
 
@@ -91,7 +91,7 @@ fn refuse_outside(
     ticks: &[i64],
     unit: TimeUnit,
     limit_micros: i64,
-    too_late: impl FnOnce() -> String,
+    too_late: impl Fn() -> String,
 ) -> Result<()> {
     let limit = match unit {
         TimeUnit::Nanosecond => limit_micros.saturating_mul(1_000).saturating_add(999),
@@ -102,10 +102,10 @@ fn refuse_outside(
     }
     let before_1970 = (0..ticks.len()).filter(|row| ticks[*row] < 0);
     refuse_rows(name, before_1970, |row| {
-        format!("{} is before 1970-01-01T00:00:00Z", instant_text(ticks[row], unit))
+        Found::new(instant_text(ticks[row], unit), "is before 1970-01-01T00:00:00Z")
     })?;
     let after_limit = (0..ticks.len()).filter(|row| ticks[*row] > limit);
-    refuse_rows(name, after_limit, |row| format!("{} {}", instant_text(ticks[row], unit), too_late()))
+    refuse_rows(name, after_limit, |row| Found::new(instant_text(ticks[row], unit), too_late()))
 }
 
 /// Nanoseconds are rounded down. **Units**: µs.

@@ -19,6 +19,9 @@ const MEMORY_LIMIT_MIN: u64 = 64 << 20;
 /// Bounds of a message. gRPC cannot frame more than 4 GiB; 2 GiB is what every client can address. **Units**: bytes.
 const MAX_MESSAGE_RANGE: (u64, u64) = (64 << 10, 2 << 30);
 
+/// Bounds of an HTTP body: it is held in memory while it is read. **Units**: bytes.
+const MAX_BODY_RANGE: (u64, u64) = (1 << 10, 1 << 30);
+
 /// Everything a server can be told, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -32,6 +35,8 @@ pub struct Config {
     pub memory_limit_bytes: usize,
     /// Largest message taken, also once it is decompressed. **Units**: bytes.
     pub max_message_bytes: usize,
+    /// Largest body of an HTTP request, as it is sent. **Units**: bytes.
+    pub max_body_bytes: usize,
     /// How far in the future an event may lie.
     pub max_future: Duration,
     /// Age at which rows in memory are flushed.
@@ -55,6 +60,7 @@ impl Default for Config {
             http_bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             memory_limit_bytes: usize::try_from(limit).unwrap_or(usize::MAX),
             max_message_bytes: 64 << 20,
+            max_body_bytes: 8 << 20,
             max_future: Duration::from_hours(1),
             flush_interval: Duration::from_mins(1),
             generation_rows_max: 1 << 20,
@@ -97,6 +103,9 @@ impl Config {
             }
             "max_message" => {
                 self.max_message_bytes = to_usize(within(units::parse_bytes(text)?, MAX_MESSAGE_RANGE)?);
+            }
+            "max_body" => {
+                self.max_body_bytes = to_usize(within(units::parse_bytes(text)?, MAX_BODY_RANGE)?);
             }
             "max_future" => self.max_future = units::parse_duration(text)?,
             "flush_interval" => self.flush_interval = units::parse_duration(text)?,

@@ -16,6 +16,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting { key: "http_bind", default: "127.0.0.1:8080" },
     Setting { key: "memory_limit", default: "60%" },
     Setting { key: "max_message", default: "64MiB" },
+    Setting { key: "max_body", default: "8MiB" },
     Setting { key: "max_future", default: "1h" },
     Setting { key: "flush_interval", default: "1m" },
     Setting { key: "generation_rows", default: "1048576" },

@@ -1,5 +1,14 @@
-//! HTTP: liveness, readiness and metrics. Answers from the first moment of a start to the last of a shutdown, so that an
-//! orchestrator sees why the server does not take work yet, or no longer.
+//! HTTP: the JSON API, liveness, readiness and metrics. Answers from the first moment of a start to the last of a shutdown, so
+//! that an orchestrator sees why the server does not take work yet, or no longer.
+//!
+//! ```text
+//!  request ─▶ request_id (id, log, problem bodies) ─┬─▶ api ─▶ events, questions, sql ─▶ engine, planner
+//!                                                   └─▶ health, metrics
+//! ```
+
+mod problem;
+mod request_id;
+mod api;
 
 use std::{
     future::Future,
@@ -8,16 +17,19 @@ use std::{
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Request, State},
     http::{StatusCode, header},
+    middleware,
     response::IntoResponse,
     routing::get,
 };
-use hexflight_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
 use crate::telemetry::{self, Readiness};
+
+pub(crate) use api::{Api, ApiLimits};
+pub(crate) use problem::Problem;
 
 /// Version of the Prometheus text format.
 const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4";
@@ -26,18 +38,14 @@ const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 #[derive(Debug)]
 pub(crate) struct HttpContext {
     pub(crate) readiness: Readiness,
-    /// Set once it is open.
-    pub(crate) engine: OnceLock<Arc<Engine>>,
+    /// Set once the engine is open.
+    pub(crate) api: OnceLock<Arc<Api>>,
     prometheus: PrometheusHandle,
 }
 
 impl HttpContext {
     pub(crate) fn starting() -> Self {
-        Self {
-            readiness: Readiness::starting(),
-            engine: OnceLock::new(),
-            prometheus: telemetry::prometheus(),
-        }
+        Self { readiness: Readiness::starting(), api: OnceLock::new(), prometheus: telemetry::prometheus() }
     }
 
     /// Folds what was recorded into the histograms; without it they grow until somebody asks for them.
@@ -47,7 +55,7 @@ impl HttpContext {
 
     fn ready(&self) -> Result<(), String> {
         self.readiness.get()?;
-        self.engine.get().map_or(Ok(()), |engine| engine.health())
+        self.api.get().map_or(Ok(()), |api| api.engine.health())
     }
 }
 
@@ -64,8 +72,23 @@ pub(crate) async fn serve(
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
+        .merge(api::router())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(request_id::layer))
         .with_state(context);
     axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+async fn unknown_path(request: Request) -> Problem {
+    let path: String = request.uri().path().chars().take(200).collect();
+    Problem::new(StatusCode::NOT_FOUND, "unknown_path", format!("nothing is at {path}"))
+        .with_hint("/openapi.json lists every path")
+}
+
+async fn wrong_method(request: Request) -> Problem {
+    let detail = format!("{} does not take {}", request.uri().path(), request.method());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", detail).with_hint("see /openapi.json")
 }
 
 /// The process answers: restarting it would not help.
@@ -81,8 +104,8 @@ async fn ready(State(context): State<Arc<HttpContext>>) -> impl IntoResponse {
 }
 
 async fn metrics(State(context): State<Arc<HttpContext>>) -> impl IntoResponse {
-    if let Some(engine) = context.engine.get() {
-        telemetry::memory_used(engine.budget());
+    if let Some(api) = context.api.get() {
+        telemetry::memory_used(api.engine.budget());
     }
     ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], context.prometheus.render())
 }

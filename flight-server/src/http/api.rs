@@ -1,0 +1,85 @@
+//! `/api/v1`: the routes of the JSON API, their OpenAPI document, and what every handler works with.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{FromRequestParts, State},
+    http::{StatusCode, request::Parts},
+    routing::get,
+};
+use hexflight_engine::Engine;
+use hexflight_planner::QueryEngine;
+use utoipa::{OpenApi, openapi};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{HttpContext, problem::Problem};
+
+/// When a client that came too early or too late is told to come back. **Units**: seconds.
+const NOT_READY_RETRY_S: u64 = 1;
+
+/// What handlers work with; there once the engine is open.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) queries: Arc<QueryEngine>,
+    pub(crate) limits: ApiLimits,
+}
+
+/// Bounds of requests.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiLimits {
+    /// Largest body taken, as it is sent. **Units**: bytes.
+    pub(crate) body_bytes_max: usize,
+    /// Largest body taken, once it is decompressed. **Units**: bytes.
+    pub(crate) plain_bytes_max: usize,
+    /// After which a query is stopped.
+    pub(crate) query_timeout: Option<Duration>,
+}
+
+/// Extracts the [`Api`] of a server that takes work; answers 503 otherwise.
+pub(crate) struct Ready(pub(crate) Arc<Api>);
+
+impl FromRequestParts<Arc<HttpContext>> for Ready {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, context: &Arc<HttpContext>) -> Result<Self, Problem> {
+        let unavailable = |reason: &str| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", reason)
+                .with_retry_after(NOT_READY_RETRY_S)
+        };
+        context.readiness.get().map_err(unavailable)?;
+        let api = context.api.get().ok_or_else(|| unavailable("starting: the engine is being opened"))?;
+        Ok(Self(Arc::clone(api)))
+    }
+}
+
+/// The frame of the OpenAPI document; paths come from the handlers.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Hexflight",
+        description = "Real-time, geo-temporal analytics for IoT events: JSON in, exact aggregates out."
+    ),
+    tags(
+        (name = "ingest", description = "Events in; an answer of 200 means durable and visible"),
+        (name = "questions", description = "Ready-made aggregates over a window of time"),
+        (name = "sql", description = "Any question"),
+    )
+)]
+struct Frame;
+
+/// All routes of the API, with the document that describes them.
+pub(super) fn router() -> Router<Arc<HttpContext>> {
+    let (router, document) = OpenApiRouter::with_openapi(Frame::openapi())
+        .merge(OpenApiRouter::<Arc<HttpContext>>::new())
+        .split_for_parts();
+    router.route("/openapi.json", get(openapi_json)).layer(axum::Extension(Arc::new(document)))
+}
+
+async fn openapi_json(
+    State(_): State<Arc<HttpContext>>,
+    axum::Extension(document): axum::Extension<Arc<openapi::OpenApi>>,
+) -> Json<openapi::OpenApi> {
+    Json(openapi::OpenApi::clone(&document))
+}
