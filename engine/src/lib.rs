@@ -24,11 +24,13 @@ mod table;
 mod view;
 mod core;
 mod engine;
+mod import;
 
 pub use budget::{Budget, Reservation};
 pub use clock::{Clock, SystemClock};
 pub use engine::{Ack, Appended, Engine, EngineOptions, OnBadRow, PendingAck};
 pub use error::{BadRow, BadRows, EngineError, ErrorKind, Result};
+pub use import::{ContentHash, Import, ImportProgress, ImportSummary};
 pub use ingest::{Normaliser, to_query};
 pub use memory::{Generation, GenerationState, MemoryBatch, ZoneMap};
 pub use schema::{Sequence, StreamId, TableName, TableSpec, column};

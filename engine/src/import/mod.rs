@@ -1,0 +1,132 @@
+//! Bulk loads: any number of rows, in any order, become sorted files and one Delta commit, without the WAL and in bounded memory.
+//!
+//! ```text
+//!  push ─▶ normalise ─▶ spread over time buckets ─▶ spill (scratch files) ─▶ commit: per bucket read back, sort, encode ─▶ one Delta version
+//! ```
+//! Nothing is visible before the commit. Each source is named in it by its content, so that the same file loads once.
+
+use std::{fmt, str::FromStr};
+
+use arrow::array::RecordBatch;
+
+use crate::{
+    engine::{Engine, OnBadRow},
+    error::{BadRow, EngineError, Result},
+    schema::TableName,
+};
+
+/// BLAKE3 hash of a source's bytes: what makes a load idempotent. Its text is 64 lower-case hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContentHash(pub [u8; 32]);
+
+/// How far a load is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ImportProgress {
+    /// Rows taken.
+    pub rows: u64,
+    /// Bytes written to scratch files so far.
+    pub spilled_bytes: u64,
+    /// Rows that lie in finished data files.
+    pub rows_written: u64,
+    /// Finished data files.
+    pub files: usize,
+}
+
+/// A load that was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportSummary {
+    /// Rows loaded.
+    pub rows: u64,
+    /// Data files made.
+    pub files: usize,
+    /// Size of the data files. **Units**: bytes.
+    pub bytes: u64,
+    /// The Delta version that holds them.
+    pub version: i64,
+}
+
+/// A bulk load under way. Dropped without a commit, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Import {}
+
+impl Engine {
+    /// Begins a bulk load into a table.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown table, `Closed` at shutdown, `Unavailable` when there is no place for scratch files.
+    pub async fn begin_import(&self, table: &TableName) -> Result<Import> {
+        let _ = table;
+        Err(EngineError::Closed)
+    }
+
+    /// Whether a source of this content was loaded into the table before.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown table.
+    pub fn is_imported(&self, table: &TableName, source: &ContentHash) -> Result<bool> {
+        let app_id = source.app_id();
+        Ok(self.snapshot(table)?.table.txn(&app_id).is_some())
+    }
+}
+
+impl Import {
+    /// Takes a batch: validates it by the rules of [`Engine::append`], and spreads it over time buckets. May be called from
+    /// several tasks at once; waits for memory. Returns the rows that were left out, numbered within the batch.
+    ///
+    /// **Cancellation**: whether the batch is part of the load is then unknown; drop the load.
+    ///
+    /// # Errors
+    /// `Invalid` when the batch breaks a rule, `Exhausted` when memory does not free in time, `Unavailable` when the disk
+    /// refuses; after the latter two the load can only be dropped.
+    pub async fn push(&self, batch: RecordBatch, on_bad_row: OnBadRow) -> Result<Vec<BadRow>> {
+        let _ = (batch, on_bad_row);
+        Err(EngineError::Closed)
+    }
+
+    /// How far the load is.
+    #[must_use]
+    pub fn progress(&self) -> ImportProgress {
+        ImportProgress::default()
+    }
+
+    /// Sorts and writes what was pushed and makes it visible in one Delta version that also names every source.
+    ///
+    /// **Cancellation**: dropped before the last step nothing is loaded; in it, the outcome is unknown.
+    ///
+    /// # Errors
+    /// `Conflict` when one of `sources` was loaded meanwhile; nothing is loaded then. `Unavailable` when the store fails.
+    pub async fn commit(self, sources: &[ContentHash]) -> Result<ImportSummary> {
+        let _ = sources;
+        Err(EngineError::Closed)
+    }
+}
+
+impl ContentHash {
+    /// Application id of the Delta `txn` that records the load.
+    pub(crate) fn app_id(&self) -> String {
+        format!("import:{self}")
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for ContentHash {
+    type Err = EngineError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let refuse = || EngineError::InvalidOption(format!("content hash '{text}': not 64 hex digits"));
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(refuse());
+        }
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            let digits = text.get(index * 2..index * 2 + 2).ok_or_else(refuse)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| refuse())?;
+        }
+        Ok(Self(bytes))
+    }
+}
