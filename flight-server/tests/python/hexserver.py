@@ -124,7 +124,8 @@ class Server:
         """Spawns the process and returns at once."""
         assert self._process is None, "the server already runs"
         self.starts += 1
-        binds = ["--flight-bind", "127.0.0.1:0", "--http-bind", "127.0.0.1:0"]
+        free = [bind for bind in ("--flight-bind", "--http-bind") if bind not in self.flags]
+        binds = [word for bind in free for word in (bind, "127.0.0.1:0")]
         command = [str(binary()), "serve", "--data-dir", str(self.data_dir), *binds, *self.flags]
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(

@@ -5,6 +5,7 @@ Every ```python block is an example, except one whose fence says `no-run` after 
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -41,3 +42,55 @@ def test_examples_run_as_they_stand(make_server: ServerFactory, tmp_path: Path) 
         )  # fmt: skip
 
         assert ended.returncode == 0, f"example {index}:\n{code}\n{ended.stdout}{ended.stderr}"
+
+
+EXAMPLES = REPOSITORY / "flight-server" / "examples"
+
+
+def run_example(*command: str, env: dict[str, str] | None = None) -> str:
+    """Runs an example to its end and returns what it printed; fails with all of that if the example fails."""
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=EXAMPLE_SECONDS, env=clean_environment(env)
+    )
+    assert ended.returncode == 0, f"{command}:\n{ended.stdout}{ended.stderr}"
+    return ended.stdout
+
+
+def test_python_examples_run_one_after_the_other(make_server: ServerFactory) -> None:
+    target = make_server().start().flight_url
+
+    produced = run_example(sys.executable, str(EXAMPLES / "produce.py"), "--target", target, "--events", "20000")
+    analysed = run_example(sys.executable, str(EXAMPLES / "analyse.py"), "--target", target)
+    explored = run_example(sys.executable, str(EXAMPLES / "notebook.py"), env={"HEXFLIGHT_TARGET": target})
+
+    assert "20000 events are durable" in produced
+    assert "thermo-" in analysed and "Inside 47.3" in analysed
+    assert "humidity" in explored and "1.4.2" in explored
+
+
+def test_producer_example_waits_for_a_server_that_is_away(make_server: ServerFactory) -> None:
+    server = make_server().start()
+    target = server.flight_url
+    server.stop()
+    script = [sys.executable, str(EXAMPLES / "produce.py"), "--target", target, "--events", "20000"]
+
+    with subprocess.Popen(
+        script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=clean_environment()
+    ) as producing:
+        assert producing.stdout is not None
+        assert "sending" in producing.stdout.readline()
+        make_server("--flight-bind", target.removeprefix("grpc://"), name="back").start()
+        rest = producing.stdout.read()
+
+    assert producing.returncode == 0 and "20000 events are durable" in rest, rest
+
+
+def test_curl_example_gets_an_answer_to_each_question(make_server: ServerFactory) -> None:
+    server = make_server().start()
+
+    lines = run_example("bash", str(EXAMPLES / "http.sh"), server.http_url).splitlines()
+
+    answers = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [answer["accepted"] for answer in answers[:2]] == [1, 2]
+    assert [answer["count"] for answer in answers[2:4]] == [3, 2]
+    assert lines[-3:] == ["device_id,events,highest", "thermo-1,2,21.5", "thermo-2,1,19.0"]
