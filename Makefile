@@ -69,6 +69,7 @@ bench: venv ## Runs the measurements; wants a quiet machine
 	$(CARGO) build --release -p hexflight -p hexflight-benches
 	for what in commit encodings disk ack ingest memory restart; do target/release/hexflight-bench $$what; done
 	$(VENV_PYTHON) benches/python/roundtrip.py
+	$(VENV_PYTHON) benches/python/http_questions.py
 
 kill: venv release ## Runs the long kill test: 200 kills
 	$(call section,kill test)
