@@ -19,7 +19,7 @@ use datafusion::{
 use hexflight_engine::Engine;
 
 use super::pool::BudgetPool;
-use crate::{catalog::QueryCatalogs, query::QueryOptions};
+use crate::{catalog::QueryCatalogs, functions, query::QueryOptions};
 
 /// Name of the one catalog.
 pub const CATALOG_NAME: &str = "hexflight";
@@ -42,6 +42,7 @@ pub(crate) fn template(engine: &Arc<Engine>, options: &QueryOptions) -> Result<S
         .with_default_features()
         .build();
     datafusion_functions_json::register_all(&mut state)?;
+    functions::register_all(&mut state)?;
     Ok(state)
 }
 

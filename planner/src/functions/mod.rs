@@ -1,0 +1,20 @@
+//! SQL functions of our own: H3 cells under the names of H3 v4's API, and geometry on latitude and longitude.
+//!
+//! Degrees are WGS84 and come as latitude, longitude. A cell is an Int64, as in the column `h3`. Null in, null out.
+
+mod row_function;
+mod cell;
+mod geo;
+
+use datafusion::{error::Result, execution::FunctionRegistry};
+
+/// Registers every function.
+///
+/// # Errors
+/// `Plan` when a name is refused.
+pub(crate) fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    for function in cell::functions().into_iter().chain(geo::functions()) {
+        registry.register_udf(function.into_udf())?;
+    }
+    Ok(())
+}
