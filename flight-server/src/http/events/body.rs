@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long a whole body may take.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Part of the memory limit that bodies may take together.
 const MEMORY_PART: usize = 8;
@@ -92,6 +92,7 @@ pub(super) async fn read(
     memory: &BodyMemory,
     total: &Arc<Budget>,
     limits: &ApiLimits,
+    wait: Duration,
 ) -> Result<Held, Problem> {
     let mut held = memory.hold(total);
     let (limit, setting) = held.bounded(limits.body_bytes_max, "max_body");
@@ -105,9 +106,9 @@ pub(super) async fn read(
         }
         Ok(())
     };
-    let read = timeout(READ_TIMEOUT, reading).await;
+    let read = timeout(wait, reading).await;
     read.unwrap_or_else(|_| {
-        let detail = format!("the body did not arrive within {READ_TIMEOUT:?}");
+        let detail = format!("the body did not arrive within {wait:?}");
         Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))
     })?;
     Ok(held)
@@ -191,4 +192,54 @@ fn corrupt(name: &str, error: &io::Error) -> Problem {
 fn unread(error: &axum::Error) -> Problem {
     let detail = format!("the body did not arrive whole: {error}");
     Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    const LIMITS: ApiLimits =
+        ApiLimits { body_bytes_max: 1_000, plain_bytes_max: 1_000, query_timeout: None };
+
+    async fn read_body(body: Body, wait: Duration, total: &Arc<Budget>) -> Result<Held, Problem> {
+        read(&mut body.into_data_stream(), &BodyMemory::default(), total, &LIMITS, wait).await
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up_and_its_memory_given_back() {
+        let total = Budget::new(1 << 20);
+        let begun = futures::stream::iter([Ok::<_, io::Error>("beginning")]);
+        let body = Body::from_stream(begun.chain(futures::stream::pending()));
+
+        let problem = read_body(body, Duration::from_millis(1), &total).await.unwrap_err();
+
+        assert_eq!(problem.status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(total.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_fails_is_no_body() {
+        let pieces: [Result<&str, io::Error>; 2] =
+            [Ok("beginning"), Err(io::ErrorKind::ConnectionReset.into())];
+        let body = Body::from_stream(futures::stream::iter(pieces));
+
+        let problem = read_body(body, READ_TIMEOUT, &Budget::new(1 << 20)).await.unwrap_err();
+
+        assert_eq!(problem.code(), "incomplete_body");
+    }
+
+    #[tokio::test]
+    async fn bodies_never_take_more_than_their_share_of_memory() {
+        let total = Budget::new(800 * MEMORY_PART);
+
+        let held = read_body(Body::from("x".repeat(800)), READ_TIMEOUT, &total).await.unwrap();
+        let problem = read_body(Body::from("x".repeat(801)), READ_TIMEOUT, &total).await.unwrap_err();
+
+        assert_eq!(total.used(), 800);
+        drop(held);
+        assert_eq!(total.used(), 0);
+        assert!(problem.detail().contains("memory_limit"), "{}", problem.detail());
+    }
 }

@@ -187,7 +187,8 @@ fn read_lines(body: &[u8], text_start: usize) -> Result<Events, Unreadable> {
         if let Err(malformed) = read {
             let spot = Spot::of(body, line_start, malformed);
             let shown = shortened(&String::from_utf8_lossy(&line[malformed.at.min(line.len())..]));
-            sink.faults.add(|| place.fault("", format!("malformed JSON: {spot}"), Some(&shown)));
+            let shown = Some(shown.as_str()).filter(|shown| !shown.is_empty());
+            sink.faults.add(|| place.fault("", format!("malformed JSON: {spot}"), shown));
             first_malformed.get_or_insert(spot);
         }
     }

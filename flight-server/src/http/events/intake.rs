@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     answer::{self, Accepted},
-    body::{self, BodyMemory, Held},
+    body::{self, BodyMemory, Held, READ_TIMEOUT},
     document::{self, Events, Format},
     fault::{Faults, Origin},
     request::{Encoding, Head},
@@ -82,7 +82,7 @@ impl Intake {
         let head = Head::of(&parts.uri, &parts.headers)?;
         let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         body::check_length(declared.and_then(|text| text.parse().ok()), &api.limits)?;
-        let held = body::read(pieces, &self.bodies, api.engine.budget(), &api.limits).await?;
+        let held = body::read(pieces, &self.bodies, api.engine.budget(), &api.limits, READ_TIMEOUT).await?;
         Ok((api, head, held))
     }
 

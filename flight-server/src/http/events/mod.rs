@@ -60,7 +60,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {
     path = "/api/v1/events",
     tag = "ingest",
     params(
-        ("on_error" = Option<OnError>, Query, description = "What happens when an event breaks a rule: `abort` (default) refuses all events of the request, `skip` writes the others"),
+        ("on_error" = inline(Option<OnError>), Query, description = "What happens when an event breaks a rule: `abort` (default) refuses all events of the request, `skip` writes the others"),
         ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd` or `identity`"),
     ),
     request_body(
