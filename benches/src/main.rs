@@ -3,6 +3,7 @@
 //! ```text
 //! cargo build --release -p hexflight -p hexflight-benches
 //! target/release/hexflight-bench ingest        durable rows/s, cost per stage
+//! target/release/hexflight-bench http          durable events/s over HTTP, latency, CPU
 //! target/release/hexflight-bench ack           ack latency of one producer
 //! target/release/hexflight-bench restart       kill to ready with 1 GiB of WAL
 //! target/release/hexflight-bench memory        peak memory under a budget
@@ -23,6 +24,7 @@ mod noop;
 mod scrape;
 mod server_process;
 mod ingest;
+mod http;
 mod ack;
 mod restart;
 mod memory;
@@ -62,6 +64,8 @@ enum Measurement {
         #[arg(long, default_value_t = 3)]
         repeats: usize,
     },
+    /// Durable events per second over HTTP, with the latency of requests
+    Http(http::Options),
     /// Ack latency of one producer of small batches
     Ack {
         /// Batches to send
@@ -123,6 +127,7 @@ async fn main() -> Result<()> {
     let print: Print<'_> = &mut print;
     match cli.measurement {
         Measurement::Ingest { rows, repeats } => ingest::run(rows, repeats, print).await,
+        Measurement::Http(options) => http::run(&options, print).await,
         Measurement::Ack { batches } => ack::run(batches, print).await,
         Measurement::Restart { wal_bytes } => restart::run(wal_bytes, print).await,
         Measurement::Fill { folder, wal_bytes } => restart::fill(&folder, wal_bytes, print).await,

@@ -78,6 +78,11 @@ impl ServerProcess {
         &self.flight_url
     }
 
+    /// Where HTTP listens.
+    pub(crate) fn http_url(&self) -> String {
+        format!("http://{}", self.http_address)
+    }
+
     /// From the start of the process to the first 200 of `/health/ready`.
     pub(crate) fn ready_after(&self) -> Duration {
         self.ready_after

@@ -246,6 +246,17 @@ impl Engine {
         Ok(Appended { ack: Some(PendingAck { done }), bad_rows })
     }
 
+    /// Checks a batch against every rule of its table and keeps nothing of it: the rows that [`Self::append`] would refuse it for.
+    ///
+    /// # Errors
+    /// As [`Self::append`]; single rows are no error.
+    pub async fn check(&self, table: &TableName, batch: &RecordBatch) -> Result<Vec<BadRow>> {
+        let parts = self.core.table(table)?;
+        let memory = self.core.reserve(memory_of(batch)).await?;
+        let (_, bad_rows) = self.prepare(parts, batch, memory, OnBadRow::Skip).await?;
+        Ok(bad_rows)
+    }
+
     /// Normalises a batch and readies it for memory; a large one on a blocking thread, so that the caller's runtime goes on.
     async fn prepare(
         &self,

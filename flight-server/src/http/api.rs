@@ -13,7 +13,7 @@ use hexflight_planner::QueryEngine;
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{HttpContext, problem::Problem};
+use super::{HttpContext, events, problem::Problem};
 
 /// When a client that came too early or too late is told to come back. **Units**: seconds.
 const NOT_READY_RETRY_S: u64 = 1;
@@ -73,6 +73,7 @@ struct Frame;
 pub(super) fn router() -> Router<Arc<HttpContext>> {
     let (router, document) = OpenApiRouter::with_openapi(Frame::openapi())
         .merge(OpenApiRouter::<Arc<HttpContext>>::new())
+        .merge(events::router())
         .split_for_parts();
     router.route("/openapi.json", get(openapi_json)).layer(axum::Extension(Arc::new(document)))
 }

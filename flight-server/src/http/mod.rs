@@ -8,6 +8,7 @@
 
 mod problem;
 mod request_id;
+mod events;
 mod api;
 
 use std::{

@@ -1,0 +1,245 @@
+//! One event object becomes a row, or faults that say what is wrong with each of its members. Rules about values (ranges, lengths, clocks)
+//! are the engine's; here are those that a column cannot show: types, spellings, missing and doubled members.
+
+use std::borrow::Cow;
+
+use super::{
+    columns::{Columns, Row},
+    cursor::{Cursor, Malformed, Text, Value},
+    fault::{Faults, Layout, Origin, Place, pointer_token},
+    instant,
+    spelling::{ROLES, Role, Spelling, probable_role, unknown_coordinate, unknown_field},
+};
+
+/// Where rows and faults go.
+#[derive(Debug, Default)]
+pub(super) struct Sink {
+    pub(super) columns: Columns,
+    /// Of each row in `columns`.
+    pub(super) origins: Vec<Origin>,
+    pub(super) faults: Faults,
+}
+
+/// What a CloudEvent says about the event that it carries; used where the event itself does not.
+#[derive(Debug, Default)]
+pub(super) struct Fallback<'t> {
+    pub(super) time: Option<&'t str>,
+    pub(super) subject: Option<&'t str>,
+    pub(super) event_type: Option<&'t str>,
+}
+
+/// Reads the event that comes next. Its row is kept only if nothing is wrong with it.
+pub(super) fn read<'t>(
+    cursor: &mut Cursor<'t>,
+    place: Place,
+    fallback: &Fallback<'t>,
+    sink: &mut Sink,
+) -> Result<(), Malformed> {
+    if cursor.peek() != Some(b'{') {
+        let found = raw_value(cursor)?;
+        end_of_line(cursor, place)?;
+        sink.faults.add(|| place.fault("", "is not an object; an event is one", Some(found)));
+        return Ok(());
+    }
+    let mut reader = Reader::new(place, &mut sink.faults);
+    cursor.object(|cursor, name| reader.member(cursor, name))?;
+    end_of_line(cursor, place)?;
+    reader.fall_back(fallback);
+    reader.miss();
+    let Reader { row, spelled, is_good, .. } = reader;
+    if is_good {
+        sink.columns.push(&row);
+        sink.origins.push(Origin { place, spelled });
+    }
+    Ok(())
+}
+
+/// Of NDJSON, a row is kept only if its line holds nothing else.
+fn end_of_line(cursor: &mut Cursor<'_>, place: Place) -> Result<(), Malformed> {
+    if place.layout == Layout::Lines { cursor.end() } else { Ok(()) }
+}
+
+struct Reader<'t, 's> {
+    place: Place,
+    faults: &'s mut Faults,
+    row: Row<'t>,
+    spelled: [Spelling; ROLES],
+    has_location: bool,
+    /// Roles that a misspelled member was probably meant for: they are not reported as missing too.
+    meant: [bool; ROLES],
+    is_good: bool,
+}
+
+impl<'t, 's> Reader<'t, 's> {
+    fn new(place: Place, faults: &'s mut Faults) -> Self {
+        Self {
+            place,
+            faults,
+            row: Row::default(),
+            spelled: [Spelling::Absent; ROLES],
+            has_location: false,
+            meant: [false; ROLES],
+            is_good: true,
+        }
+    }
+
+    fn member(&mut self, cursor: &mut Cursor<'t>, name: Text<'t>) -> Result<(), Malformed> {
+        let Ok(name) = name.decode() else {
+            cursor.value()?;
+            self.fault("", "has a name with half of a surrogate pair, which is no text", None);
+            return Ok(());
+        };
+        if let Some((role, spelling)) = Spelling::of_member(&name) {
+            return self.field(cursor, role, spelling);
+        }
+        if name == "location" {
+            return self.location(cursor);
+        }
+        let found = raw_value(cursor)?;
+        if let Some(role) = probable_role(&name) {
+            self.meant[role as usize] = true;
+        }
+        self.fault(&pointer_token(&name), unknown_field(&name), Some(found));
+        Ok(())
+    }
+
+    fn location(&mut self, cursor: &mut Cursor<'t>) -> Result<(), Malformed> {
+        if std::mem::replace(&mut self.has_location, true) {
+            let found = raw_value(cursor)?;
+            self.fault("location", "is given twice", Some(found));
+            return Ok(());
+        }
+        if cursor.peek() == Some(b'{') {
+            return cursor.object(|cursor, name| self.coordinate(cursor, name));
+        }
+        let found = raw_value(cursor)?;
+        if found != "null" {
+            let rule = "is not an object; send {\"latitude\": ..., \"longitude\": ...} or null";
+            self.fault("location", rule, Some(found));
+        }
+        Ok(())
+    }
+
+    fn coordinate(&mut self, cursor: &mut Cursor<'t>, name: Text<'t>) -> Result<(), Malformed> {
+        let name = name.decode().unwrap_or(Cow::Borrowed("?"));
+        if let Some((role, spelling)) = Spelling::of_location(&name) {
+            return self.field(cursor, role, spelling);
+        }
+        let found = raw_value(cursor)?;
+        let path = format!("location/{}", pointer_token(&name));
+        self.fault(&path, unknown_coordinate(&name), Some(found));
+        Ok(())
+    }
+
+    fn field(&mut self, cursor: &mut Cursor<'t>, role: Role, spelling: Spelling) -> Result<(), Malformed> {
+        cursor.peek();
+        let start = cursor.at();
+        let value = cursor.value()?;
+        let raw = cursor.since(start);
+        let earlier = std::mem::replace(&mut self.spelled[role as usize], spelling);
+        if earlier == spelling {
+            self.fault(spelling.path(), "is given twice", Some(raw));
+        } else if earlier != Spelling::Absent {
+            let rule =
+                format!("gives the {} again, after `{}`; send one of them", role.name(), earlier.path());
+            self.fault(spelling.path(), rule, Some(raw));
+        } else if let Err(rule) = self.set(role, value, raw) {
+            self.fault(spelling.path(), rule, Some(raw));
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, role: Role, value: Value<'t>, raw: &'t str) -> Result<(), &'static str> {
+        match role {
+            Role::Timestamp => self.row.timestamp = timestamp(value)?,
+            Role::DeviceId => self.row.device_id = text(value)?,
+            Role::Type => self.row.event_type = text(value)?,
+            Role::Value => self.row.value = number(value)?.ok_or("is not allowed; send a number")?,
+            Role::Latitude => self.row.latitude = number(value)?,
+            Role::Longitude => self.row.longitude = number(value)?,
+            Role::Metadata => {
+                self.row.metadata = match value {
+                    Value::Object => Some(raw),
+                    Value::Null => None,
+                    Value::Text(_) => return Err("is text; send a JSON object, not quoted"),
+                    _ => return Err("is not a JSON object"),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes from the CloudEvent what the event does not have.
+    fn fall_back(&mut self, fallback: &Fallback<'t>) {
+        if let (Some(time), Spelling::Absent) = (fallback.time, self.spelled[Role::Timestamp as usize]) {
+            self.spelled[Role::Timestamp as usize] = Spelling::CloudTime;
+            match instant::of_text(time) {
+                Ok(micros) => self.row.timestamp = micros,
+                Err(rule) => {
+                    self.is_good = false;
+                    let place = self.place;
+                    self.faults.add(|| place.attribute_fault("time", rule, Some(time)));
+                }
+            }
+        }
+        if let (Some(subject), Spelling::Absent) = (fallback.subject, self.spelled[Role::DeviceId as usize]) {
+            self.spelled[Role::DeviceId as usize] = Spelling::CloudSubject;
+            self.row.device_id = Cow::Borrowed(subject);
+        }
+        if let (Some(event_type), Spelling::Absent) = (fallback.event_type, self.spelled[Role::Type as usize])
+        {
+            self.spelled[Role::Type as usize] = Spelling::CloudType;
+            self.row.event_type = Cow::Borrowed(event_type);
+        }
+    }
+
+    fn miss(&mut self) {
+        for role in [Role::Timestamp, Role::DeviceId, Role::Type, Role::Value] {
+            if self.spelled[role as usize] == Spelling::Absent && !self.meant[role as usize] {
+                self.fault(role.name(), format!("is missing: every event has a {}", role.name()), None);
+            }
+        }
+    }
+
+    fn fault(&mut self, path: &str, rule: impl Into<String>, found: Option<&str>) {
+        self.is_good = false;
+        let place = self.place;
+        self.faults.add(|| place.fault(path, rule, found));
+    }
+}
+
+fn raw_value<'t>(cursor: &mut Cursor<'t>) -> Result<&'t str, Malformed> {
+    cursor.peek();
+    let start = cursor.at();
+    cursor.value()?;
+    Ok(cursor.since(start))
+}
+
+fn timestamp(value: Value<'_>) -> Result<i64, &'static str> {
+    match value {
+        Value::Number(digits) => instant::of_number(digits),
+        Value::Text(_) => instant::of_text(&text(value)?),
+        Value::Null => Err("is not allowed; send Unix seconds or RFC 3339 text"),
+        _ => Err("is neither a number of Unix seconds nor RFC 3339 text"),
+    }
+}
+
+fn text(value: Value<'_>) -> Result<Cow<'_, str>, &'static str> {
+    match value {
+        Value::Text(text) => text.decode().map_err(|_| "has half of a surrogate pair, which is no text"),
+        Value::Null => Err("is not allowed; send text"),
+        _ => Err("is not text; put it in quotes"),
+    }
+}
+
+fn number(value: Value<'_>) -> Result<Option<f64>, &'static str> {
+    match value {
+        Value::Number(digits) => {
+            let number = digits.parse::<f64>().ok().filter(|number| number.is_finite());
+            number.map(Some).ok_or("is beyond the range of a 64-bit float")
+        }
+        Value::Null => Ok(None),
+        Value::Text(_) => Err("is text; send a number, without quotes"),
+        _ => Err("is not a number"),
+    }
+}

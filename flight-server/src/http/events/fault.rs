@@ -1,0 +1,166 @@
+//! `Fault`: what is wrong with one event of a body and where; `Faults` counts all of them and keeps the first.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::spelling::{ROLES, Role, Spelling};
+
+/// Faults that an answer lists.
+pub(super) const LISTED_MAX: usize = 100;
+
+/// Characters of a value or a name that a fault repeats.
+const SHOWN_CHARS_MAX: usize = 64;
+
+/// Something wrong with one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = EventError)]
+pub(super) struct Fault {
+    /// Position of the event in the body, from 0
+    pub(super) index: usize,
+    /// JSON pointer (RFC 6901) into the body; for NDJSON into the object of the line
+    #[schema(example = "/3/location/latitude")]
+    pub(super) pointer: String,
+    /// The rule that the value breaks
+    #[schema(example = "is not in [-90, 90]")]
+    pub(super) rule: String,
+    /// What was found, as JSON text, shortened; null where nothing is
+    #[schema(example = "91")]
+    pub(super) value: Option<String>,
+    /// For NDJSON, the line, from 1
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) line: Option<usize>,
+    /// For binary CloudEvents, the header at fault
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) header: Option<String>,
+}
+
+/// How the events lie in a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    Object,
+    Array,
+    Lines,
+    CloudEvent,
+    CloudBatch,
+    CloudHeaders,
+}
+
+/// One event in a body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) layout: Layout,
+    /// From 0.
+    pub(super) index: usize,
+    /// From 1; 0 where lines do not count.
+    pub(super) line: usize,
+}
+
+/// The event that a row came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) place: Place,
+    pub(super) spelled: [Spelling; ROLES],
+}
+
+impl Place {
+    /// A fault of the member at `path`, which is relative to the event; empty for the event itself.
+    pub(super) fn fault(self, path: &str, rule: impl Into<String>, value: Option<&str>) -> Fault {
+        let pointer = match self.layout {
+            Layout::CloudEvent | Layout::CloudBatch => format!("{}/data", self.root()),
+            _ => self.root(),
+        };
+        self.fault_at(pointer, path, rule, value)
+    }
+
+    /// A fault of an attribute of the CloudEvent around the event; empty for the CloudEvent itself.
+    pub(super) fn attribute_fault(self, name: &str, rule: impl Into<String>, value: Option<&str>) -> Fault {
+        if self.layout == Layout::CloudHeaders {
+            let header = Some(format!("ce-{name}"));
+            return Fault { header, ..self.fault_at(String::new(), "", rule, value) };
+        }
+        self.fault_at(self.root(), name, rule, value)
+    }
+
+    fn fault_at(self, root: String, path: &str, rule: impl Into<String>, value: Option<&str>) -> Fault {
+        let mut pointer = root;
+        if !path.is_empty() {
+            pointer.push('/');
+            pointer.push_str(path);
+        }
+        let line = (self.line > 0).then_some(self.line);
+        Fault {
+            index: self.index,
+            pointer,
+            rule: rule.into(),
+            value: value.map(shortened),
+            line,
+            header: None,
+        }
+    }
+
+    fn root(self) -> String {
+        match self.layout {
+            Layout::Array | Layout::CloudBatch => format!("/{}", self.index),
+            _ => String::new(),
+        }
+    }
+}
+
+impl Origin {
+    /// A fault that the engine found in a column.
+    pub(super) fn fault(&self, column: &str, rule: &str, value: &str) -> Fault {
+        let Some(role) = Role::of_column(column) else { return self.place.fault("", rule, Some(value)) };
+        let spelling = self.spelled[role as usize];
+        if spelling.is_attribute() {
+            return self.place.attribute_fault(spelling.path(), rule, Some(value));
+        }
+        let path = match spelling {
+            Spelling::Absent if self.spelled.iter().any(|other| other.is_in_location()) => {
+                format!("location/{column}")
+            }
+            Spelling::Absent => column.to_owned(),
+            _ => spelling.path().to_owned(),
+        };
+        self.place.fault(&path, rule, Some(value))
+    }
+}
+
+/// All faults of a request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Faults {
+    /// The first, by position.
+    pub(super) listed: Vec<Fault>,
+    /// All of them.
+    pub(super) total: usize,
+}
+
+impl Faults {
+    /// Adds the next one; it is only made when it will be listed.
+    pub(super) fn add(&mut self, make: impl FnOnce() -> Fault) {
+        self.total += 1;
+        if self.listed.len() < LISTED_MAX {
+            self.listed.push(make());
+        }
+    }
+
+    /// Adds what was found later, in order of position too.
+    pub(super) fn merge(&mut self, later: Self) {
+        self.total += later.total;
+        self.listed.extend(later.listed);
+        self.listed.sort_by_key(|fault| fault.index);
+        self.listed.truncate(LISTED_MAX);
+    }
+}
+
+/// A name as part of a JSON pointer: escaped and shortened.
+pub(super) fn pointer_token(name: &str) -> String {
+    shortened(name).replace('~', "~0").replace('/', "~1")
+}
+
+/// The beginning of a text.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,186 @@
+//! The way of one request: bytes → plain bytes → rows → engine → answer. Long pieces of work run on blocking threads, no more of them at once
+//! than there are cores.
+
+use std::{num::NonZero, sync::Arc, time::Instant};
+
+use axum::{
+    body::BodyDataStream,
+    extract::Request,
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use hexflight_engine::{BadRow, EngineError, OnBadRow, TableName};
+use tokio::sync::Semaphore;
+
+use super::{
+    answer::{self, Accepted},
+    body::{self, BodyMemory, Held, READ_TIMEOUT},
+    document::{self, Events, Format},
+    fault::{Faults, Origin},
+    request::{Encoding, Head},
+};
+use crate::{
+    error::engine_problem,
+    http::{Api, Problem, api::Ready},
+    telemetry,
+};
+
+/// Bodies up to which parsing runs where the request arrives: some 0.2 ms. **Units**: bytes.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// What the requests share.
+#[derive(Debug)]
+pub(super) struct Intake {
+    table: TableName,
+    bodies: BodyMemory,
+    parsing: Arc<Semaphore>,
+}
+
+impl Intake {
+    /// For the table `events`.
+    pub(super) fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            table: TableName::new("events"),
+            bodies: BodyMemory::default(),
+            parsing: Arc::new(Semaphore::new(cores)),
+        }
+    }
+
+    /// Answers a request.
+    pub(super) async fn take(
+        &self,
+        ready: Result<Ready, Problem>,
+        request: Request,
+    ) -> Result<Accepted, Problem> {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        let mut pieces = body.into_data_stream();
+        let (api, head, held) = match self.receive(ready, &parts, &mut pieces).await {
+            Ok(received) => received,
+            Err(problem) => {
+                refuse_body(pieces, &parts.headers, &problem).await;
+                return Err(problem);
+            }
+        };
+        let sent_bytes = held.bytes.len();
+        let (events, held) = self.parse(&api, head.format, head.encoding, held).await?;
+        let accepted = self.store(&api, events, head.on_bad_row).await?;
+        drop(held);
+        if let Some(rows) = accepted.rows_written() {
+            telemetry::batch_acknowledged(rows, sent_bytes, started.elapsed());
+        }
+        Ok(accepted)
+    }
+
+    async fn receive(
+        &self,
+        ready: Result<Ready, Problem>,
+        parts: &Parts,
+        pieces: &mut BodyDataStream,
+    ) -> Result<(Arc<Api>, Head, Held), Problem> {
+        let Ready(api) = ready?;
+        let head = Head::of(&parts.uri, &parts.headers)?;
+        let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        body::check_length(declared.and_then(|text| text.parse().ok()), &api.limits)?;
+        let held = body::read(pieces, &self.bodies, api.engine.budget(), &api.limits, READ_TIMEOUT).await?;
+        Ok((api, head, held))
+    }
+
+    async fn parse(
+        &self,
+        api: &Api,
+        format: Format,
+        encoding: Encoding,
+        held: Held,
+    ) -> Result<(Events, Held), Problem> {
+        let is_short = encoding == Encoding::Identity && held.bytes.len() <= INLINE_BYTES_MAX;
+        let limits = api.limits.clone();
+        let work = move || {
+            let mut plain = body::inflate(held, encoding, &limits)?;
+            let events =
+                document::read(&plain.bytes, &format).map_err(|reason| answer::unreadable(&reason))?;
+            plain.let_go();
+            Ok((events, plain))
+        };
+        if is_short {
+            return work();
+        }
+        // Never closed: an error here would mean so.
+        let turn = Arc::clone(&self.parsing).acquire_owned().await;
+        let parsing = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        match parsing.await {
+            Ok(parsed) => parsed,
+            Err(error) => match error.try_into_panic() {
+                // Goes on to the layer that answers panics.
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(engine_problem(&EngineError::Closed)),
+            },
+        }
+    }
+
+    async fn store(&self, api: &Api, events: Events, on_bad_row: OnBadRow) -> Result<Accepted, Problem> {
+        if on_bad_row == OnBadRow::Refuse && events.faults.total > 0 {
+            let bad_rows = self.check(api, &events).await;
+            return Err(refused(events, &bad_rows));
+        }
+        let Some(batch) = &events.batch else {
+            return Ok(Accepted::some(None, events.count, events.faults));
+        };
+        let appended = match api.engine.append_with(&self.table, batch, on_bad_row).await {
+            Ok(appended) => appended,
+            Err(EngineError::InvalidRows(first)) => {
+                // One rule was broken; the others are checked now. The clock may have made a row good since.
+                let bad_rows = self.check(api, &events).await;
+                let bad_rows = if bad_rows.is_empty() { first.rows } else { bad_rows };
+                return Err(refused(events, &bad_rows));
+            }
+            Err(error) => return Err(engine_problem(&error)),
+        };
+        let ack = match appended.ack {
+            Some(pending) => Some(pending.wait().await.map_err(|error| engine_problem(&error))?),
+            None => None,
+        };
+        match (ack, on_bad_row) {
+            (Some(ack), OnBadRow::Refuse) => Ok(Accepted::all(&ack)),
+            (ack, _) => {
+                let mut faults = events.faults;
+                faults.merge(of_rows(&events.origins, &appended.bad_rows));
+                Ok(Accepted::some(ack.as_ref(), events.count, faults))
+            }
+        }
+    }
+
+    /// The rows that the engine would refuse; none if it cannot say now.
+    async fn check(&self, api: &Api, events: &Events) -> Vec<BadRow> {
+        match &events.batch {
+            Some(batch) => api.engine.check(&self.table, batch).await.unwrap_or_default(),
+            None => vec![],
+        }
+    }
+}
+
+/// Whatever the client still sends is read, unless it waits to be asked or was too slow already.
+async fn refuse_body(pieces: BodyDataStream, headers: &HeaderMap, problem: &Problem) {
+    if !headers.contains_key(header::EXPECT) && problem.status() != StatusCode::REQUEST_TIMEOUT {
+        body::drain(pieces).await;
+    }
+}
+
+fn refused(events: Events, bad_rows: &[BadRow]) -> Problem {
+    let rejected = events.count - events.origins.len() + bad_rows.len();
+    let mut faults = events.faults;
+    faults.merge(of_rows(&events.origins, bad_rows));
+    answer::refused(&faults, rejected, events.count, events.malformed.as_ref())
+}
+
+/// What the engine says about rows, said about the body.
+fn of_rows(origins: &[Origin], bad_rows: &[BadRow]) -> Faults {
+    let mut faults = Faults::default();
+    for BadRow { row, column, value, rule } in bad_rows {
+        faults.add(|| origins[*row].fault(column, rule, value));
+    }
+    faults
+}

@@ -1,0 +1,215 @@
+//! The names that members of an event may have: the same as for columns of Arrow batches. Keeps which one a row used, so that an error
+//! points to the body as it was sent.
+
+use datafusion::common::utils::datafusion_strsim::levenshtein;
+use hexflight_engine::column;
+
+/// What a member is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Timestamp,
+    DeviceId,
+    Type,
+    Value,
+    Latitude,
+    Longitude,
+    Metadata,
+}
+
+/// Number of roles.
+pub(super) const ROLES: usize = 7;
+
+/// Longer names get no hint: comparing them costs the product of the lengths.
+const HINT_BYTES_MAX: usize = 64;
+
+/// All names on the top level of an event, for hints.
+const NAMES: [&str; 15] = [
+    "timestamp",
+    "ts",
+    "time",
+    "device_id",
+    "type",
+    "metric_name",
+    "value",
+    "metric_value",
+    "latitude",
+    "lat",
+    "longitude",
+    "lon",
+    "lng",
+    "location",
+    "metadata",
+];
+
+impl Role {
+    /// The table's own name for it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Timestamp => column::TIMESTAMP,
+            Self::DeviceId => column::DEVICE_ID,
+            Self::Type => column::TYPE,
+            Self::Value => column::VALUE,
+            Self::Latitude => column::LATITUDE,
+            Self::Longitude => column::LONGITUDE,
+            Self::Metadata => column::METADATA,
+        }
+    }
+
+    /// The role of a column of the table.
+    pub(super) fn of_column(name: &str) -> Option<Self> {
+        let roles = [
+            Self::Timestamp,
+            Self::DeviceId,
+            Self::Type,
+            Self::Value,
+            Self::Latitude,
+            Self::Longitude,
+            Self::Metadata,
+        ];
+        roles.into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// Where a row has its value from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Spelling {
+    #[default]
+    Absent,
+    Timestamp,
+    Ts,
+    Time,
+    DeviceId,
+    Type,
+    MetricName,
+    Value,
+    MetricValue,
+    Latitude,
+    Lat,
+    Longitude,
+    Lon,
+    Lng,
+    Metadata,
+    LocationLatitude,
+    LocationLat,
+    LocationLongitude,
+    LocationLon,
+    LocationLng,
+    CloudTime,
+    CloudSubject,
+    CloudType,
+}
+
+impl Spelling {
+    /// The member of an event with this name; `location` is none, it has members of its own.
+    pub(super) fn of_member(name: &str) -> Option<(Role, Self)> {
+        Some(match name {
+            "timestamp" => (Role::Timestamp, Self::Timestamp),
+            "ts" => (Role::Timestamp, Self::Ts),
+            "time" => (Role::Timestamp, Self::Time),
+            "device_id" => (Role::DeviceId, Self::DeviceId),
+            "type" => (Role::Type, Self::Type),
+            "metric_name" => (Role::Type, Self::MetricName),
+            "value" => (Role::Value, Self::Value),
+            "metric_value" => (Role::Value, Self::MetricValue),
+            "latitude" => (Role::Latitude, Self::Latitude),
+            "lat" => (Role::Latitude, Self::Lat),
+            "longitude" => (Role::Longitude, Self::Longitude),
+            "lon" => (Role::Longitude, Self::Lon),
+            "lng" => (Role::Longitude, Self::Lng),
+            "metadata" => (Role::Metadata, Self::Metadata),
+            _ => return None,
+        })
+    }
+
+    /// The member of a `location` with this name.
+    pub(super) fn of_location(name: &str) -> Option<(Role, Self)> {
+        Some(match name {
+            "latitude" => (Role::Latitude, Self::LocationLatitude),
+            "lat" => (Role::Latitude, Self::LocationLat),
+            "longitude" => (Role::Longitude, Self::LocationLongitude),
+            "lon" => (Role::Longitude, Self::LocationLon),
+            "lng" => (Role::Longitude, Self::LocationLng),
+            _ => return None,
+        })
+    }
+
+    /// Path from the event, or for an attribute of a CloudEvent from that; empty if the row has none.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Absent => "",
+            Self::Timestamp => "timestamp",
+            Self::Ts => "ts",
+            Self::Time | Self::CloudTime => "time",
+            Self::DeviceId => "device_id",
+            Self::Type | Self::CloudType => "type",
+            Self::MetricName => "metric_name",
+            Self::Value => "value",
+            Self::MetricValue => "metric_value",
+            Self::Latitude => "latitude",
+            Self::Lat => "lat",
+            Self::Longitude => "longitude",
+            Self::Lon => "lon",
+            Self::Lng => "lng",
+            Self::Metadata => "metadata",
+            Self::LocationLatitude => "location/latitude",
+            Self::LocationLat => "location/lat",
+            Self::LocationLongitude => "location/longitude",
+            Self::LocationLon => "location/lon",
+            Self::LocationLng => "location/lng",
+            Self::CloudSubject => "subject",
+        }
+    }
+
+    /// Whether the value is an attribute of the CloudEvent around the event.
+    pub(super) fn is_attribute(self) -> bool {
+        matches!(self, Self::CloudTime | Self::CloudSubject | Self::CloudType)
+    }
+
+    /// Whether the value is a member of `location`.
+    pub(super) fn is_in_location(self) -> bool {
+        self.path().starts_with("location/")
+    }
+}
+
+/// The rule that an unknown member breaks, with the name that was probably meant.
+pub(super) fn unknown_member(name: &str, known: &[&'static str]) -> String {
+    let meant = nearest(name, known);
+    let hint = meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+    match name {
+        "h3" => "is derived from latitude and longitude; leave it out".to_owned(),
+        "specversion" => {
+            "is no field of an event; send CloudEvents as application/cloudevents+json".to_owned()
+        }
+        _ if hint.is_empty() => format!("is no field of an event; those are {}", known.join(", ")),
+        _ => format!("is no field of an event{hint}"),
+    }
+}
+
+/// As [`unknown_member`], on the top level of an event.
+pub(super) fn unknown_field(name: &str) -> String {
+    unknown_member(name, &NAMES)
+}
+
+/// As [`unknown_member`], inside a `location`.
+pub(super) fn unknown_coordinate(name: &str) -> String {
+    unknown_member(name, &NAMES[8..13])
+}
+
+/// The role that the nearest name has.
+pub(super) fn probable_role(name: &str) -> Option<Role> {
+    nearest(name, &NAMES).and_then(Spelling::of_member).map(|(role, _)| role)
+}
+
+/// The known name that is nearest, if at least half of it is right.
+fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+    if name.len() > HINT_BYTES_MAX {
+        return None;
+    }
+    let name = name.to_lowercase();
+    known
+        .iter()
+        .map(|known| (levenshtein(&name, known), *known))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| distance * 2 <= name.chars().count())
+        .map(|(_, known)| known)
+}
