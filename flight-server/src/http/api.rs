@@ -13,7 +13,7 @@ use hexflight_planner::QueryEngine;
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{HttpContext, problem::Problem};
+use super::{HttpContext, problem::Problem, questions, sql};
 
 /// When a client that came too early or too late is told to come back. **Units**: seconds.
 const NOT_READY_RETRY_S: u64 = 1;
@@ -71,8 +71,10 @@ struct Frame;
 
 /// All routes of the API, with the document that describes them.
 pub(super) fn router() -> Router<Arc<HttpContext>> {
+    // One line for each part of the API.
     let (router, document) = OpenApiRouter::with_openapi(Frame::openapi())
-        .merge(OpenApiRouter::<Arc<HttpContext>>::new())
+        .merge(questions::router())
+        .merge(sql::router())
         .split_for_parts();
     router.route("/openapi.json", get(openapi_json)).layer(axum::Extension(Arc::new(document)))
 }

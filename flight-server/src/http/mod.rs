@@ -9,6 +9,8 @@
 mod problem;
 mod request_id;
 mod api;
+mod questions;
+mod sql;
 
 use std::{
     future::Future,
