@@ -13,7 +13,11 @@ use hexflight_planner::QueryEngine;
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{HttpContext, problem::Problem, questions, sql};
+use super::{
+    HttpContext,
+    problem::{Problem, ProblemBody},
+    questions, sql,
+};
 
 /// When a client that came too early or too late is told to come back. **Units**: seconds.
 const NOT_READY_RETRY_S: u64 = 1;
@@ -61,6 +65,7 @@ impl FromRequestParts<Arc<HttpContext>> for Ready {
         title = "Hexflight",
         description = "Real-time, geo-temporal analytics for IoT events: JSON in, exact aggregates out."
     ),
+    components(schemas(ProblemBody)),
     tags(
         (name = "ingest", description = "Events in; an answer of 200 means durable and visible"),
         (name = "questions", description = "Ready-made aggregates over a window of time"),

@@ -8,6 +8,8 @@
 
 mod problem;
 mod request_id;
+mod hint;
+mod instant;
 mod api;
 mod questions;
 mod sql;
