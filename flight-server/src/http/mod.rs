@@ -10,6 +10,7 @@ mod problem;
 mod request_id;
 mod hint;
 mod instant;
+mod body;
 mod api;
 mod questions;
 mod sql;

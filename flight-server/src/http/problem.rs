@@ -141,6 +141,20 @@ impl IntoResponses for QueryProblems {
     }
 }
 
+/// What can go wrong besides with the body of a statement and the format of its result.
+pub(super) struct SqlProblems;
+
+impl IntoResponses for SqlProblems {
+    fn responses() -> BTreeMap<String, RefOr<DocumentedResponse>> {
+        documented(&[
+            (406, "`Accept` names no format that a result can have"),
+            (408, "The body did not arrive in time"),
+            (413, "The body is too long; `limit_bytes` says how long it may be"),
+            (415, "The body is not `application/json`"),
+        ])
+    }
+}
+
 /// Documents the problems of a handler by their HTTP statuses.
 pub(super) fn documented(problems: &[(u16, &str)]) -> BTreeMap<String, RefOr<DocumentedResponse>> {
     let problem = |(status, description): &(u16, &str)| {
