@@ -1,7 +1,7 @@
 //! The only table from what went wrong to gRPC codes and HTTP statuses, and the errors of starting a server. Texts come from where the error was
 //! found; here they only get a code and, for limits, a retry hint.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -104,6 +104,13 @@ pub(crate) fn query_problem(failure: &DataFusionError) -> Problem {
         StatusCode::SERVICE_UNAVAILABLE => problem.with_retry_after(UNAVAILABLE_RETRY_S),
         _ => problem,
     }
+}
+
+/// The problem of a query that took longer than `limit`.
+pub(crate) fn timeout_problem(limit: Duration) -> Problem {
+    let detail = format!("the query took longer than the limit of {limit:?}");
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail)
+        .with_hint("ask for less, or give it more time: timeout_ms, up to the server's query_timeout")
 }
 
 /// Bugs and damage are logged where they leave the server; everything else is the caller's to read.

@@ -12,6 +12,7 @@
 mod config;
 mod error;
 mod telemetry;
+mod deadline;
 mod http;
 mod flight;
 mod server;

@@ -12,6 +12,7 @@ use std::{
 };
 
 pub use layers::{Origin, RawSetting, read_layers};
+pub(crate) use units::parse_duration;
 
 /// Smallest memory budget that can work: a generation, its flush and a query. **Units**: bytes.
 const MEMORY_LIMIT_MIN: u64 = 64 << 20;

@@ -40,7 +40,7 @@ pub(super) fn parse_memory(text: &str, total: u64) -> Result<u64, String> {
 }
 
 /// Reads `500ms`, `10s`, `5m`, `1h`, `2d`.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     const RULE: &str = "must be a duration with a unit: 500ms, 10s, 5m, 1h or 2d";
     let (number, unit) = split_unit(text);
     let millis: u64 = match unit {

@@ -1,7 +1,7 @@
 //! `DoGet` of a statement: plan, run, convert, encode. The query stops when the client goes, when it is cancelled by its id, or
 //! when its time is up; the latter two end the stream with an error, never with a short answer.
 
-use std::{future, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use arrow_flight::{FlightData, encode::FlightDataEncoderBuilder, error::FlightError};
@@ -15,7 +15,7 @@ use super::{
     running::RunningQuery,
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
-use crate::{error::query_status, telemetry::QueryTimer};
+use crate::{deadline::Deadline, error::query_status, telemetry::QueryTimer};
 
 /// Starts the statement and returns its encoded result.
 ///
@@ -121,25 +121,6 @@ fn converted(
             stream::iter(pieces)
         })
         .try_flatten()
-}
-
-/// When a query must have ended.
-struct Deadline(Option<(tokio::time::Instant, Duration)>);
-
-impl Deadline {
-    fn after(timeout: Option<Duration>) -> Self {
-        Self(timeout.map(|timeout| (tokio::time::Instant::now() + timeout, timeout)))
-    }
-
-    async fn passed(&self) -> Duration {
-        match self.0 {
-            Some((at, timeout)) => {
-                tokio::time::sleep_until(at).await;
-                timeout
-            }
-            None => future::pending().await,
-        }
-    }
 }
 
 async fn stopped(running: &RunningQuery, deadline: &Deadline) -> Status {

@@ -14,7 +14,7 @@ const MESSAGE_BYTES_TARGET: usize = 2 << 20;
 
 /// The schema in which a result leaves. Older JDBC drivers and pandas do not know views; dictionaries would be sent again with
 /// every message.
-pub(super) fn client_schema(schema: &Schema) -> SchemaRef {
+pub(crate) fn client_schema(schema: &Schema) -> SchemaRef {
     let fields: Vec<FieldRef> = schema.fields().iter().map(client_field).collect();
     Arc::new(Schema::new(fields))
 }
@@ -39,7 +39,7 @@ fn client_type(data_type: &DataType) -> DataType {
 }
 
 /// The batch in the types of `schema`, which [`client_schema`] made.
-pub(super) fn client_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn client_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let mut columns = Vec::with_capacity(batch.num_columns());
     for (column, field) in batch.columns().iter().zip(schema.fields()) {
         columns.push(if column.data_type() == field.data_type() {
@@ -54,7 +54,7 @@ pub(super) fn client_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<Re
 
 /// Cuts a batch into pieces of about [`MESSAGE_BYTES_TARGET`]. The encoder's own cut counts whole buffers, which makes crumbs of
 /// a slice of a large batch.
-pub(super) fn split_for_messages(batch: RecordBatch) -> Vec<RecordBatch> {
+pub(crate) fn split_for_messages(batch: RecordBatch) -> Vec<RecordBatch> {
     let mut pieces = Vec::new();
     split_into(batch, MESSAGE_BYTES_TARGET, &mut pieces);
     pieces

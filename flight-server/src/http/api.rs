@@ -13,7 +13,11 @@ use hexflight_planner::QueryEngine;
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{HttpContext, events, problem::Problem};
+use super::{
+    HttpContext, events,
+    problem::{Problem, ProblemBody},
+    questions, sql,
+};
 
 /// When a client that came too early or too late is told to come back. **Units**: seconds.
 const NOT_READY_RETRY_S: u64 = 1;
@@ -61,6 +65,7 @@ impl FromRequestParts<Arc<HttpContext>> for Ready {
         title = "Hexflight",
         description = "Real-time, geo-temporal analytics for IoT events: JSON in, exact aggregates out."
     ),
+    components(schemas(ProblemBody)),
     tags(
         (name = "ingest", description = "Events in; an answer of 200 means durable and visible"),
         (name = "questions", description = "Ready-made aggregates over a window of time"),
@@ -71,9 +76,11 @@ struct Frame;
 
 /// All routes of the API, with the document that describes them.
 pub(super) fn router() -> Router<Arc<HttpContext>> {
+    // One line for each part of the API.
     let (router, document) = OpenApiRouter::with_openapi(Frame::openapi())
-        .merge(OpenApiRouter::<Arc<HttpContext>>::new())
         .merge(events::router())
+        .merge(questions::router())
+        .merge(sql::router())
         .split_for_parts();
     router.route("/openapi.json", get(openapi_json)).layer(axum::Extension(Arc::new(document)))
 }

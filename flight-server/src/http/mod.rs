@@ -8,8 +8,13 @@
 
 mod problem;
 mod request_id;
+mod hint;
+mod instant;
+mod body;
 mod events;
 mod api;
+mod questions;
+mod sql;
 
 use std::{
     future::Future,

@@ -5,10 +5,17 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{ContentBuilder, Ref, RefOr, Response as DocumentedResponse, ResponseBuilder},
+};
 
 /// Media type of a problem.
-const CONTENT_TYPE: &str = "application/problem+json";
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// What went wrong, for programs (`code`) and for people (`detail`, `hint`).
 #[derive(Debug, Clone, PartialEq)]
@@ -66,27 +73,97 @@ impl Problem {
 
     /// The whole response, with the id of the request that it answers.
     pub(super) fn respond(&self, request_id: &str) -> Response {
-        let mut body = json!({
-            "type": format!("urn:hexflight:problem:{}", self.code),
-            "title": self.status.canonical_reason().unwrap_or("error"),
-            "status": self.status.as_u16(),
-            "code": self.code,
-            "detail": self.detail,
-            "request_id": request_id,
-        });
-        if let Value::Object(object) = &mut body {
-            if let Some(hint) = &self.hint {
-                object.insert("hint".to_owned(), Value::from(hint.as_str()));
-            }
-            object.extend(self.members.clone());
-        }
+        let body = ProblemBody {
+            r#type: format!("urn:hexflight:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            hint: self.hint.as_deref(),
+            request_id,
+            members: &self.members,
+        };
         let headers = [(header::CONTENT_TYPE, CONTENT_TYPE)];
-        let mut response = (self.status, headers, body.to_string()).into_response();
+        // Texts and numbers only: there is nothing in it that could fail to be written.
+        let body = serde_json::to_string(&body).unwrap_or_default();
+        let mut response = (self.status, headers, body).into_response();
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// An error (RFC 9457), of every endpoint.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody<'a> {
+    /// Names the kind of problem: `urn:hexflight:problem:` and the code.
+    #[schema(format = "uri", example = "urn:hexflight:problem:invalid_parameter")]
+    r#type: String,
+    /// The text of the HTTP status.
+    #[schema(example = "Bad Request")]
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 400)]
+    status: u16,
+    /// For programs: does not change between versions.
+    #[schema(pattern = "^[a-z][a-z0-9_]*$", example = "invalid_parameter")]
+    code: &'a str,
+    /// What is wrong: the field, the value and the rule.
+    #[schema(example = "k = '0': must be a whole number from 1 to 10000")]
+    detail: &'a str,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "did you mean `device_id`?")]
+    hint: Option<&'a str>,
+    /// The id of the request: the one in the header `X-Request-Id` and in the server's log.
+    request_id: &'a str,
+    /// Further members, for programs, such as `parameter`.
+    #[serde(flatten)]
+    #[schema(value_type = Object, additional_properties)]
+    members: &'a Map<String, Value>,
+}
+
+/// What can go wrong with a query, for the documentation of handlers that run one.
+pub(super) struct QueryProblems;
+
+impl IntoResponses for QueryProblems {
+    fn responses() -> BTreeMap<String, RefOr<DocumentedResponse>> {
+        documented(&[
+            (400, "What was asked for is wrong; `code` and `detail` say what"),
+            (422, "The answer cannot be computed: a sum overflows"),
+            (429, "Too little memory for the query now; `Retry-After` says when to come back"),
+            (500, "A bug, or damaged data; the log has more under the request's id"),
+            (503, "The server does not take work: it starts or stops, or its store does not answer"),
+            (504, "The query took longer than its time limit"),
+        ])
+    }
+}
+
+/// What can go wrong besides with the body of a statement and the format of its result.
+pub(super) struct SqlProblems;
+
+impl IntoResponses for SqlProblems {
+    fn responses() -> BTreeMap<String, RefOr<DocumentedResponse>> {
+        documented(&[
+            (406, "`Accept` names no format that a result can have"),
+            (408, "The body did not arrive in time"),
+            (413, "The body is too long; `limit_bytes` says how long it may be"),
+            (415, "The body is not `application/json`"),
+        ])
+    }
+}
+
+/// Documents the problems of a handler by their HTTP statuses.
+pub(super) fn documented(problems: &[(u16, &str)]) -> BTreeMap<String, RefOr<DocumentedResponse>> {
+    let problem = |(status, description): &(u16, &str)| {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let response =
+            ResponseBuilder::new().description(*description).content(CONTENT_TYPE, content).build();
+        (status.to_string(), RefOr::T(response))
+    };
+    problems.iter().map(problem).collect()
 }
 
 impl IntoResponse for Problem {

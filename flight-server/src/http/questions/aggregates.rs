@@ -1,0 +1,138 @@
+//! Question 1: count, sum, average, minimum and maximum of a metric in a window, whole or in steps.
+
+use axum::Json;
+use hexflight_planner::ScalarValue;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    answer::{Rows, ask, bounds, text},
+    asked::Asked,
+    name,
+    series::{Series, series},
+    window::{Window, WindowQuery, length_schema},
+};
+use crate::http::{Problem, api::Ready, instant::UnixSeconds, problem::QueryProblems};
+
+const OF_METRIC: &str = "SELECT count(*), sum(value), avg(value), min(value), max(value) FROM events \
+     WHERE type = $1 AND timestamp >= $2 AND timestamp < $3";
+
+const OF_DEVICE: &str = "SELECT count(*), sum(value), avg(value), min(value), max(value) FROM events \
+     WHERE type = $1 AND timestamp >= $2 AND timestamp < $3 AND device_id = $4";
+
+/// The parameters of the question.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AggregatesQuery {
+    /// The metric: the `type` of its events. May be given as `type` instead.
+    #[param(required = true, min_length = 1, max_length = 256, example = "temperature")]
+    metric_name: Option<String>,
+    /// The same as `metric_name`; one of the two is given.
+    #[param(min_length = 1, max_length = 256)]
+    r#type: Option<String>,
+    /// Only events of this device.
+    #[param(min_length = 1, max_length = 256, example = "thermo-1")]
+    device_id: Option<String>,
+    /// Cuts the window into steps of this length and answers with a series: at most 10,000 steps, the last one cut at the end.
+    #[param(schema_with = length_schema)]
+    step: Option<String>,
+}
+
+/// The aggregates of one window; without events `sum` is 0 and `avg`, `min` and `max` are null.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WindowAggregates {
+    #[schema(example = "temperature")]
+    pub(super) metric_name: String,
+    /// The first moment of the window.
+    pub(super) time_window_start: UnixSeconds,
+    /// The first moment after the window.
+    pub(super) time_window_end: UnixSeconds,
+    /// Events in the window.
+    #[schema(minimum = 0)]
+    pub(super) count: i64,
+    pub(super) sum: f64,
+    #[schema(required = true)]
+    pub(super) avg: Option<f64>,
+    #[schema(required = true)]
+    pub(super) min: Option<f64>,
+    #[schema(required = true)]
+    pub(super) max: Option<f64>,
+}
+
+impl WindowAggregates {
+    /// The aggregates of a window without events.
+    pub(super) fn empty(metric: &str, window: Window) -> Self {
+        Self {
+            metric_name: metric.to_owned(),
+            time_window_start: window.start(),
+            time_window_end: window.end(),
+            count: 0,
+            sum: 0.0,
+            avg: None,
+            min: None,
+            max: None,
+        }
+    }
+
+    /// The aggregates in a row of an answer; the first of them is in column `first`.
+    pub(super) fn of_row(
+        metric: &str,
+        window: Window,
+        rows: &Rows,
+        row: usize,
+        first: usize,
+    ) -> Result<Self, Problem> {
+        Ok(Self {
+            count: rows.integer(first, row)?,
+            sum: rows.float(first + 1, row)?.unwrap_or(0.0),
+            avg: rows.float(first + 2, row)?,
+            min: rows.float(first + 3, row)?,
+            max: rows.float(first + 4, row)?,
+            ..Self::empty(metric, window)
+        })
+    }
+}
+
+/// One window, or, with `step`, a series of them.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Aggregates {
+    Window(WindowAggregates),
+    Series(Series),
+}
+
+/// count, sum, avg, min and max of a metric in a window.
+#[utoipa::path(
+    get,
+    path = "/api/v1/aggregates",
+    tag = "questions",
+    operation_id = "aggregates",
+    params(AggregatesQuery, WindowQuery),
+    responses(
+        (status = 200, description = "The aggregates; with `step` a series of them", body = Aggregates),
+        QueryProblems,
+    )
+)]
+pub(super) async fn aggregates(
+    Ready(api): Ready,
+    Asked { query, window }: Asked<AggregatesQuery>,
+) -> Result<Json<Aggregates>, Problem> {
+    let metric = name::metric(("metric_name", query.metric_name), ("type", query.r#type))?;
+    let device = query.device_id.map(|device| name::checked("device_id", device)).transpose()?;
+    if let Some(step) = &query.step {
+        let series = series(&api, &metric, device.as_deref(), window, step).await?;
+        return Ok(Json(Aggregates::Series(series)));
+    }
+    let sql = if device.is_some() { OF_DEVICE } else { OF_METRIC };
+    let rows = ask(&api, sql, question(&metric, window, device.as_deref())).await?;
+    Ok(Json(Aggregates::Window(WindowAggregates::of_row(&metric, window, &rows, 0, 0)?)))
+}
+
+/// The parameters `$1` to `$3` of every question, and `$4` if there is one more text.
+pub(super) fn question(metric: &str, window: Window, device: Option<&str>) -> Vec<ScalarValue> {
+    let mut params = vec![text(metric)];
+    params.extend(bounds(window));
+    params.extend(device.map(text));
+    params
+}

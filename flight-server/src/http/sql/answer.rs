@@ -1,0 +1,184 @@
+//! Runs a statement and sends its result while it comes. A task of its own drives the query and writes the format, so that the time
+//! limit holds also while the client does not read; the answer takes its chunks from a bounded channel.
+//!
+//! ```text
+//!  task: QueryEngine::execute ─▶ batch ─▶ pieces of 2 MiB ─▶ encode (blocking thread) ─▶ chunks ─▶ channel of 2 ─▶ body
+//! ```
+//!
+//! The status is decided by the first chunk: what fails before is a problem. What fails later breaks the connection off, so that no
+//! reader takes a part for the whole. A client that leaves drops the body, and with it the task and the query.
+
+use std::{io, sync::Arc};
+
+use arrow::{array::RecordBatch, error::ArrowError};
+use axum::{
+    body::Body,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use super::{
+    columns::Columns,
+    encode::{ResultEncoder, cells_as_text, encoder},
+    format::Format,
+    params,
+    request::SqlRequest,
+};
+use crate::{
+    deadline::Deadline,
+    error::{query_problem, timeout_problem},
+    flight::split_for_messages,
+    http::{Api, Problem},
+    telemetry::QueryTimer,
+};
+
+/// A chunk is sent when it has as much; a smaller result is one chunk, and what goes wrong with it is a problem. **Units**: bytes.
+const CHUNK_BYTES_MIN: usize = 64 << 10;
+
+/// Chunks that wait for the client.
+const CHUNKS_MAX: usize = 2;
+
+/// A part of the body.
+#[derive(Debug)]
+struct Chunk {
+    bytes: Vec<u8>,
+    /// A body that ends without it is broken.
+    last: bool,
+}
+
+type Chunks = mpsc::Receiver<Result<Chunk, Problem>>;
+
+/// Runs a statement and answers with its result.
+///
+/// **Cancellation**: dropping the future or the response's body stops the query.
+pub(super) async fn answer(api: Arc<Api>, request: SqlRequest, format: Format) -> Result<Response, Problem> {
+    let (sender, mut chunks) = mpsc::channel(CHUNKS_MAX);
+    let run = Run { api, request, format, sender, begun: false };
+    let task = AbortOnDropHandle::new(tokio::spawn(run.to_end().in_current_span()));
+    let first = chunks.recv().await.ok_or_else(broken)??;
+    let content_type = [(header::CONTENT_TYPE, format.content_type())];
+    if first.last {
+        return Ok((content_type, first.bytes).into_response());
+    }
+    Ok((content_type, Body::from_stream(body(first, chunks, task))).into_response())
+}
+
+/// The chunks as a body that ends with an error unless the last one came.
+fn body(
+    first: Chunk,
+    chunks: Chunks,
+    task: AbortOnDropHandle<()>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let rest = stream::unfold(Some((chunks, task)), |state| async move {
+        let (mut chunks, task) = state?;
+        match chunks.recv().await {
+            Some(Ok(chunk)) if chunk.last => Some((Ok(Bytes::from(chunk.bytes)), None)),
+            Some(Ok(chunk)) => Some((Ok(Bytes::from(chunk.bytes)), Some((chunks, task)))),
+            Some(Err(problem)) => Some((Err(io::Error::other(problem.detail().to_owned())), None)),
+            None => Some((Err(io::Error::other("the query ended without its last rows")), None)),
+        }
+    });
+    stream::iter([Ok(Bytes::from(first.bytes))]).chain(rest)
+}
+
+/// A statement on its way.
+struct Run {
+    api: Arc<Api>,
+    request: SqlRequest,
+    format: Format,
+    sender: mpsc::Sender<Result<Chunk, Problem>>,
+    /// Whether a chunk was sent: from then on an error can only be told by breaking off.
+    begun: bool,
+}
+
+impl Run {
+    async fn to_end(mut self) {
+        let timer = QueryTimer::start();
+        let deadline = Deadline::after(self.request.timeout(self.api.limits.query_timeout));
+        let ended = tokio::select! {
+            biased;
+            limit = deadline.passed() => Err(timeout_problem(limit)),
+            ended = self.run(&timer) => ended,
+        };
+        drop(timer);
+        if let Err(problem) = ended {
+            if self.begun && !self.sender.is_closed() {
+                tracing::warn!(code = problem.code(), detail = problem.detail(), "HTTP answer broken off");
+            }
+            let _nobody_listens = self.sender.send(Err(problem)).await;
+        }
+    }
+
+    async fn run(&mut self, timer: &QueryTimer) -> Result<(), Problem> {
+        let params = params::bound(&self.api.queries, &self.request.sql, &self.request.params).await?;
+        let started = self.api.queries.execute(&self.request.sql, params).await;
+        let mut batches = started.map_err(|error| query_problem(&error))?;
+        let columns = Columns::of(&batches.schema(), cells_as_text(self.format));
+        let mut encoder = encoder(self.format, &columns).map_err(|error| self.unwritable(&error))?;
+        let mut rows_left = self.request.max_rows.unwrap_or(u64::MAX);
+        let mut truncated = false;
+        let mut chunk = Vec::new();
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(|error| query_problem(&error))?;
+            let taken = usize::try_from(rows_left).unwrap_or(usize::MAX).min(batch.num_rows());
+            truncated = taken < batch.num_rows();
+            rows_left -= taken as u64;
+            for piece in split_for_messages(batch.slice(0, taken)) {
+                encoder = self.encode(encoder, &columns, piece, &mut chunk).await?;
+                if chunk.len() >= CHUNK_BYTES_MIN {
+                    self.send(Chunk { bytes: std::mem::take(&mut chunk), last: false }).await?;
+                }
+            }
+            timer.rows_sent(taken);
+            if truncated {
+                break;
+            }
+        }
+        chunk.extend(encoder.finish(truncated).map_err(|error| self.unwritable(&error))?);
+        self.send(Chunk { bytes: chunk, last: true }).await
+    }
+
+    /// Writes a piece on a thread that may be busy, and hands the encoder back.
+    async fn encode(
+        &self,
+        mut encoder: Box<dyn ResultEncoder>,
+        columns: &Columns,
+        piece: RecordBatch,
+        chunk: &mut Vec<u8>,
+    ) -> Result<Box<dyn ResultEncoder>, Problem> {
+        let columns = columns.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let bytes = columns.convert(&piece).and_then(|piece| encoder.write(&piece))?;
+            Ok((encoder, bytes))
+        });
+        let written: Result<_, ArrowError> = work.await.map_err(|_| broken())?;
+        let (encoder, bytes) = written.map_err(|error| self.unwritable(&error))?;
+        chunk.extend(bytes);
+        Ok(encoder)
+    }
+
+    async fn send(&mut self, chunk: Chunk) -> Result<(), Problem> {
+        self.begun = true;
+        self.sender.send(Ok(chunk)).await.map_err(|_| left())
+    }
+
+    fn unwritable(&self, error: &ArrowError) -> Problem {
+        let detail = format!("the result cannot be written as {}: {error}", self.format.name());
+        Problem::new(StatusCode::BAD_REQUEST, "unsupported_format", detail)
+            .with_hint("cast the column to a plain type, or ask for another format")
+    }
+}
+
+fn left() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "cancelled", "the client left before the end of the result")
+}
+
+fn broken() -> Problem {
+    let detail = "writing the result ran into a bug; the log has more";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+}

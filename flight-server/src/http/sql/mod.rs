@@ -1,0 +1,68 @@
+//! `POST /api/v1/sql`: any statement, its result in the format that the client reads.
+//!
+//! ```text
+//!  body ─▶ request (members), params ─┐
+//!  Accept ─▶ format ──────────────────┴─▶ answer ─▶ QueryEngine ─▶ columns ─▶ encode ─▶ chunks
+//! ```
+
+mod members;
+mod format;
+mod request;
+mod params;
+mod columns;
+mod encode;
+mod answer;
+
+use std::sync::Arc;
+
+use axum::{body::Body, http::HeaderMap, response::Response};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use self::{encode::SqlResult, format::Format, request::SqlRequest};
+use super::{
+    HttpContext, Problem,
+    api::Ready,
+    body,
+    problem::{QueryProblems, SqlProblems},
+};
+
+/// Longest body: a statement of 1 MiB, which is the longest, with all its characters escaped, and its parameters. **Units**: bytes.
+const BODY_BYTES_MAX: usize = 8 << 20;
+
+/// The route.
+pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {
+    OpenApiRouter::new().routes(routes!(sql))
+}
+
+/// The result of one statement, as JSON, NDJSON, CSV, Arrow or Parquet.
+///
+/// `format` in the body says which; without it the header `Accept`. Results are streamed: a connection that breaks off, in HTTP/1.1
+/// a body without its last chunk, means that the query failed on its way.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sql",
+    tag = "sql",
+    operation_id = "sql",
+    request_body = SqlRequest,
+    responses(
+        (status = 200, description = "The result", content(
+            (SqlResult = "application/json"),
+            (String = "application/x-ndjson", example = "{\"device_id\":\"thermo-1\",\"events\":42}\n"),
+            (String = "text/csv", example = "device_id,events\nthermo-1,42\n"),
+            (Vec<u8> = "application/vnd.apache.arrow.stream"),
+            (Vec<u8> = "application/vnd.apache.parquet"),
+        )),
+        QueryProblems,
+        SqlProblems,
+    )
+)]
+async fn sql(Ready(api): Ready, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let body = body::read(body, api.limits.body_bytes_max.min(BODY_BYTES_MAX)).await?;
+    let request = SqlRequest::parse(&headers, &body)?;
+    drop(body);
+    let format = match request.format {
+        Some(format) => format,
+        None => Format::accepted(&headers)?,
+    };
+    answer::answer(api, request, format).await
+}
