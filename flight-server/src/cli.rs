@@ -9,6 +9,7 @@ use crate::{
     console::{self, CliError},
     demo,
     error::ServeError,
+    import,
     server::Server,
     simulate, sql, telemetry,
 };
@@ -29,6 +30,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Send simulated device events to a server
     Simulate(simulate::SimulateArgs),
+    /// Load Parquet, CSV and NDJSON files
+    Import(import::ImportArgs),
     /// Ask a server one SQL statement
     Sql(sql::SqlArgs),
     /// Look at the configuration
@@ -124,6 +127,7 @@ impl Cli {
             Command::Serve(args) => serve(&args).await.map_err(|error| server_error(&error)),
             Command::Demo(args) => demo::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
+            Command::Import(args) => Box::pin(import::run(args)).await,
             Command::Sql(args) => sql::run(args).await,
             Command::Config { command: ConfigCommand::Show(args) } => show(&args),
         }
