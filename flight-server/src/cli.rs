@@ -72,6 +72,9 @@ pub struct ServeArgs {
     /// Largest HTTP body a client may send [default: 8MiB]
     #[arg(long, value_name = "SIZE")]
     max_body: Option<String>,
+    /// Largest HTTP body with a file to import [default: 256MiB]
+    #[arg(long, value_name = "SIZE")]
+    max_import_body: Option<String>,
     /// How far in the future an event may lie [default: 1h]
     #[arg(long, value_name = "DURATION")]
     max_future: Option<String>,
@@ -102,6 +105,7 @@ impl ServeArgs {
             ("memory_limit", &self.memory_limit),
             ("max_message", &self.max_message),
             ("max_body", &self.max_body),
+            ("max_import_body", &self.max_import_body),
             ("max_future", &self.max_future),
             ("flush_interval", &self.flush_interval),
             ("generation_rows", &self.generation_rows),

@@ -1,6 +1,6 @@
 //! `/api/v1`: the routes of the JSON API, their OpenAPI document, and what every handler works with.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -13,7 +13,7 @@ use hexflight_planner::QueryEngine;
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{HttpContext, problem::Problem};
+use super::{HttpContext, import, problem::Problem};
 
 /// When a client that came too early or too late is told to come back. **Units**: seconds.
 const NOT_READY_RETRY_S: u64 = 1;
@@ -33,6 +33,10 @@ pub(crate) struct ApiLimits {
     pub(crate) body_bytes_max: usize,
     /// Largest body taken, once it is decompressed. **Units**: bytes.
     pub(crate) plain_bytes_max: usize,
+    /// Largest file taken to import. **Units**: bytes.
+    pub(crate) import_bytes_max: u64,
+    /// Where files to import wait to be read.
+    pub(crate) scratch_dir: PathBuf,
     /// After which a query is stopped.
     pub(crate) query_timeout: Option<Duration>,
 }
@@ -71,9 +75,8 @@ struct Frame;
 
 /// All routes of the API, with the document that describes them.
 pub(super) fn router() -> Router<Arc<HttpContext>> {
-    let (router, document) = OpenApiRouter::with_openapi(Frame::openapi())
-        .merge(OpenApiRouter::<Arc<HttpContext>>::new())
-        .split_for_parts();
+    let (router, document) =
+        OpenApiRouter::with_openapi(Frame::openapi()).merge(import::router()).split_for_parts();
     router.route("/openapi.json", get(openapi_json)).layer(axum::Extension(Arc::new(document)))
 }
 

@@ -9,6 +9,7 @@
 mod problem;
 mod request_id;
 mod api;
+mod import;
 
 use std::{
     future::Future,

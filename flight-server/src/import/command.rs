@@ -35,7 +35,10 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 pub async fn run(args: ImportArgs) -> Result<(), CliError> {
     let read = args.read_rules()?;
     let config = args.config().map_err(|error| CliError::Server(ServeError::from(error).to_string()))?;
-    let Found { sources, passed_over } = source::find(&args.paths, args.format).await?;
+    let Found { sources, passed_over, data_dirs } = source::find(&args.paths, args.format).await?;
+    for data_dir in &data_dirs {
+        console::note(&format!("passed over {}: a data directory of hexflight", data_dir.display()));
+    }
     if passed_over > 0 {
         console::note(&format!("passed over {} files in other formats", grouped(passed_over as u64)));
     }

@@ -9,10 +9,9 @@
 
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, stream::FuturesUnordered};
 use hexflight_engine::{BadRow, ContentHash, OnBadRow};
 use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -176,11 +175,17 @@ impl<S: Sink> Load<'_, S> {
         }
     }
 
-    async fn read_all(&self, units: mpsc::Receiver<(Arc<Reading>, Unit)>) -> Result<(), ImportError> {
-        ReceiverStream::new(units)
-            .map(Ok)
-            .try_for_each_concurrent(READERS, |(reading, unit)| self.read(reading, unit))
-            .await
+    async fn read_all(&self, mut units: mpsc::Receiver<(Arc<Reading>, Unit)>) -> Result<(), ImportError> {
+        let mut running = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(read) = running.next(), if !running.is_empty() => read?,
+                Some((reading, unit)) = units.recv(), if running.len() < READERS => {
+                    running.push(self.read(reading, unit));
+                }
+                else => return Ok(()),
+            }
+        }
     }
 
     /// Reads one piece on a thread of its own and hands its batches to the sink.
@@ -195,11 +200,18 @@ impl<S: Sink> Load<'_, S> {
                 Err(error) => Err(format!("it cannot be read: {error}")),
             }
         });
-        let file = &reading.file;
-        let pushes = ReceiverStream::new(batches)
-            .map(Ok)
-            .try_for_each_concurrent(PUSHES, |rows| self.push(file, rows));
-        tokio::try_join!(reader, pushes).map(drop)
+        tokio::try_join!(reader, self.push_all(&reading.file, batches)).map(drop)
+    }
+
+    async fn push_all(&self, file: &InputFile, mut batches: mpsc::Receiver<Rows>) -> Result<(), ImportError> {
+        let mut running = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(pushed) = running.next(), if !running.is_empty() => pushed?,
+                Some(rows) = batches.recv(), if running.len() < PUSHES => running.push(self.push(file, rows)),
+                else => return Ok(()),
+            }
+        }
     }
 
     async fn push(&self, file: &InputFile, rows: Rows) -> Result<(), ImportError> {

@@ -33,6 +33,14 @@ mod check;
 mod args;
 mod command;
 
+pub(crate) use file::{InputFile, ReadRules};
+pub(crate) use load::{Load, LoadRules};
+pub(crate) use progress::Progress;
+pub(crate) use rejects::Rejects;
+pub(crate) use scratch::Scratch;
+pub(crate) use sink::{EngineSink, Sink};
+pub(crate) use text::Compression;
+
 pub use args::{ImportArgs, OnError};
 pub use command::run;
 pub use error::ImportError;

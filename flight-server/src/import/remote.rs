@@ -42,7 +42,7 @@ pub(crate) async fn find(address: &str, format: Option<Format>) -> Result<Found,
             let (format, compression) = format_of(&name, format).ok_or_else(|| unknown_format(&name))?;
             let place = Place::Remote(Arc::clone(&bucket.store), object.location);
             let source = Source { name, format, compression, bytes: object.size, place };
-            Ok(Found { sources: vec![source], passed_over: 0 })
+            Ok(Found { sources: vec![source], ..Found::default() })
         }
         Err(object_store::Error::NotFound { .. }) => bucket.prefix(&path).await.map_err(refuse),
         Err(error) => Err(refuse(one_line(&error.to_string()))),

@@ -13,6 +13,9 @@ use super::{error::ImportError, file::Format, remote, text::Compression};
 /// Folders inside folders: far deeper than anybody sorts files, and an end to loops of links.
 const DEPTH_MAX: usize = 64;
 
+/// Folder of a Delta table's log: beside it lie files that the table has replaced, too.
+const DELTA_LOG: &str = "_delta_log";
+
 /// A file that was found.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
@@ -37,6 +40,8 @@ pub(crate) struct Found {
     pub(crate) sources: Vec<Source>,
     /// Files in folders that are in no known format.
     pub(crate) passed_over: usize,
+    /// Data directories of Hexflight in folders: what is in them is loaded already.
+    pub(crate) data_dirs: Vec<PathBuf>,
 }
 
 /// Finds the files of all paths, each file once, in a stable order.
@@ -79,6 +84,11 @@ pub(crate) fn unknown_format(path: &str) -> ImportError {
 /// Whether tools leave files or folders of this name beside their data.
 pub(crate) fn is_hidden(name: &str) -> bool {
     name.starts_with(['_', '.'])
+}
+
+/// Whether a folder is a data directory of ours.
+fn is_data_dir(folder: &Path) -> bool {
+    ["LOCK", "streams", "tables", "wal"].iter().all(|name| folder.join(name).exists())
 }
 
 struct Finder {
@@ -134,6 +144,11 @@ impl Finder {
             let rule = format!("folders are nested deeper than {DEPTH_MAX}; is there a loop of links?");
             return Err(ImportError::Path { path: folder.display().to_string(), rule });
         }
+        if folder.join(DELTA_LOG).is_dir() {
+            let rule =
+                "it is a Delta table: only its log says which of its files count; export its rows first";
+            return Err(ImportError::Path { path: folder.display().to_string(), rule: rule.to_owned() });
+        }
         let failed = |error: std::io::Error| ImportError::Path {
             path: folder.display().to_string(),
             rule: format!("the folder cannot be read: {error}"),
@@ -149,7 +164,9 @@ impl Finder {
             if is_hidden(&name) {
                 continue;
             }
-            if path.is_dir() {
+            if path.is_dir() && is_data_dir(&path) {
+                self.found.data_dirs.push(path);
+            } else if path.is_dir() {
                 self.folder(&path, depth + 1)?;
             } else if let Some((format, compression)) = format_in_folder(&name, self.format) {
                 self.add(&path, format, compression)?;
