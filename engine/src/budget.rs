@@ -153,6 +153,14 @@ impl Reservation {
         self
     }
 
+    /// Parts with `bytes`, or with all that is held if that is less.
+    #[must_use]
+    pub fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { budget: Arc::clone(&self.budget), bytes }
+    }
+
     /// Takes over what another reservation of the same budget holds.
     pub fn merge(&mut self, mut other: Self) {
         self.bytes += std::mem::take(&mut other.bytes);

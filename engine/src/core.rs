@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use futures::{FutureExt, TryStreamExt, future::BoxFuture, pin_mut};
 use metrics::gauge;
 use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     budget::{Budget, Reservation},
@@ -21,7 +22,7 @@ use crate::{
     memory::{Generation, MemoryBatch},
     schema::{Sequence, StreamId, TableName, TableSpec},
     store::Store,
-    table::{DeltaLog, delete_orphans},
+    table::{Change, DeltaLog, TableState, commit, delete_orphans},
     view::TableView,
     wal::{self, Publisher, Stall},
 };
@@ -43,6 +44,43 @@ pub(crate) struct Table {
     pub(crate) normaliser: Arc<Normaliser>,
     pub(crate) log: DeltaLog,
     pub(crate) view: TableView,
+    committing: tokio::sync::Mutex<()>,
+}
+
+impl Table {
+    fn new(spec: Arc<TableSpec>, normaliser: Arc<Normaliser>, log: DeltaLog, state: TableState) -> Self {
+        let view = TableView::new(Arc::clone(&spec), Arc::new(state));
+        Self { spec, normaliser, log, view, committing: tokio::sync::Mutex::default() }
+    }
+
+    /// Commits a change and shows it to queries.
+    ///
+    /// Commit and view move together, one change at a time: without that, a flush that took its version before a load did could
+    /// reach the view after it, and take the load's files from it again. The change starts from the newest state of the view,
+    /// which another may have moved since the caller looked; whether that matters is checked by the commit.
+    ///
+    /// **Cancellation**: the version may be there and the view not know it, until the next change.
+    ///
+    /// # Errors
+    /// As [`commit`]. The view has then learnt what others have committed, and whether this change landed after all.
+    pub(crate) async fn commit(&self, change: &Change<'_>) -> Result<Arc<TableState>> {
+        let _turn = self.committing.lock().await;
+        let state = Arc::clone(&self.view.snapshot().table);
+        let committed = commit(&self.log, &state, change).await;
+        let (newest, error) = match committed {
+            Ok(newest) => (Some(newest), None),
+            Err(error) => (self.log.refresh(&state).await.ok(), Some(error)),
+        };
+        let newest = newest.map(Arc::new);
+        if let Some(newest) = newest.as_ref().filter(|newest| newest.version() > state.version()) {
+            self.view.advance(Arc::clone(newest));
+        }
+        match (newest, error) {
+            (_, Some(error)) => Err(error),
+            (Some(newest), None) => Ok(newest),
+            (None, None) => unreachable!("a commit without an error has a state"),
+        }
+    }
 }
 
 /// A stream that takes no more commits and whose rows are not all in files yet.
@@ -63,6 +101,10 @@ pub(crate) struct Core {
     pub(crate) stall: Arc<Stall>,
     /// Large batches normalised at once: more than cores only wait for each other.
     pub(crate) normalising: Semaphore,
+    /// Cancelled when the engine shuts down: loads under way end.
+    pub(crate) closing: CancellationToken,
+    /// The keepers of loads under way.
+    pub(crate) loads: TaskTracker,
     ended: Mutex<Vec<EndedStream>>,
     /// Per live stream, the last commit whose WAL object is deleted.
     deleted: Mutex<BTreeMap<StreamId, Sequence>>,
@@ -80,10 +122,10 @@ impl Core {
         for spec in [TableSpec::events()] {
             let spec = Arc::new(spec);
             let log = DeltaLog::new(store.clone(), Arc::clone(&spec), Arc::clone(&clock));
-            let view = TableView::new(Arc::clone(&spec), Arc::new(log.open().await?));
+            let state = log.open().await?;
             let normaliser =
                 Arc::new(Normaliser::new(Arc::clone(&spec), options.max_future, Arc::clone(&clock)));
-            tables.insert(spec.name().clone(), Table { spec, normaliser, log, view });
+            tables.insert(spec.name().clone(), Table::new(spec, normaliser, log, state));
         }
         Ok(Self {
             store,
@@ -93,6 +135,8 @@ impl Core {
             flush_signals: FlushSignals::default(),
             stall: Arc::default(),
             normalising: Semaphore::new(cores()),
+            closing: CancellationToken::new(),
+            loads: TaskTracker::new(),
             ended: Mutex::default(),
             deleted: Mutex::default(),
             flush_failure: Mutex::default(),
@@ -205,7 +249,7 @@ impl Core {
     async fn flush_tables(&self, everything: bool) -> Result<()> {
         let concurrency = cores().div_ceil(2);
         for table in self.tables.values() {
-            flush_table(&table.log, &table.view, &self.budget, concurrency, everything).await?;
+            flush_table(table, &self.budget, concurrency, everything).await?;
         }
         self.let_go_of_wal().await
     }
@@ -241,6 +285,13 @@ impl Core {
                 Err(error) => tracing::warn!(%error, "cannot look for orphaned files"),
             }
         }
+    }
+
+    /// Ends the loads under way and waits until they have left nothing behind. One in the midst of its commit is let through.
+    pub(crate) async fn end_loads(&self) {
+        self.closing.cancel();
+        self.loads.close();
+        self.loads.wait().await;
     }
 
     /// Begins to look after a new stream's WAL.
@@ -320,7 +371,7 @@ pub(crate) fn memory_of(batch: &RecordBatch) -> usize {
     own + batch.num_rows() * VIEW_BYTES * 3
 }
 
-fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 

@@ -149,7 +149,7 @@ pub struct Appended {
 /// One machine's engine over one store.
 #[derive(Debug)]
 pub struct Engine {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     appends: Mutex<Option<mpsc::Sender<Append>>>,
     flushes: Mutex<Option<mpsc::Sender<FlushMessage>>>,
     tasks: tokio::sync::Mutex<Option<Tasks>>,
@@ -308,7 +308,7 @@ impl Engine {
         done.await.unwrap_or(Err(EngineError::Closed))
     }
 
-    /// Refuses further appends, waits for those under way, flushes, and closes the stream. A second call does nothing.
+    /// Refuses further appends, waits for those under way, ends loads, flushes, and closes the stream. A second call does nothing.
     ///
     /// # Errors
     /// Whatever stopped the flush; the WAL keeps the rows for the next start.
@@ -316,6 +316,7 @@ impl Engine {
         let Some(tasks) = self.tasks.lock().await.take() else { return Ok(()) };
         drop(lock(&self.appends).take());
         tasks.orphans.abort();
+        self.core.end_loads().await;
         let joined = |task| move |error: JoinError| EngineError::Task { task, detail: error.to_string() };
         let (stream, next) = tasks.writer.await.map_err(joined("wal writer"))??;
         match timeout(FENCE_WAIT, wal::put_fence(&self.core.store, stream, next)).await {

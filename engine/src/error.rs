@@ -163,6 +163,12 @@ pub enum EngineError {
         /// What was expected and what was found.
         detail: String,
     },
+    /// A bulk load failed before: nothing of it is kept.
+    #[error("the load has failed: {detail}")]
+    LoadFailed {
+        /// What stopped it.
+        detail: String,
+    },
     /// The memory budget is used up and did not free in time.
     #[error(
         "memory budget exhausted: {requested} bytes requested, {used} of {limit} in use; retry in {retry_ms} ms"
@@ -207,7 +213,8 @@ impl EngineError {
             | Self::Store { .. }
             | Self::Io { .. }
             | Self::Fenced { .. }
-            | Self::WalStalled { .. } => ErrorKind::Unavailable,
+            | Self::WalStalled { .. }
+            | Self::LoadFailed { .. } => ErrorKind::Unavailable,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::Exhausted { .. } => ErrorKind::Exhausted,

@@ -9,6 +9,7 @@ use crate::{
     console::{self, CliError},
     demo,
     error::ServeError,
+    import,
     server::Server,
     simulate, sql, telemetry,
 };
@@ -29,6 +30,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Send simulated device events to a server
     Simulate(simulate::SimulateArgs),
+    /// Load Parquet, CSV and NDJSON files
+    Import(import::ImportArgs),
     /// Ask a server one SQL statement
     Sql(sql::SqlArgs),
     /// Look at the configuration
@@ -69,6 +72,9 @@ pub struct ServeArgs {
     /// Largest HTTP body a client may send [default: 8MiB]
     #[arg(long, value_name = "SIZE")]
     max_body: Option<String>,
+    /// Largest HTTP body with a file to import [default: 256MiB]
+    #[arg(long, value_name = "SIZE")]
+    max_import_body: Option<String>,
     /// How far in the future an event may lie [default: 1h]
     #[arg(long, value_name = "DURATION")]
     max_future: Option<String>,
@@ -99,6 +105,7 @@ impl ServeArgs {
             ("memory_limit", &self.memory_limit),
             ("max_message", &self.max_message),
             ("max_body", &self.max_body),
+            ("max_import_body", &self.max_import_body),
             ("max_future", &self.max_future),
             ("flush_interval", &self.flush_interval),
             ("generation_rows", &self.generation_rows),
@@ -124,6 +131,7 @@ impl Cli {
             Command::Serve(args) => serve(&args).await.map_err(|error| server_error(&error)),
             Command::Demo(args) => demo::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
+            Command::Import(args) => Box::pin(import::run(args)).await,
             Command::Sql(args) => sql::run(args).await,
             Command::Config { command: ConfigCommand::Show(args) } => show(&args),
         }

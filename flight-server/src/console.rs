@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::client::ClientError;
+use crate::{client::ClientError, import::ImportError};
 
 /// How often a progress line is printed where there is no terminal to redraw it on.
 const PLAIN_PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
@@ -30,6 +30,9 @@ pub enum CliError {
     /// The server could not be reached or refused.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// Files could not be loaded.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A result could not be written in the wanted format.
     #[error("cannot write the result: {0}")]
     Format(#[from] arrow::error::ArrowError),

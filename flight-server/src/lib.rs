@@ -4,6 +4,7 @@
 //!  cli ─▶ config ─▶ server ─┬─▶ flight ─▶ hexflight-engine (write) and hexflight-planner (read)
 //!                           └─▶ http     health, metrics
 //!  cli ─▶ simulate, sql, demo ─▶ client ─▶ (network) ─▶ flight
+//!  cli ─▶ import ─▶ hexflight-engine, or client
 //! ```
 //!
 //! [`Server`] can be embedded: [`Server::start`] with a [`Config`], port 0 for free ports. Nothing here knows how a row is
@@ -21,6 +22,7 @@ pub mod client;
 pub mod console;
 pub mod simulate;
 pub mod sql;
+pub mod import;
 pub mod demo;
 
 mod cli;

@@ -170,6 +170,8 @@ fn api(config: &Config, engine: &Arc<Engine>, queries: Arc<QueryEngine>) -> Api 
     let limits = ApiLimits {
         body_bytes_max: config.max_body_bytes,
         plain_bytes_max: config.max_message_bytes,
+        import_bytes_max: config.max_import_body_bytes,
+        scratch_dir: config.data_dir.clone(),
         query_timeout: config.query_timeout,
     };
     Api { engine: Arc::clone(engine), queries, limits }

@@ -1,8 +1,9 @@
 //! Writes generations as Parquet files, one per segment. They belong to nobody until a commit names them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use chrono::DateTime;
 use futures::{StreamExt, TryStreamExt, stream};
 use metrics::{counter, histogram};
@@ -16,7 +17,7 @@ use crate::{
     schema::column,
     segment,
     store::PutOutcome,
-    table::{DataFile, DeltaLog, ScalarBound, of_batches},
+    table::{ColumnRange, DataFile, DeltaLog, ScalarBound, of_batches},
 };
 
 /// Bytes that encoding a row takes at most, in the file being built and in the writer's buffers.
@@ -64,33 +65,64 @@ async fn sorted(
 
 async fn write_file(log: &DeltaLog, budget: &Arc<Budget>, segment: RecordBatch) -> Result<DataFile> {
     let row_count = segment.num_rows();
-    let memory = budget.reserve_unchecked(row_count * ENCODE_BYTES_PER_ROW);
+    let _memory = budget.reserve_unchecked(row_count * ENCODE_BYTES_PER_ROW);
     let spec = Arc::clone(&log.spec);
     let started = std::time::Instant::now();
     let (bytes, columns) = blocking("encode", move || {
-        let batches = [segment];
-        Ok((segment::encode(&spec, &batches)?, of_batches(&batches)))
+        let columns = of_batches(std::slice::from_ref(&segment));
+        Ok((segment::encode(&spec, row_count, [Ok(segment)])?, columns))
     })
     .await?;
     histogram!("hexflight_flush_encode_seconds").record(started.elapsed());
     counter!("hexflight_flush_bytes_total").increment(bytes.len() as u64);
-    let first = columns.get(column::TIMESTAMP).and_then(|range| range.min.clone());
-    let location = new_location(log.root(), first.as_ref());
-    let size_bytes = bytes.len() as u64;
-    if log.store.put_if_absent(&location, PutPayload::from(bytes)).await? == PutOutcome::AlreadyExists {
-        return Err(EngineError::Corrupt {
-            path: location.to_string(),
-            detail: String::from("a new file's name is already taken"),
-        });
+    NewFile::new(log, row_count, bytes, columns).put(log).await
+}
+
+/// An encoded file under a name of its own, not yet put.
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    bytes: Bytes,
+    file: DataFile,
+}
+
+impl NewFile {
+    pub(crate) fn new(
+        log: &DeltaLog,
+        row_count: usize,
+        bytes: Bytes,
+        columns: BTreeMap<String, ColumnRange>,
+    ) -> Self {
+        let first = columns.get(column::TIMESTAMP).and_then(|range| range.min.as_ref());
+        let file = DataFile {
+            location: new_location(log.root(), first),
+            size_bytes: bytes.len() as u64,
+            row_count: Some(row_count as u64),
+            modified_ms: log.now_ms(),
+            columns,
+        };
+        Self { bytes, file }
     }
-    drop(memory);
-    Ok(DataFile {
-        location,
-        size_bytes,
-        row_count: Some(row_count as u64),
-        modified_ms: log.now_ms(),
-        columns,
-    })
+
+    /// Where it will be.
+    pub(crate) fn location(&self) -> &Path {
+        &self.file.location
+    }
+
+    /// Puts it durably.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store fails; the file may then be there.
+    pub(crate) async fn put(self, log: &DeltaLog) -> Result<DataFile> {
+        let Self { bytes, file } = self;
+        let location = &file.location;
+        if log.store.put_if_absent(location, PutPayload::from(bytes)).await? == PutOutcome::AlreadyExists {
+            return Err(EngineError::Corrupt {
+                path: location.to_string(),
+                detail: String::from("a new file's name is already taken"),
+            });
+        }
+        Ok(file)
+    }
 }
 
 /// `{root}/{day of the first row}/{hour}-{uuid}.parquet`: never reused, and readable for a person.

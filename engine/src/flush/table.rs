@@ -7,11 +7,12 @@ use metrics::{counter, histogram};
 use super::files::{blocking, write_files};
 use crate::{
     budget::Budget,
+    core::Table,
     error::{EngineError, Result},
     memory::{Generation, GenerationState},
     schema::{Sequence, StreamId},
     segment,
-    table::{DeltaLog, Progress, TableState, commit},
+    table::{Change, DeltaLog, Progress, TableState},
     view::TableView,
 };
 
@@ -24,12 +25,12 @@ const COMMIT_ROWS_MAX: usize = 1 << 20;
 /// # Errors
 /// Whatever stopped it. The rows stay in memory and in the WAL; what of them was committed is not seen twice.
 pub(crate) async fn flush_table(
-    log: &DeltaLog,
-    view: &TableView,
+    table: &Table,
     budget: &Arc<Budget>,
     concurrency: usize,
     everything: bool,
 ) -> Result<()> {
+    let Table { log, view, .. } = table;
     if everything {
         view.close_active();
     }
@@ -47,19 +48,11 @@ pub(crate) async fn flush_table(
         {
             ready = vec![seal(log, view, budget, closed).await?];
         }
-        let state = match commit_generations(log, budget, &state, &ready, concurrency).await {
-            Ok(state) => state,
-            // Somebody flushed these rows, or our own commit of an earlier attempt landed after all: learn it.
-            Err(EngineError::Conflict { table, detail }) => {
-                let refreshed = refresh(log, &state).await?;
-                if refreshed.version() == state.version() {
-                    return Err(EngineError::Conflict { table, detail });
-                }
-                refreshed
-            }
-            Err(error) => return Err(error),
-        };
-        view.advance(Arc::new(state));
+        match commit_generations(table, budget, &state, &ready, concurrency).await {
+            // Somebody flushed these rows, or our own commit of an earlier attempt landed after all: the view has learnt it.
+            Err(EngineError::Conflict { .. }) if view.snapshot().version() > state.version() => {}
+            end => end?,
+        }
     }
 }
 
@@ -92,16 +85,17 @@ fn ready(generations: &[Arc<Generation>]) -> Vec<Arc<Generation>> {
 }
 
 async fn commit_generations(
-    log: &DeltaLog,
+    table: &Table,
     budget: &Arc<Budget>,
     state: &TableState,
     generations: &[Arc<Generation>],
     concurrency: usize,
-) -> Result<TableState> {
+) -> Result<()> {
     let started = Instant::now();
-    let files = write_files(log, budget, generations, concurrency).await?;
+    let files = write_files(&table.log, budget, generations, concurrency).await?;
     let committing = Instant::now();
-    let committed = commit(log, state, &files, &progress(state, generations)).await?;
+    let progress = progress(state, generations);
+    let committed = table.commit(&Change { files: &files, progress: &progress, ..Change::default() }).await?;
     histogram!("hexflight_flush_commit_seconds").record(committing.elapsed());
     histogram!("hexflight_flush_seconds").record(started.elapsed());
     let rows: usize = generations.iter().map(|generation| generation.row_count()).sum();
@@ -114,7 +108,7 @@ async fn commit_generations(
         seconds = started.elapsed().as_secs_f64(),
         "flushed"
     );
-    Ok(committed)
+    Ok(())
 }
 
 /// How far each stream gets with these generations.
@@ -132,13 +126,4 @@ fn progress(state: &TableState, generations: &[Arc<Generation>]) -> Vec<Progress
         last.insert(generation.stream, generation.last);
     }
     last.into_iter().map(|(stream, to)| Progress { stream, expected: state.flushed(stream), to }).collect()
-}
-
-/// Reads the versions that others have put since `state`.
-async fn refresh(log: &DeltaLog, state: &TableState) -> Result<TableState> {
-    let mut state = state.clone();
-    while let (version, Some(actions)) = log.read(state.version() + 1).await? {
-        state.apply(log, version, &actions)?;
-    }
-    Ok(state)
 }

@@ -5,7 +5,18 @@
 //! ```
 //! Nothing is visible before the commit. Each source is named in it by its content, so that the same file loads once.
 
-use std::{fmt, str::FromStr};
+mod width;
+mod part;
+mod spread;
+mod partitions;
+mod plan;
+mod memory;
+mod scratch;
+mod load;
+mod output;
+mod commit;
+
+use std::{fmt, str::FromStr, sync::Arc};
 
 use arrow::array::RecordBatch;
 
@@ -14,6 +25,9 @@ use crate::{
     error::{BadRow, EngineError, Result},
     schema::TableName,
 };
+
+use load::Load;
+pub(crate) use load::SCRATCH_FOLDER;
 
 /// BLAKE3 hash of a source's bytes: what makes a load idempotent. Its text is 64 lower-case hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,7 +61,9 @@ pub struct ImportSummary {
 
 /// A bulk load under way. Dropped without a commit, it leaves nothing behind.
 #[derive(Debug)]
-pub struct Import {}
+pub struct Import {
+    load: Arc<Load>,
+}
 
 impl Engine {
     /// Begins a bulk load into a table.
@@ -55,8 +71,7 @@ impl Engine {
     /// # Errors
     /// `NotFound` for an unknown table, `Closed` at shutdown, `Unavailable` when there is no place for scratch files.
     pub async fn begin_import(&self, table: &TableName) -> Result<Import> {
-        let _ = table;
-        Err(EngineError::Closed)
+        Ok(Import { load: Load::begin(&self.core, table).await? })
     }
 
     /// Whether a source of this content was loaded into the table before.
@@ -79,14 +94,13 @@ impl Import {
     /// `Invalid` when the batch breaks a rule, `Exhausted` when memory does not free in time, `Unavailable` when the disk
     /// refuses; after the latter two the load can only be dropped.
     pub async fn push(&self, batch: RecordBatch, on_bad_row: OnBadRow) -> Result<Vec<BadRow>> {
-        let _ = (batch, on_bad_row);
-        Err(EngineError::Closed)
+        self.load.push(batch, on_bad_row).await
     }
 
     /// How far the load is.
     #[must_use]
     pub fn progress(&self) -> ImportProgress {
-        ImportProgress::default()
+        self.load.progress()
     }
 
     /// Sorts and writes what was pushed and makes it visible in one Delta version that also names every source.
@@ -96,8 +110,17 @@ impl Import {
     /// # Errors
     /// `Conflict` when one of `sources` was loaded meanwhile; nothing is loaded then. `Unavailable` when the store fails.
     pub async fn commit(self, sources: &[ContentHash]) -> Result<ImportSummary> {
-        let _ = sources;
-        Err(EngineError::Closed)
+        let load = Arc::clone(&self.load);
+        // A task of its own: version and view move together, whoever waits for it.
+        let committed = self.load.tasks.spawn(load.commit(sources.to_vec())).await;
+        committed.map_err(|error| EngineError::Task { task: "import", detail: error.to_string() })?
+    }
+}
+
+impl Drop for Import {
+    fn drop(&mut self) {
+        // The keeper clears up, unless the load is committed.
+        self.load.stop.cancel();
     }
 }
 

@@ -27,18 +27,22 @@ const PAGE_ROWS: usize = 8_192;
 /// Size at which the dictionary of values is given up: quantised values stay far below it, others are better off without.
 const VALUE_DICTIONARY_BYTES: usize = 64 << 10;
 
-/// Encodes sorted batches of the query schema as one file.
+/// Encodes sorted batches of the query schema, `row_count` rows in all, as one file. Batches of [`ROW_GROUP_ROWS`] rows are
+/// written as they come, so that no more than one of them need be in memory.
 ///
 /// # Errors
-/// `Internal` when the writer refuses.
-pub(crate) fn encode(spec: &TableSpec, batches: &[RecordBatch]) -> Result<Bytes> {
+/// `Internal` when the writer refuses, or what making a batch says.
+pub(crate) fn encode(
+    spec: &TableSpec,
+    row_count: usize,
+    batches: impl IntoIterator<Item = Result<RecordBatch>>,
+) -> Result<Bytes> {
     // Text is plain strings to other readers; that we hold it as views in memory is not their concern.
     let schema = Arc::clone(spec.query_schema());
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let options = ArrowWriterOptions::new().with_properties(properties(spec)?);
-    let mut writer = ArrowWriter::try_new_with_options(Vec::with_capacity(rows * 24), schema, options)?;
+    let mut writer = ArrowWriter::try_new_with_options(Vec::with_capacity(row_count * 24), schema, options)?;
     for batch in batches {
-        writer.write(&batch.clone())?;
+        writer.write(&batch?)?;
     }
     Ok(Bytes::from(writer.into_inner()?))
 }

@@ -9,7 +9,7 @@ use arrow::{
 
 use super::{
     bucket::{BUCKET_ROWS_MIN, Groups},
-    sort::sort_rows,
+    sort::{SortedRows, sort_rows},
 };
 use crate::{
     budget::Budget,
@@ -23,13 +23,22 @@ use crate::{
 /// # Errors
 /// `Internal` when Arrow refuses to gather.
 pub(crate) fn segments(spec: &TableSpec, batches: &[&RecordBatch]) -> Result<Vec<RecordBatch>> {
+    sort_rows(spec, batches, &groups(spec, batches))
+}
+
+/// As [`segments`], but does not gather yet.
+pub(crate) fn sorted(spec: &TableSpec, batches: Vec<RecordBatch>) -> SortedRows {
+    let groups = groups(spec, &batches.iter().collect::<Vec<_>>());
+    SortedRows::of(spec, batches, &groups)
+}
+
+fn groups(spec: &TableSpec, batches: &[&RecordBatch]) -> Groups {
     let timestamps = batches.iter().map(|batch| {
         let Some(array) = batch.column_by_name(column::TIMESTAMP) else { unreachable!("timestamp column") };
         let values: &[i64] = array.as_primitive::<TimestampMicrosecondType>().values();
         values
     });
-    let groups = Groups::of(spec.bucket_micros(), timestamps, BUCKET_ROWS_MIN);
-    sort_rows(spec, batches, &groups)
+    Groups::of(spec.bucket_micros(), timestamps, BUCKET_ROWS_MIN)
 }
 
 /// Seals a closed generation. The segments are accounted for on top of the batches until the last reader drops those.

@@ -42,7 +42,7 @@ proptest! {
         let sealed = segments(&spec, &[&to_batch(&spec, &rows)]).unwrap();
         let mut read = vec![];
         for segment in &sealed {
-            let bytes = encode(&spec, std::slice::from_ref(segment)).unwrap();
+            let bytes = encode(&spec, segment.num_rows(), [Ok(segment.clone())]).unwrap();
             for batch in ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap() {
                 read.extend(to_rows(&batch.unwrap()));
             }

@@ -1,13 +1,15 @@
 //! Sorts rows by (type, h3, device_id, timestamp) within each time bucket. Pure CPU; runs on blocking threads.
 //!
+//! [`sort_rows`] gathers whole segments, for memory; [`SortedRows`] gathers piece by piece, for a file that is encoded as it goes.
+//!
 //! The key of a row is packed into 32 bytes, so that a comparison touches one cache line and no text: group of buckets,
 //! type rank and the 52 bits of the cell that differ at a fixed resolution; device rank; timestamp; row.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
-    compute::{concat, take},
+    compute::{concat, interleave, take},
     datatypes::{Int64Type, SchemaRef, TimestampMicrosecondType, UInt32Type},
 };
 
@@ -39,22 +41,99 @@ pub(crate) fn sort_rows(
     batches: &[&RecordBatch],
     groups: &Groups,
 ) -> Result<Vec<RecordBatch>> {
-    let row_count: usize = batches.iter().map(|batch| batch.num_rows()).sum();
-    if row_count == 0 {
+    if batches.iter().all(|batch| batch.num_rows() == 0) {
         return Ok(vec![]);
     }
-    let types = Ranks::of(texts(batches, column::TYPE));
-    let devices = Ranks::of(texts(batches, column::DEVICE_ID));
-    let mut keys = keys(batches, groups, &types, &devices, row_count);
-    keys.sort_unstable_by_key(|key| (key.place, key.device, key.timestamp, key.row));
-
+    let order = Order::of(batches, groups);
     let rest = joined(spec.query_schema(), batches)?;
-    let mut sorted = vec![];
-    for run in keys.chunk_by(|a, b| group_of(a) == group_of(b)) {
-        let rows: Vec<u32> = run.iter().map(|key| key.row).collect();
-        sorted.push(gather(spec.query_schema(), &rest, &types, &devices, rows)?);
+    let gathered = order.groups.iter().map(|run| {
+        gather(spec.query_schema(), &rest, &order.types, &order.devices, order.rows[run.clone()].to_vec())
+    });
+    gathered.collect()
+}
+
+/// Rows in order, not yet gathered: what a file is encoded from without a second copy of all its rows.
+#[derive(Debug)]
+pub(crate) struct SortedRows {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    /// Number of each batch's first row.
+    starts: Vec<u32>,
+    order: Order,
+}
+
+impl SortedRows {
+    /// Sorts batches of the query schema.
+    pub(crate) fn of(spec: &TableSpec, batches: Vec<RecordBatch>, groups: &Groups) -> Self {
+        let order = Order::of(&batches.iter().collect::<Vec<_>>(), groups);
+        let mut next = 0;
+        let mut starts = Vec::with_capacity(batches.len());
+        for batch in &batches {
+            starts.push(next);
+            next += u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
+        }
+        Self { schema: Arc::clone(spec.query_schema()), batches, starts, order }
     }
-    Ok(sorted)
+
+    /// The places of each group of time buckets, in order of time.
+    pub(crate) fn groups(&self) -> &[Range<usize>] {
+        &self.order.groups
+    }
+
+    /// The rows at `places`, in order. Texts still share the buffers of the batches they came in.
+    ///
+    /// # Errors
+    /// `Internal` when Arrow refuses to gather.
+    pub(crate) fn gather(&self, places: Range<usize>) -> Result<RecordBatch> {
+        let rows = &self.order.rows[places];
+        let found: Vec<(usize, usize)> = rows.iter().map(|row| self.find(*row)).collect();
+        let mut columns = Vec::with_capacity(self.schema.fields().len());
+        for field in self.schema.fields() {
+            columns.push(match field.name().as_str() {
+                column::TYPE => self.order.types.gather(rows),
+                column::DEVICE_ID => self.order.devices.gather(rows),
+                name => {
+                    let parts: Vec<&dyn Array> =
+                        self.batches.iter().map(|batch| by_name(batch, name)).collect();
+                    interleave(&parts, &found)?
+                }
+            });
+        }
+        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+    }
+
+    /// Batch and place in it of a row.
+    fn find(&self, row: u32) -> (usize, usize) {
+        let batch = self.starts.partition_point(|start| *start <= row) - 1;
+        (batch, (row - self.starts[batch]) as usize)
+    }
+}
+
+/// The rows of several batches, numbered through, in order.
+#[derive(Debug)]
+struct Order {
+    types: Ranks,
+    devices: Ranks,
+    rows: Vec<u32>,
+    groups: Vec<Range<usize>>,
+}
+
+impl Order {
+    fn of(batches: &[&RecordBatch], groups: &Groups) -> Self {
+        let row_count: usize = batches.iter().map(|batch| batch.num_rows()).sum();
+        let types = Ranks::of(texts(batches, column::TYPE));
+        let devices = Ranks::of(texts(batches, column::DEVICE_ID));
+        let mut keys = keys(batches, groups, &types, &devices, row_count);
+        keys.sort_unstable_by_key(|key| (key.place, key.device, key.timestamp, key.row));
+        let rows = keys.iter().map(|key| key.row).collect();
+        let mut runs = vec![];
+        let mut start = 0;
+        for run in keys.chunk_by(|a, b| group_of(a) == group_of(b)) {
+            runs.push(start..start + run.len());
+            start += run.len();
+        }
+        Self { types, devices, rows, groups: runs }
+    }
 }
 
 fn keys(

@@ -15,7 +15,10 @@ use super::{
     fsync::{FsyncStore, LOCK_FILE},
     probe::PROBE_PREFIX,
 };
-use crate::error::{EngineError, Result};
+use crate::{
+    error::{EngineError, Result},
+    import::SCRATCH_FOLDER,
+};
 
 /// Creates, locks and sweeps `root`.
 pub(super) fn open(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
@@ -30,6 +33,7 @@ pub(super) fn open(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
     // Only now, under the lock, is nobody else's staging file among what is swept.
     sweep(&root.join(STAGING_DIRECTORY), files.as_ref())?;
     sweep(&root.join(PROBE_PREFIX), files.as_ref())?;
+    sweep(&root.join(SCRATCH_FOLDER), files.as_ref())?;
     let durable = DurableFiles::new(root.clone(), files, lock);
     durable
         .ensure_directory(&root.join(STAGING_DIRECTORY))

@@ -41,25 +41,36 @@ pub(crate) struct Progress {
     pub(crate) to: Sequence,
 }
 
-/// Adds `files` and moves `progress` in one version, starting from `state`. Returns the state after it.
+/// What one version does.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Change<'a> {
+    /// Files that join the table.
+    pub(crate) files: &'a [DataFile],
+    /// Streams whose rows are among them.
+    pub(crate) progress: &'a [Progress],
+    /// Application ids of sources whose rows are among them: they have no txn before and version 1 after. At most one commit
+    /// can ever name one.
+    pub(crate) sources: &'a [String],
+}
+
+/// Version of a source's txn; it has no other.
+const SOURCE_VERSION: i64 = 1;
+
+/// Puts `change` as one version, starting from `state`. Returns the state after it.
 ///
 /// # Errors
-/// `Conflict` when a stream's txn is not the expected one: its rows were flushed by another, the files are to be discarded;
-/// `Corrupt` when an added file is not there as written; `Unavailable` when the store fails.
-pub(crate) async fn commit(
-    log: &DeltaLog,
-    state: &TableState,
-    files: &[DataFile],
-    progress: &[Progress],
-) -> Result<TableState> {
-    check_files(log, files).await?;
+/// `Conflict` when a txn is not the expected one: the rows were committed by another, the files are to be discarded;
+/// `Corrupt` when an added file is not there as written; `Unavailable` when the store fails: the version may be there or come.
+pub(crate) async fn commit(log: &DeltaLog, state: &TableState, change: &Change<'_>) -> Result<TableState> {
+    check_files(log, change.files).await?;
     let commit_id = Uuid::new_v4();
     let mut state = state.clone();
     let (mut attempt, mut pause) = (0, BACKOFF);
     loop {
-        check_progress(log, &state, progress)?;
+        check_progress(log, &state, change.progress)?;
+        check_sources(log, &state, change.sources)?;
         let version = state.version() + 1;
-        let actions = actions(log, commit_id, files, progress);
+        let actions = actions(log, commit_id, change);
         let payload = PutPayload::from(to_json_lines(&actions));
         let failure = match log.store.put_if_absent(&log.version_path(version), payload).await {
             Ok(PutOutcome::Created) => {
@@ -126,19 +137,28 @@ fn check_progress(log: &DeltaLog, state: &TableState, progress: &[Progress]) -> 
     Ok(())
 }
 
-fn actions(log: &DeltaLog, commit_id: Uuid, files: &[DataFile], progress: &[Progress]) -> Vec<Action> {
+fn check_sources(log: &DeltaLog, state: &TableState, sources: &[String]) -> Result<()> {
+    let Some(loaded) = sources.iter().find(|source| state.txn(source).is_some()) else { return Ok(()) };
+    Err(EngineError::Conflict {
+        table: log.spec.name().to_string(),
+        detail: format!("source {loaded} was loaded before"),
+    })
+}
+
+fn actions(log: &DeltaLog, commit_id: Uuid, change: &Change<'_>) -> Vec<Action> {
     let now = log.now_ms();
     let mut actions =
         vec![Action { commit_info: Some(log.commit_info("WRITE", Some(commit_id))), ..Action::default() }];
-    actions.extend(progress.iter().map(|step| Action {
-        txn: Some(Txn {
-            app_id: step.stream.to_string(),
-            version: i64::try_from(step.to.0).unwrap_or(i64::MAX),
-            last_updated: Some(now),
-        }),
+    let streams = change
+        .progress
+        .iter()
+        .map(|step| (step.stream.to_string(), i64::try_from(step.to.0).unwrap_or(i64::MAX)));
+    let sources = change.sources.iter().map(|source| (source.clone(), SOURCE_VERSION));
+    actions.extend(streams.chain(sources).map(|(app_id, version)| Action {
+        txn: Some(Txn { app_id, version, last_updated: Some(now) }),
         ..Action::default()
     }));
-    actions.extend(files.iter().map(|file| Action { add: Some(add(log, file)), ..Action::default() }));
+    actions.extend(change.files.iter().map(|file| Action { add: Some(add(log, file)), ..Action::default() }));
     actions
 }
 

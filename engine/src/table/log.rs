@@ -93,6 +93,18 @@ impl DeltaLog {
         Ok((version, Some(from_json_lines(path.as_ref(), &bytes)?)))
     }
 
+    /// Reads the versions that were put since `state`.
+    ///
+    /// # Errors
+    /// `Corrupt` when one cannot be read, `Unavailable` when the store fails.
+    pub(crate) async fn refresh(&self, state: &TableState) -> Result<TableState> {
+        let mut state = state.clone();
+        while let (version, Some(actions)) = self.read(state.version() + 1).await? {
+            state.apply(self, version, &actions)?;
+        }
+        Ok(state)
+    }
+
     /// Version 0. Whoever loses the race for it loads what the winner wrote.
     async fn create(&self) -> Result<()> {
         let created = self.now_ms();

@@ -10,9 +10,9 @@ mod log;
 mod commit;
 mod orphans;
 
-pub(crate) use commit::{Progress, commit};
+pub(crate) use commit::{Change, Progress, commit};
 pub use file::{ColumnRange, DataFile, ScalarBound};
 pub(crate) use log::DeltaLog;
 pub(crate) use orphans::delete_orphans;
 pub use state::TableState;
-pub(crate) use statistics::of_batches;
+pub(crate) use statistics::{extend as extend_ranges, of_batches};

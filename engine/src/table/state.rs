@@ -18,6 +18,9 @@ use crate::{
     schema::{Sequence, StreamId},
 };
 
+/// Added files that are each looked up among the active ones; of more, the active ones are looked up among the added.
+const LOOKED_UP_MAX: usize = 16;
+
 /// The table at one Delta version.
 #[derive(Debug, Clone, Default)]
 pub struct TableState {
@@ -92,7 +95,8 @@ impl TableState {
         self.removed.extend(removed.iter().cloned());
         // An Add replaces an earlier Add of the same path: that is how statistics are rewritten.
         removed.extend(added.iter().map(|file| file.location.clone()));
-        if version > 0 && !removed.is_empty() && removed.iter().any(|path| self.is_active(path)) {
+        let is_rewrite = removed.len() > LOOKED_UP_MAX || removed.iter().any(|path| self.is_active(path));
+        if version > 0 && is_rewrite {
             self.files.retain(|file| !removed.contains(&file.location));
         }
         self.files.extend(added);

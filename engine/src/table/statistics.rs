@@ -37,12 +37,17 @@ pub(crate) struct Statistics {
 pub(crate) fn of_batches(batches: &[RecordBatch]) -> BTreeMap<String, ColumnRange> {
     let mut columns: BTreeMap<String, ColumnRange> = BTreeMap::new();
     for batch in batches {
-        for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            let range = of_array(field.name(), array);
-            columns.entry(field.name().clone()).and_modify(|sum| *sum = union(sum, &range)).or_insert(range);
-        }
+        extend(&mut columns, batch);
     }
     columns
+}
+
+/// Widens ranges by the rows of one more batch.
+pub(crate) fn extend(columns: &mut BTreeMap<String, ColumnRange>, batch: &RecordBatch) {
+    for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        let range = of_array(field.name(), array);
+        columns.entry(field.name().clone()).and_modify(|sum| *sum = union(sum, &range)).or_insert(range);
+    }
 }
 
 /// `metadata` is free text of any length: only its nulls are counted.

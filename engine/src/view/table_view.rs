@@ -104,10 +104,12 @@ impl TableView {
     }
 
     /// Moves to a committed table state and drops the generations whose rows it holds, in one step:
-    /// rows with sequence ≤ txn are in files, all others in memory.
+    /// rows with sequence ≤ txn are in files, all others in memory. Called by [`Table::commit`](crate::core::Table::commit) alone.
     pub(crate) fn advance(&self, table: Arc<TableState>) {
         let mut newest = self.write();
         let snapshot = Arc::make_mut(&mut newest);
+        let before = snapshot.table.version();
+        assert!(table.version() > before, "version {} does not come after {before}", table.version());
         snapshot.generations.retain(|generation| {
             let flushed = table.flushed(generation.stream);
             assert!(

@@ -14,3 +14,4 @@ mod crash;
 mod formats;
 mod faulty_store;
 mod faults;
+mod import;

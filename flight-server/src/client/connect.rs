@@ -6,10 +6,10 @@ use arrow::datatypes::SchemaRef;
 use arrow_flight::{
     FlightClient, flight_service_client::FlightServiceClient, sql::client::FlightSqlServiceClient,
 };
-use hexflight_engine::TableName;
+use hexflight_engine::{ContentHash, TableName};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{ClientError, PutStream, QueryStream, error::root_cause};
+use super::{ClientError, ImportStream, PutStream, QueryStream, error::root_cause, import::loaded_sources};
 
 /// Largest message in either direction; the server's own limit. **Units**: bytes.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
@@ -60,6 +60,25 @@ impl Client {
     /// `Status` with the server's words when it refuses the statement, `Protocol` when the answer has no schema.
     pub async fn query(&self, sql: &str) -> Result<QueryStream, ClientError> {
         QueryStream::open(FlightSqlServiceClient::new_from_inner(self.flight()), sql).await
+    }
+
+    /// Opens a bulk load of batches of `schema` into `table`.
+    #[must_use]
+    pub fn import(&self, table: &TableName, schema: &SchemaRef, skip_bad_rows: bool) -> ImportStream {
+        let client = FlightClient::new_from_inner(self.flight());
+        ImportStream::open(client, table, schema, skip_bad_rows)
+    }
+
+    /// Which of some sources were bulk-loaded into `table` before.
+    ///
+    /// # Errors
+    /// `Status` with the server's words when it refuses.
+    pub async fn loaded_sources(
+        &self,
+        table: &TableName,
+        sources: &[ContentHash],
+    ) -> Result<Vec<ContentHash>, ClientError> {
+        loaded_sources(FlightClient::new_from_inner(self.flight()), table, sources).await
     }
 
     fn flight(&self) -> FlightServiceClient<Channel> {

@@ -23,6 +23,9 @@ const MAX_MESSAGE_RANGE: (u64, u64) = (64 << 10, 2 << 30);
 /// Bounds of an HTTP body: it is held in memory while it is read. **Units**: bytes.
 const MAX_BODY_RANGE: (u64, u64) = (1 << 10, 1 << 30);
 
+/// Bounds of the body of an HTTP import: it goes to a scratch file. **Units**: bytes.
+const MAX_IMPORT_BODY_RANGE: (u64, u64) = (1 << 10, 1 << 40);
+
 /// Everything a server can be told, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -38,6 +41,8 @@ pub struct Config {
     pub max_message_bytes: usize,
     /// Largest body of an HTTP request, as it is sent. **Units**: bytes.
     pub max_body_bytes: usize,
+    /// Largest body of an HTTP import. **Units**: bytes.
+    pub max_import_body_bytes: u64,
     /// How far in the future an event may lie.
     pub max_future: Duration,
     /// Age at which rows in memory are flushed.
@@ -62,6 +67,7 @@ impl Default for Config {
             memory_limit_bytes: usize::try_from(limit).unwrap_or(usize::MAX),
             max_message_bytes: 64 << 20,
             max_body_bytes: 8 << 20,
+            max_import_body_bytes: 256 << 20,
             max_future: Duration::from_hours(1),
             flush_interval: Duration::from_mins(1),
             generation_rows_max: 1 << 20,
@@ -107,6 +113,9 @@ impl Config {
             }
             "max_body" => {
                 self.max_body_bytes = to_usize(within(units::parse_bytes(text)?, MAX_BODY_RANGE)?);
+            }
+            "max_import_body" => {
+                self.max_import_body_bytes = within(units::parse_bytes(text)?, MAX_IMPORT_BODY_RANGE)?;
             }
             "max_future" => self.max_future = units::parse_duration(text)?,
             "flush_interval" => self.flush_interval = units::parse_duration(text)?,

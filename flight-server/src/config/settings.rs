@@ -17,6 +17,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting { key: "memory_limit", default: "60%" },
     Setting { key: "max_message", default: "64MiB" },
     Setting { key: "max_body", default: "8MiB" },
+    Setting { key: "max_import_body", default: "256MiB" },
     Setting { key: "max_future", default: "1h" },
     Setting { key: "flush_interval", default: "1m" },
     Setting { key: "generation_rows", default: "1048576" },

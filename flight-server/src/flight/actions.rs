@@ -13,12 +13,13 @@ use bytes::Bytes;
 use prost::Message;
 use tonic::Status;
 
-use super::{FlightContext, prepared, request::Request, statement::Statement};
+use super::{FlightContext, import, prepared, request::Request, statement::Statement};
 
 const CREATE_PREPARED: &str = "CreatePreparedStatement";
 const CLOSE_PREPARED: &str = "ClosePreparedStatement";
 const CANCEL_FLIGHT_INFO: &str = "CancelFlightInfo";
 const CANCEL_QUERY: &str = "CancelQuery";
+const IMPORT_STATUS: &str = "hexflight.ImportStatus";
 
 /// `ActionCancelQueryResult.CancelResult`, which arrow-flight does not export. **Source**: `FlightSql.proto`.
 const CANCEL_RESULT_CANCELLED: i32 = 1;
@@ -37,6 +38,10 @@ pub(super) fn action_types() -> Vec<ActionType> {
             "Cancels the query of a FlightInfo: CancelFlightInfoRequest in, its status out.",
         ),
         (CANCEL_QUERY, "Cancels a query, for older clients: ActionCancelQueryRequest in, its status out."),
+        (
+            IMPORT_STATUS,
+            "Tells which sources were bulk-loaded: JSON {\"table\", \"sources\"} in, {\"loaded\"} out.",
+        ),
     ]
     .map(|(name, text)| ActionType { r#type: name.to_owned(), description: text.to_owned() })
     .into()
@@ -73,6 +78,7 @@ pub(super) async fn act(context: &Arc<FlightContext>, action: &Action) -> Result
             let result = if cancelled { CANCEL_RESULT_CANCELLED } else { CANCEL_RESULT_NOT_CANCELLABLE };
             Ok(Some(packed(&ActionCancelQueryResult { result })))
         }
+        IMPORT_STATUS => Ok(Some(import::status(context, &action.body)?)),
         "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
             Err(Status::unimplemented(format!(
                 "{}: transactions are not supported; every batch is durable by itself",
@@ -86,7 +92,7 @@ pub(super) async fn act(context: &Arc<FlightContext>, action: &Action) -> Result
             Err(Status::unimplemented(format!("{}: there are no sessions", action.r#type)))
         }
         other => Err(Status::unimplemented(format!(
-            "action '{other}' is unknown; actions: {CREATE_PREPARED}, {CLOSE_PREPARED}, {CANCEL_FLIGHT_INFO}, {CANCEL_QUERY}"
+            "action '{other}' is unknown; actions: {CREATE_PREPARED}, {CLOSE_PREPARED}, {CANCEL_FLIGHT_INFO}, {CANCEL_QUERY}, {IMPORT_STATUS}"
         ))),
     }
 }

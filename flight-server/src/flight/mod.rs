@@ -4,6 +4,7 @@
 //! ```text
 //!  DoPut ── request ─┬─ path ["events"] ─▶ put ───┬─▶ ipc (check, decode) ─▶ Engine::append ─▶ acks in order
 //!                    ├─ CommandStatementIngest ─▶ ingest ─┘
+//!                    ├─ {"import": …} ─▶ import ─▶ Engine::begin_import, one commit
 //!                    └─ CommandPreparedStatementQuery ─▶ prepared (bind)
 //!  GetFlightInfo ── request ─▶ statement (ticket = SQL + parameters) | metadata (ticket = the command)
 //!  DoGet ── request ─┬─ statement ─▶ query ─▶ QueryEngine::execute ─▶ results (types every client reads, 2 MiB messages)
@@ -16,6 +17,7 @@ mod request;
 mod ipc;
 mod put;
 mod ingest;
+mod import;
 mod statement;
 mod prepared;
 mod query;

@@ -197,7 +197,7 @@ impl BatchSource {
 }
 
 /// The status with the number of the batch in front; code, details and retry hint stay.
-fn at_batch(index: usize, status: &Status) -> Status {
+pub(super) fn at_batch(index: usize, status: &Status) -> Status {
     let message = format!("batch {index}: {}", status.message());
     let details = Bytes::copy_from_slice(status.details());
     Status::with_details_and_metadata(status.code(), message, details, status.metadata().clone())

@@ -14,7 +14,7 @@ use tonic::{Request as Call, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::{
-    FlightContext, actions, ingest, metadata, prepared, put, query,
+    FlightContext, actions, import, ingest, metadata, prepared, put, query,
     request::Request,
     results::client_schema,
     statement::{Statement, flight_info},
@@ -126,6 +126,9 @@ impl FlightApi {
                 "the first message of DoPut has no descriptor; use the path [\"events\"]",
             )
         })?;
+        if let Some(command) = import::command_of(&descriptor) {
+            return import::put(&self.context, command?, first, messages).await;
+        }
         let command = match Request::of_descriptor(&descriptor)? {
             Request::Path(path) => {
                 let table = self.context.table_of_path(&path)?;

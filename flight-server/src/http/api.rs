@@ -1,6 +1,6 @@
 //! `/api/v1`: the routes of the JSON API, their OpenAPI document, and what every handler works with.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -14,7 +14,7 @@ use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    HttpContext, events,
+    HttpContext, events, import,
     problem::{Problem, ProblemBody},
     questions, sql,
 };
@@ -37,6 +37,10 @@ pub(crate) struct ApiLimits {
     pub(crate) body_bytes_max: usize,
     /// Largest body taken, once it is decompressed. **Units**: bytes.
     pub(crate) plain_bytes_max: usize,
+    /// Largest file taken to import. **Units**: bytes.
+    pub(crate) import_bytes_max: u64,
+    /// Where files to import wait to be read.
+    pub(crate) scratch_dir: PathBuf,
     /// After which a query is stopped.
     pub(crate) query_timeout: Option<Duration>,
 }
@@ -79,6 +83,7 @@ pub(super) fn router() -> Router<Arc<HttpContext>> {
     // One line for each part of the API.
     let (router, document) = OpenApiRouter::with_openapi(Frame::openapi())
         .merge(events::router())
+        .merge(import::router())
         .merge(questions::router())
         .merge(sql::router())
         .split_for_parts();

@@ -12,9 +12,10 @@ mod hint;
 mod instant;
 mod body;
 mod events;
-mod api;
+mod import;
 mod questions;
 mod sql;
+mod api;
 
 use std::{
     future::Future,

@@ -1,0 +1,205 @@
+//! The end of a load: the rest is sorted and written, then one Delta version names every file and every source.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
+use metrics::histogram;
+
+use super::{
+    ContentHash, ImportSummary,
+    load::{Load, lock},
+    part::bytes_of,
+    partitions::Partitions,
+    plan::{Unit, pack},
+    scratch::Chunk,
+    spread::spread,
+    width::Width,
+};
+use crate::{
+    core::cores,
+    error::{EngineError, ErrorKind, Result},
+    flush::blocking,
+    table::{Change, DataFile},
+    view::Snapshot,
+};
+
+impl Load {
+    /// Runs to its end even if the caller goes away; it then stops before the last step.
+    pub(super) async fn commit(self: Arc<Self>, sources: Vec<ContentHash>) -> Result<ImportSummary> {
+        let started = Instant::now();
+        self.check()?;
+        let sources = self.check_sources(&sources)?;
+        self.settle().await?;
+        let units = self.plan().await?;
+        let writes: Vec<_> = units.into_iter().map(|unit| self.write(unit).boxed()).collect();
+        // One more than there are cores: while a file is fsynced, others are encoded.
+        stream::iter(writes).buffer_unordered(cores() + 1).try_collect::<()>().await?;
+        let summary = self.publish(&sources).await?;
+        histogram!("hexflight_import_seconds").record(started.elapsed());
+        tracing::info!(?summary, seconds = started.elapsed().as_secs_f64(), "loaded");
+        Ok(summary)
+    }
+
+    /// What fails at the end would have cost all the work before it.
+    fn check_sources(&self, sources: &[ContentHash]) -> Result<Vec<String>> {
+        let mut ids: Vec<String> = sources.iter().map(ContentHash::app_id).collect();
+        ids.sort_unstable();
+        if let Some([twice, _]) = ids.array_windows().find(|[a, b]| a == b) {
+            return Err(EngineError::InvalidOption(format!("source {twice} is named twice in one load")));
+        }
+        let table = self.table()?;
+        let state = &table.view.snapshot().table;
+        match ids.iter().find(|id| state.txn(id).is_some()) {
+            None => Ok(ids),
+            Some(id) => Err(EngineError::Conflict {
+                table: table.spec.name().to_string(),
+                detail: format!("source {id} was loaded before"),
+            }),
+        }
+    }
+
+    /// Takes no more rows and waits for the steps under way.
+    async fn settle(&self) -> Result<()> {
+        lock(&self.state).is_closed = true;
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            // Registered before the check: a step that ends in between wakes us.
+            settled.as_mut().enable();
+            self.check()?;
+            if lock(&self.state).steps == 0 {
+                return Ok(());
+            }
+            tokio::select! {
+                () = settled => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// What is left to write. When something was spilled, all is: the memory is wanted for sorting.
+    async fn plan(self: &Arc<Self>) -> Result<Vec<Unit>> {
+        let (width, in_memory) = {
+            let partitions = &mut lock(&self.state).partitions;
+            if !partitions.has_spilled() {
+                let plan = pack(partitions.take_all(), partitions.width, &self.memory.limits);
+                return Ok(plan.into_units(&self.memory.limits));
+            }
+            (partitions.width, partitions.take_memory())
+        };
+        let chunks = self.spill(in_memory).await?;
+        let partitions = {
+            let partitions = &mut lock(&self.state).partitions;
+            partitions.take_chunks(chunks);
+            partitions.take_all()
+        };
+        let plan = pack(partitions, width, &self.memory.limits);
+        self.divide(plan.units, plan.oversized, width).await
+    }
+
+    /// Spreads what is too large for memory over finer partitions, until the finest; that is cut as it came.
+    fn divide(
+        self: &Arc<Self>,
+        mut units: Vec<Unit>,
+        oversized: Vec<Unit>,
+        width: Width,
+    ) -> BoxFuture<'_, Result<Vec<Unit>>> {
+        async move {
+            for unit in oversized {
+                if width.is_finest() {
+                    units.extend(unit.cut(&self.memory.limits));
+                    continue;
+                }
+                let mut finer = self.respread(unit).await?;
+                let width = finer.width;
+                let plan = pack(finer.take_all(), width, &self.memory.limits);
+                units = self.divide(units, plan.oversized, width).await?;
+                units.extend(plan.units);
+            }
+            Ok(units)
+        }
+        .boxed()
+    }
+
+    /// Reads spilled rows, spreads them again from the finest width on, and spills them.
+    async fn respread(&self, unit: Unit) -> Result<Partitions> {
+        let mut finer = Partitions::new(self.table()?.spec.bucket_micros());
+        for part in unit.parts {
+            let super::part::Part::Scratch(chunk) = part else { unreachable!("all was spilled") };
+            self.respread_chunk(chunk, &mut finer).await?;
+            if finer.memory_bytes() >= self.memory.limits.rows_bytes / 2 {
+                let chunks = self.spill(finer.take_memory()).await?;
+                finer.take_chunks(chunks);
+            }
+        }
+        let chunks = self.spill(finer.take_memory()).await?;
+        finer.take_chunks(chunks);
+        Ok(finer)
+    }
+
+    async fn respread_chunk(&self, chunk: Chunk, finer: &mut Partitions) -> Result<()> {
+        let held = self.memory.rows_again(chunk.length, &self.stop).await.ok_or_else(|| self.failure())?;
+        let (scratch, width, piece_bytes) = (self.scratch()?, finer.width, self.memory.limits.part_bytes());
+        let _turn = self.turn().await?;
+        let spreads = blocking("import spread", move || {
+            let mut held = held;
+            let batches = scratch.read(chunk)?.into_iter();
+            batches.map(|batch| spread(&batch, width, piece_bytes, held.split(bytes_of(&batch)))).collect()
+        });
+        let spreads: Vec<_> = spreads.await?;
+        spreads.into_iter().for_each(|spread| finer.take(spread));
+        Ok(())
+    }
+
+    async fn publish(&self, sources: &[String]) -> Result<ImportSummary> {
+        let table = self.table()?;
+        let (rows, files) = {
+            let mut state = lock(&self.state);
+            (state.rows, std::mem::take(&mut state.files))
+        };
+        let written: u64 = files.iter().filter_map(|file| file.row_count).sum();
+        assert!(written == rows, "a load of {rows} rows wrote {written}");
+        let mut summary = ImportSummary {
+            rows,
+            files: files.len(),
+            bytes: files.iter().map(|file| file.size_bytes).sum(),
+            version: table.view.snapshot().version(),
+        };
+        if files.is_empty() && sources.is_empty() {
+            return Ok(summary);
+        }
+        let started = Instant::now();
+        // The last moment at which the load can be given up.
+        self.check()?;
+        self.may_be_committed.store(true, Ordering::SeqCst);
+        let change = Change { files: &files, sources, ..Change::default() };
+        let committed = table.commit(&change).await;
+        histogram!("hexflight_import_commit_seconds").record(started.elapsed());
+        match committed {
+            Ok(state) => {
+                summary.version = state.version();
+                Ok(summary)
+            }
+            // Its answer was lost, but it is there: the names of files are never used twice.
+            Err(_) if is_part_of(&table.view.snapshot(), &files) => {
+                summary.version = table.view.snapshot().version();
+                Ok(summary)
+            }
+            Err(error) => {
+                // Of any other error the version may come to light later: its files must be there then.
+                if error.kind() == ErrorKind::Conflict {
+                    self.may_be_committed.store(false, Ordering::SeqCst);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+fn is_part_of(snapshot: &Snapshot, files: &[DataFile]) -> bool {
+    let first = files.first().map(|file| &file.location);
+    first.is_some_and(|first| snapshot.files().iter().any(|file| file.location == *first))
+}

@@ -1,0 +1,124 @@
+//! Units become files: read back, sort, then gather, encode and put file by file.
+
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Instant};
+
+use arrow::array::RecordBatch;
+use metrics::{counter, histogram};
+
+use super::{
+    load::Load,
+    part::{Held, Part},
+    plan::Unit,
+    scratch::Scratch,
+};
+use crate::{
+    error::Result,
+    flush::{NewFile, blocking},
+    ingest::to_query,
+    schema::TableSpec,
+    segment::{self, ROW_GROUP_ROWS, SortedRows},
+    table::{DeltaLog, extend_ranges},
+};
+
+impl Load {
+    /// Sorts and writes a unit. Its memory is free when this returns.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk or the store fails, `Closed` when the load was stopped.
+    pub(super) async fn write(self: &Arc<Self>, unit: Unit) -> Result<()> {
+        let log = &self.table()?.log;
+        let spilled = unit.parts.iter().filter(|part| !part.is_in_memory()).map(Part::bytes).sum();
+        let read_back = match spilled {
+            0 => None,
+            bytes => Some(self.memory.rows_again(bytes, &self.stop).await.ok_or_else(|| self.failure())?),
+        };
+        let work = self.memory.work(unit.rows, &self.stop).await.ok_or_else(|| self.failure())?;
+        let sorted = Arc::new(self.sort(log, unit, read_back).await?);
+        let mut puts = vec![];
+        for places in sorted.rows.groups() {
+            self.check()?;
+            puts.push(self.encode(log, Arc::clone(&sorted), places.clone()).await?);
+        }
+        // The rows are not needed any more; the encoded files are, and wait for the disk.
+        drop(sorted);
+        for file in puts {
+            let started = Instant::now();
+            // Named before it is put: whatever becomes of the put, the file is found when the load is given up.
+            self.begin_file(file.location());
+            let file = file.put(log).await?;
+            histogram!("hexflight_import_put_seconds").record(started.elapsed());
+            counter!("hexflight_import_files_total").increment(1);
+            self.end_file(file);
+        }
+        drop(work);
+        Ok(())
+    }
+
+    async fn sort(&self, log: &DeltaLog, unit: Unit, read_back: Option<Held>) -> Result<SortedUnit> {
+        let scratch = if read_back.is_some() { Some(self.scratch()?) } else { None };
+        let spec = Arc::clone(&log.spec);
+        let _turn = self.turn().await?;
+        blocking("import sort", move || {
+            let started = Instant::now();
+            let (batches, held) = read(&spec, unit, scratch.as_deref())?;
+            histogram!("hexflight_import_read_seconds").record(started.elapsed());
+            let started = Instant::now();
+            let rows = segment::sorted(&spec, batches);
+            histogram!("hexflight_import_sort_seconds").record(started.elapsed());
+            Ok(SortedUnit { rows, _held: held, _read_back: read_back })
+        })
+        .await
+    }
+
+    async fn encode(&self, log: &DeltaLog, unit: Arc<SortedUnit>, places: Range<usize>) -> Result<NewFile> {
+        let spec = Arc::clone(&log.spec);
+        let row_count = places.len();
+        let _turn = self.turn().await?;
+        let (bytes, columns) = blocking("import encode", move || {
+            let started = Instant::now();
+            let mut columns = BTreeMap::new();
+            let end = places.end;
+            let batches = places.step_by(ROW_GROUP_ROWS).map(|start| {
+                let batch = unit.rows.gather(start..(start + ROW_GROUP_ROWS).min(end))?;
+                extend_ranges(&mut columns, &batch);
+                Ok(batch)
+            });
+            let bytes = segment::encode(&spec, row_count, batches)?;
+            histogram!("hexflight_import_encode_seconds").record(started.elapsed());
+            Ok((bytes, columns))
+        })
+        .await?;
+        Ok(NewFile::new(log, row_count, bytes, columns))
+    }
+}
+
+/// Sorted rows and what they hold until the last of them is encoded.
+#[derive(Debug)]
+struct SortedUnit {
+    rows: SortedRows,
+    _held: Vec<Arc<Held>>,
+    _read_back: Option<Held>,
+}
+
+fn read(
+    spec: &TableSpec,
+    unit: Unit,
+    scratch: Option<&Scratch>,
+) -> Result<(Vec<RecordBatch>, Vec<Arc<Held>>)> {
+    let (mut batches, mut held) = (vec![], vec![]);
+    for part in unit.parts {
+        match (part, scratch) {
+            (Part::Memory(piece), _) => {
+                batches.push(to_query(spec, &piece.batch)?);
+                held.push(piece.held);
+            }
+            (Part::Scratch(chunk), Some(scratch)) => {
+                for batch in scratch.read(chunk)? {
+                    batches.push(to_query(spec, &batch)?);
+                }
+            }
+            (Part::Scratch(_), None) => unreachable!("memory was asked for what is in the scratch file"),
+        }
+    }
+    Ok((batches, held))
+}

@@ -1,0 +1,177 @@
+//! Bulk loads: all rows once, in sorted files of time buckets, whatever their order and however little memory there is; or none.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
+    datatypes::{Float64Type, Int64Type, TimestampMicrosecondType},
+};
+use hexflight_engine::{
+    ContentHash, Engine, EngineOptions, ErrorKind, Import, OnBadRow, ScalarBound, Snapshot, column,
+};
+use object_store::ObjectStoreExt;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
+
+use crate::support::{START, events, open, options};
+
+const HOUR: i64 = 3_600_000_000;
+
+/// A row: type, cell, device, timestamp; then value and metadata.
+type Row = (String, Option<i64>, String, i64, i64, Option<String>);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_row_is_loaded_once_whatever_the_order_and_the_memory() {
+    for (memory_mib, hours, rows) in
+        [(64, 30, 300_000), (64, 20_000, 60_000), (64, 1, 200_000), (1_024, 30, 100_000)]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = open(directory.path(), small(memory_mib)).await;
+        let mut rng = StdRng::seed_from_u64(hours as u64);
+        let times = (0..rows).map(|_| START - rng.random_range(0..hours * HOUR)).collect::<Vec<_>>();
+        let batches = batches(&times, &mut rng);
+        let import = engine.begin_import(&events()).await.unwrap();
+        push_all(&import, &batches).await;
+        let spilled = import.progress().spilled_bytes;
+        let summary = import.commit(&[hash(1)]).await.unwrap();
+        let snapshot = engine.snapshot(&events()).unwrap();
+        assert_eq!((summary.rows, summary.version), (rows as u64, 1));
+        assert_eq!(summary.files, snapshot.files().len());
+        assert_eq!(summary.bytes, snapshot.files().iter().map(|file| file.size_bytes).sum::<u64>());
+        assert_eq!(spilled > 0, memory_mib == 64 && rows > 100_000, "{spilled} bytes spilled");
+        check(&engine, &snapshot, &batches).await;
+    }
+}
+
+async fn push_all(import: &Import, batches: &[RecordBatch]) {
+    let pushes = batches.chunks(batches.len().div_ceil(2)).map(async |half| {
+        for batch in half {
+            assert_eq!(import.push(batch.clone(), OnBadRow::Refuse).await.unwrap(), vec![]);
+        }
+    });
+    futures::future::join_all(pushes).await;
+}
+
+fn small(memory_mib: usize) -> EngineOptions {
+    EngineOptions { memory_limit_bytes: memory_mib << 20, ..options() }
+}
+
+fn hash(n: u8) -> ContentHash {
+    ContentHash([n; 32])
+}
+
+/// The times in batches of any size, the other columns at random.
+fn batches(times: &[i64], rng: &mut StdRng) -> Vec<RecordBatch> {
+    let (mut batches, mut rest) = (vec![], times);
+    while !rest.is_empty() {
+        let (times, behind) = rest.split_at(rng.random_range(1..30_000).min(rest.len()));
+        batches.push(batch_at(times, rng));
+        rest = behind;
+    }
+    batches
+}
+
+fn batch_at(times: &[i64], rng: &mut StdRng) -> RecordBatch {
+    let timestamps = TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC");
+    let numbers: Vec<u32> = times.iter().map(|_| rng.random()).collect();
+    let kinds = ["temperature", "humidity", "a type with a long name"];
+    let metadata = |n: &u32| (n % 5 == 0).then(|| format!(r#"{{"firmware":"1.4.{}"}}"#, n % 7));
+    let degrees = |n: &u32| (n % 11 > 0).then(|| f64::from(n % 80));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (column::TIMESTAMP, Arc::new(timestamps)),
+        (
+            column::DEVICE_ID,
+            Arc::new(StringArray::from_iter_values(
+                numbers.iter().map(|n| format!("device-of-a-city-{}", n % 1_000)),
+            )),
+        ),
+        (
+            column::TYPE,
+            Arc::new(StringArray::from_iter_values(numbers.iter().map(|n| kinds[*n as usize % 3]))),
+        ),
+        (column::VALUE, Arc::new(Float64Array::from_iter_values(numbers.iter().map(|n| f64::from(*n))))),
+        (column::LATITUDE, Arc::new(Float64Array::from_iter(numbers.iter().map(degrees)))),
+        (column::LONGITUDE, Arc::new(Float64Array::from_iter(numbers.iter().map(degrees)))),
+        (column::METADATA, Arc::new(StringArray::from_iter(numbers.iter().map(metadata)))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+/// The files hold the rows of the batches, each once; each file is sorted and its statistics are right.
+async fn check(engine: &Engine, snapshot: &Snapshot, batches: &[RecordBatch]) {
+    let mut found = vec![];
+    for file in snapshot.files() {
+        let bytes = engine.store().object_store().get(&file.location).await.unwrap().bytes().await.unwrap();
+        let mut rows = vec![];
+        for batch in ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap() {
+            rows.extend(to_rows(&batch.unwrap()));
+        }
+        assert_eq!(file.row_count, Some(rows.len() as u64));
+        assert!(
+            rows.is_sorted_by_key(|row| (row.0.clone(), row.1, row.2.clone(), row.3)),
+            "{}",
+            file.location
+        );
+        let times = &file.columns[column::TIMESTAMP];
+        let micros = |bound: &Option<ScalarBound>| match bound {
+            Some(ScalarBound::Micros(micros)) => *micros,
+            bound => panic!("{bound:?}"),
+        };
+        // The log rounds to milliseconds, outwards.
+        let (min, max) =
+            (rows.iter().map(|row| row.3).min().unwrap(), rows.iter().map(|row| row.3).max().unwrap());
+        assert!((min - 1_000..=min).contains(&micros(&times.min)), "{times:?}");
+        assert!((max..=max + 2_000).contains(&micros(&times.max)), "{times:?}");
+        let cells = &file.columns[column::H3];
+        assert_eq!(cells.null_count, Some(rows.iter().filter(|row| row.1.is_none()).count() as u64));
+        assert_eq!(cells.max, rows.iter().filter_map(|row| row.1).max().map(ScalarBound::Int));
+        assert_eq!(
+            file.columns[column::TYPE].min,
+            rows.iter().map(|row| ScalarBound::Text(row.0.clone())).next()
+        );
+        found.extend(rows);
+    }
+    let strip = |row: Row| (row.0, row.1.is_some(), row.2, row.3, row.4, row.5);
+    let mut found: Vec<_> = found.into_iter().map(strip).collect();
+    let mut expected: Vec<_> = batches.iter().flat_map(input_rows).map(strip).collect();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found.len(), expected.len());
+    assert!(found == expected, "the rows differ");
+}
+
+fn to_rows(batch: &RecordBatch) -> Vec<Row> {
+    let cells = batch.column_by_name(column::H3).unwrap().as_primitive::<Int64Type>();
+    let mut rows = input_rows(batch);
+    for (row, cell) in rows.iter_mut().zip(cells) {
+        assert_eq!(row.1.is_some(), cell.is_some());
+        row.1 = cell;
+    }
+    rows
+}
+
+/// As [`to_rows`], with any cell for a row that has a location.
+fn input_rows(batch: &RecordBatch) -> Vec<Row> {
+    let text = |name| {
+        let array = batch.column_by_name(name).unwrap();
+        let array = arrow::compute::cast(array, &arrow::datatypes::DataType::Utf8).unwrap();
+        array.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let (types, devices, metadata) = (text(column::TYPE), text(column::DEVICE_ID), text(column::METADATA));
+    let number = |name| batch.column_by_name(name).unwrap().as_primitive::<Float64Type>();
+    let (values, latitudes) = (number(column::VALUE), number(column::LATITUDE));
+    let times = batch.column_by_name(column::TIMESTAMP).unwrap().as_primitive::<TimestampMicrosecondType>();
+    (0..batch.num_rows())
+        .map(|row| {
+            let cell = (!latitudes.is_null(row)).then_some(0);
+            (
+                types[row].clone().unwrap(),
+                cell,
+                devices[row].clone().unwrap(),
+                times.value(row),
+                values.value(row) as i64,
+                metadata[row].clone(),
+            )
+        })
+        .collect()
+}

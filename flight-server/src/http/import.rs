@@ -1,0 +1,301 @@
+//! `POST /api/v1/import`: one Parquet file in a request body becomes rows in one commit. The body goes to a scratch file, hashed on
+//! the way, and is then read as `hexflight import` reads files.
+
+use std::{path::PathBuf, sync::Arc};
+
+use axum::extract::rejection::QueryRejection;
+use axum::{
+    Json,
+    body::Body,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+};
+use futures::StreamExt;
+use hexflight_engine::{ContentHash, OnBadRow, TableName};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    HttpContext,
+    api::{Api, Ready},
+    problem::Problem,
+};
+use crate::{
+    error::engine_problem,
+    import::{
+        Compression, EngineSink, Format, ImportError, InputFile, Load, LoadRules, Progress, ReadRules,
+        Rejects, Scratch, Sink,
+    },
+};
+
+/// Media types of a Parquet file.
+const PARQUET: &str = "application/vnd.apache.parquet";
+const ANY_BYTES: &str = "application/octet-stream";
+
+/// Name of the body in texts about it.
+const BODY: &str = "the body";
+
+/// Imports at once; each has a scratch file of up to `max_import_body`.
+const IMPORTS_MAX: usize = 4;
+
+/// When a client that found too many imports is told to come back. **Units**: seconds.
+const BUSY_RETRY_S: u64 = 2;
+
+static IMPORTS: Semaphore = Semaphore::const_new(IMPORTS_MAX);
+
+/// Query of an import.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ImportQuery {
+    /// Table to load into.
+    #[serde(default = "events")]
+    #[param(default = "events", example = "events")]
+    table: String,
+    /// What happens when a row breaks a rule: `abort` loads nothing, `skip` leaves the row out.
+    #[serde(default)]
+    #[param(inline, default = "abort")]
+    on_error: OnError,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum OnError {
+    #[default]
+    Abort,
+    Skip,
+}
+
+/// What was loaded.
+#[derive(Debug, Serialize, ToSchema)]
+struct ImportReport {
+    /// Rows loaded.
+    #[schema(example = 250_000)]
+    rows: u64,
+    /// Rows left out.
+    #[schema(example = 0)]
+    rejected: u64,
+    /// The first 100 of them.
+    errors: Vec<RejectedRow>,
+    /// Data files made.
+    #[schema(example = 4)]
+    files: usize,
+    /// The version of the table that has the rows; none if the file was loaded before.
+    #[schema(example = 17)]
+    version: Option<i64>,
+    /// Whether a file with these bytes was loaded before; it is not loaded again.
+    #[schema(example = false)]
+    already_loaded: bool,
+}
+
+/// A row that was left out.
+#[derive(Debug, Serialize, ToSchema)]
+struct RejectedRow {
+    /// Number of the row in the file, from 0.
+    #[schema(example = 17)]
+    row: usize,
+    /// The file's column; none if the row as a whole is bad.
+    #[schema(example = "latitude")]
+    column: Option<String>,
+    /// What was found.
+    #[schema(example = "91")]
+    value: String,
+    /// The rule it breaks.
+    #[schema(example = "is not in [-90, 90]")]
+    rule: String,
+}
+
+fn events() -> String {
+    "events".to_owned()
+}
+
+/// The route of this file.
+pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {
+    OpenApiRouter::new().routes(routes!(import))
+}
+
+/// Load a Parquet file.
+///
+/// All rows become visible at once, or none. A file with the same bytes is loaded once. Columns are matched by the names that
+/// events have elsewhere; columns that fill nothing are ignored.
+#[utoipa::path(
+    post,
+    path = "/api/v1/import",
+    tag = "ingest",
+    operation_id = "importFile",
+    params(ImportQuery),
+    request_body(
+        content(
+            (Vec<u8> = "application/vnd.apache.parquet"),
+            (Vec<u8> = "application/octet-stream"),
+        ),
+        description = "A Parquet file",
+    ),
+    responses(
+        (status = 200, description = "The file is loaded, or was before", body = ImportReport),
+        (status = 400, description = "A parameter breaks its rule", content_type = "application/problem+json"),
+        (status = 404, description = "No such table", content_type = "application/problem+json"),
+        (status = 409, description = "The file was loaded meanwhile", content_type = "application/problem+json"),
+        (status = 413, description = "The file is larger than max_import_body", content_type = "application/problem+json"),
+        (status = 415, description = "Not Parquet by its Content-Type", content_type = "application/problem+json"),
+        (status = 422, description = "Not a Parquet file that fits the table, or a row breaks a rule", content_type = "application/problem+json"),
+        (status = 429, description = "Out of memory, or too many imports; come back", content_type = "application/problem+json"),
+        (status = 503, description = "Not ready, or the disk refuses", content_type = "application/problem+json"),
+    ),
+)]
+async fn import(
+    State(_): State<Arc<HttpContext>>,
+    Ready(api): Ready,
+    query: Result<Query<ImportQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<ImportReport>, Problem> {
+    let Query(query) = query.map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", error.body_text())
+            .with_hint("parameters: table, on_error=abort or skip")
+    })?;
+    check_content_type(&headers)?;
+    let table = TableName::new(&query.table);
+    // An unknown table is told before the body is read.
+    api.engine.snapshot(&table).map_err(|error| engine_problem(&error))?;
+    let _turn = IMPORTS.try_acquire().map_err(|_| {
+        Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_imports",
+            format!("{IMPORTS_MAX} imports are under way"),
+        )
+        .with_retry_after(BUSY_RETRY_S)
+    })?;
+    let limit = api.limits.import_bytes_max;
+    let (file, hash) = Box::pin(received(&headers, body, limit, api.limits.scratch_dir.clone())).await?;
+    // On a task of its own: a commit that has begun ends, also when the client leaves.
+    let work = tokio::spawn(async move { load(&api, &table, query.on_error, file, hash).await });
+    work.await.map_err(|error| internal(&error.to_string()))?.map(Json)
+}
+
+fn internal(detail: &str) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("import: {detail}"))
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let found = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+    let media_type = found.map(|found| found.split(';').next().unwrap_or_default().trim());
+    match media_type {
+        Some(media_type)
+            if media_type.eq_ignore_ascii_case(PARQUET) || media_type.eq_ignore_ascii_case(ANY_BYTES) =>
+        {
+            Ok(())
+        }
+        _ => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            format!("Content-Type is {}, not {PARQUET} or {ANY_BYTES}", found.unwrap_or("missing")),
+        )
+        .with_hint("files in other formats can be loaded with `hexflight import --target`")),
+    }
+}
+
+/// Writes the body to a scratch file and looks at its footer.
+async fn received(
+    headers: &HeaderMap,
+    body: Body,
+    limit: u64,
+    scratch_dir: PathBuf,
+) -> Result<(InputFile, ContentHash), Problem> {
+    let too_large = |bytes: &str| {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("the body has {bytes} bytes, at most {limit} (max_import_body)"),
+        )
+        .with_hint("larger files can be loaded with `hexflight import --target`")
+    };
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if let Some(declared) = declared.filter(|text| text.parse::<u64>().is_ok_and(|bytes| bytes > limit)) {
+        return Err(too_large(declared));
+    }
+    let mut scratch = Scratch::create(&scratch_dir).map_err(|error| problem(&error))?;
+    let (mut chunks, mut bytes) = (body.into_data_stream(), 0_u64);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", format!("the body ended early: {error}"))
+        })?;
+        bytes += chunk.len() as u64;
+        if bytes > limit {
+            return Err(too_large(&format!("{bytes} or more")));
+        }
+        scratch = scratch.written(chunk).await.map_err(|error| problem(&error))?;
+    }
+    let (content, hash) = scratch.finish().map_err(|error| problem(&error))?;
+    let opened = tokio::task::spawn_blocking(move || {
+        InputFile::open(BODY, content, Format::Parquet, Compression::None, &ReadRules::default())
+    });
+    let opened = opened.await.map_err(|error| internal(&error.to_string()))?;
+    let file = opened.map_err(|reason| problem(&ImportError::file(BODY, reason)))?;
+    Ok((file, hash))
+}
+
+async fn load(
+    api: &Api,
+    table: &TableName,
+    on_error: OnError,
+    file: InputFile,
+    hash: ContentHash,
+) -> Result<ImportReport, Problem> {
+    let on_bad_row = match on_error {
+        OnError::Abort => OnBadRow::Refuse,
+        OnError::Skip => OnBadRow::Skip,
+    };
+    let failed = |error: ImportError| problem(&error);
+    let sink = EngineSink::begin(&api.engine, table, on_bad_row).await.map_err(failed)?;
+    if sink.is_loaded(&hash).await.map_err(failed)? {
+        return Ok(ImportReport {
+            rows: 0,
+            rejected: 0,
+            errors: Vec::new(),
+            files: 0,
+            version: None,
+            already_loaded: true,
+        });
+    }
+    let rules =
+        LoadRules { read: ReadRules::default(), on_bad_row, scratch_dir: api.limits.scratch_dir.clone() };
+    let (progress, rejects, stop) = (Progress::default(), Rejects::default(), CancellationToken::new());
+    let _stop = stop.clone().drop_guard();
+    let load = Load { rules: &rules, sink: &sink, progress: &progress, rejects: &rejects, stop: &stop };
+    Box::pin(load.run_one(file)).await.map_err(failed)?;
+    let summary = sink.commit(&[hash]).await.map_err(failed)?;
+    let errors = rejects.kept().await.into_iter().map(|reject| {
+        let column = Some(reject.bad.column).filter(|column| !column.is_empty());
+        RejectedRow { row: reject.bad.row, column, value: reject.bad.value, rule: reject.bad.rule }
+    });
+    Ok(ImportReport {
+        rows: summary.rows,
+        rejected: rejects.count().await,
+        errors: errors.collect(),
+        files: summary.files,
+        version: Some(summary.version),
+        already_loaded: false,
+    })
+}
+
+/// The problem of an import that loaded nothing.
+fn problem(error: &ImportError) -> Problem {
+    let text = error.to_string();
+    match error {
+        ImportError::Engine(error) => engine_problem(error),
+        ImportError::Row { bad, .. } => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_events", text)
+                .with("row", bad.row)
+                .with("column", Some(bad.column.as_str()).filter(|column| !column.is_empty()))
+                .with("value", bad.value.as_str())
+                .with("rule", bad.rule.as_str())
+                .with_hint("on_error=skip leaves such rows out")
+        }
+        ImportError::Io { .. } => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text),
+        _ => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_file", text),
+    }
+}

@@ -1,0 +1,243 @@
+//! `hexflight import`: finds the files, looks at all of them, loads them into a folder or through a server, and says what happened.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hexflight_engine::{ContentHash, Engine, EngineError, EngineOptions, ImportSummary, Store, SystemClock};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    args::{ImportArgs, OnError},
+    check,
+    error::ImportError,
+    load::{Load, LoadRules, Loaded},
+    progress::{Progress, megabytes, per_second},
+    rejects::Rejects,
+    sink::{EngineSink, ServerSink, Sink},
+    source::{self, Found, Place, Source},
+};
+use crate::{
+    client::Client,
+    config::Config,
+    console::{self, CliError, ProgressLine, grouped},
+    error::ServeError,
+};
+
+/// How often the progress line changes.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Runs the command.
+///
+/// # Errors
+/// `Argument` when arguments do not fit each other, `Import` when nothing was loaded.
+pub async fn run(args: ImportArgs) -> Result<(), CliError> {
+    let read = args.read_rules()?;
+    let config = args.config().map_err(|error| CliError::Server(ServeError::from(error).to_string()))?;
+    let Found { sources, passed_over, data_dirs } = source::find(&args.paths, args.format).await?;
+    for data_dir in &data_dirs {
+        console::note(&format!("passed over {}: a data directory of hexflight", data_dir.display()));
+    }
+    if passed_over > 0 {
+        console::note(&format!("passed over {} files in other formats", grouped(passed_over as u64)));
+    }
+    let scratch_dir = std::env::temp_dir();
+    let rules = LoadRules { read, on_bad_row: args.on_bad_row(), scratch_dir };
+    let job = Job { args: &args, rules, sources };
+    if args.dry_run {
+        let table = args.table();
+        let checked = check::run(&job.sources, &table, config.max_future, &job.rules);
+        return or_interrupted(checked, ImportError::Interrupted.into()).await;
+    }
+    job.survey().await?;
+    match &args.target {
+        Some(target) => job.through_server(target).await,
+        None => job.into_folder(&config).await,
+    }
+}
+
+/// One run of the command.
+struct Job<'a> {
+    args: &'a ImportArgs,
+    rules: LoadRules,
+    sources: Vec<Source>,
+}
+
+impl Job<'_> {
+    /// Opens every local file once: what is wrong with the last one should not come out after hours of reading the others.
+    async fn survey(&self) -> Result<(), CliError> {
+        for source in self.sources.iter().filter(|source| matches!(source.place, Place::Local(_))) {
+            check::open(source, &self.rules).await?;
+        }
+        Ok(())
+    }
+
+    async fn into_folder(mut self, config: &Config) -> Result<(), CliError> {
+        let engine = open_engine(config).await?;
+        // Fetched files are as large as what they become.
+        self.rules.scratch_dir.clone_from(&config.data_dir);
+        let loaded = Box::pin(self.with_engine(&engine)).await;
+        let closed = engine.shutdown().await.map_err(|error| CliError::from(ImportError::from(error)));
+        loaded.and(closed)
+    }
+
+    async fn with_engine(&self, engine: &Arc<Engine>) -> Result<(), CliError> {
+        let sink = EngineSink::begin(engine, &self.args.table(), self.rules.on_bad_row).await?;
+        let run = self.read_into(&sink).await?;
+        let summary = run.committed(|sources| async move { sink.commit(&sources).await }).await?;
+        run.say(self.args, summary.as_ref())
+    }
+
+    async fn through_server(&self, target: &str) -> Result<(), CliError> {
+        let client = Client::connect(target).await?;
+        let sink = ServerSink::begin(&client, &self.args.table(), self.rules.on_bad_row);
+        let run = self.read_into(&sink).await?;
+        let summary = run.committed(|sources| async move { sink.commit(&sources).await }).await?;
+        run.say(self.args, summary.as_ref())
+    }
+
+    /// Reads all files into the sink, showing how it goes.
+    async fn read_into<S: Sink>(&self, sink: &S) -> Result<Run, CliError> {
+        let started = Instant::now();
+        let progress = Progress::of(self.sources.len(), self.sources.iter().map(|source| source.bytes).sum());
+        let rejects = match self.args.on_error {
+            OnError::Abort => Rejects::default(),
+            OnError::Skip => Rejects::into_file(&self.args.rejects),
+        };
+        let stop = CancellationToken::new();
+        // Whatever ends this, the readers stop.
+        let _stop = stop.clone().drop_guard();
+        let load = Load { rules: &self.rules, sink, progress: &progress, rejects: &rejects, stop: &stop };
+        let loading = with_progress(load.run(self.sources.clone()), || progress.text(started.elapsed()));
+        let loaded = or_interrupted(loading, ImportError::Interrupted).await;
+        rejects.flush().await?;
+        let loaded = loaded?;
+        Ok(Run {
+            started,
+            files: self.sources.len(),
+            rows: progress.rows(),
+            rejected: rejects.count().await,
+            loaded,
+        })
+    }
+}
+
+/// What was read, and what became of it.
+struct Run {
+    started: Instant,
+    files: usize,
+    rows: u64,
+    rejected: u64,
+    loaded: Loaded,
+}
+
+impl Run {
+    /// Commits, unless there is nothing new.
+    async fn committed<F>(
+        &self,
+        commit: impl FnOnce(Vec<ContentHash>) -> F,
+    ) -> Result<Option<ImportSummary>, ImportError>
+    where
+        F: Future<Output = Result<ImportSummary, ImportError>>,
+    {
+        if self.loaded.sources.is_empty() {
+            return Ok(None);
+        }
+        let (begun, rows) = (Instant::now(), grouped(self.rows));
+        let committing = with_progress(commit(self.loaded.sources.clone()), || {
+            format!("sorting and writing {rows} rows: {:.0} s", begun.elapsed().as_secs_f64())
+        });
+        or_interrupted(committing, ImportError::InterruptedCommit).await.map(Some)
+    }
+
+    fn say(&self, args: &ImportArgs, summary: Option<&ImportSummary>) -> Result<(), CliError> {
+        let Loaded { sources, known, repeated, ignored } = &self.loaded;
+        let seconds = self.started.elapsed().as_secs_f64();
+        if let Some(summary) = summary {
+            console::say(&format!(
+                "loaded    {} rows of {} {} in {seconds:.1} s: {} rows/s",
+                grouped(summary.rows),
+                sources.len(),
+                if sources.len() == 1 { "file" } else { "files" },
+                grouped(per_second(summary.rows, seconds)),
+            ))?;
+            console::say(&format!(
+                "written   {} Parquet files, {}, as version {} of table {}",
+                grouped(summary.files as u64),
+                megabytes(summary.bytes),
+                summary.version,
+                args.table
+            ))?;
+        } else {
+            console::say("loaded    nothing: there is no new file")?;
+        }
+        if *known > 0 {
+            console::say(&format!("skipped   {known} of {} files were loaded before", self.files))?;
+        }
+        if *repeated > 0 {
+            console::say(&format!("skipped   {repeated} of {} files repeat another one", self.files))?;
+        }
+        if self.rejected > 0 {
+            let (rows, path) = (grouped(self.rejected), args.rejects.display());
+            console::say(&format!("rejected  {rows} rows, listed in {path}"))?;
+        }
+        if !ignored.is_empty() {
+            console::say(&format!("ignored   columns {}", ignored.join(", ")))?;
+        }
+        Ok(())
+    }
+}
+
+async fn open_engine(config: &Config) -> Result<Arc<Engine>, ImportError> {
+    let held = |error| match error {
+        EngineError::Locked { .. } => ImportError::Held { path: config.data_dir.display().to_string() },
+        error => error.into(),
+    };
+    let store = Store::open_local(&config.data_dir).await.map_err(held)?;
+    let options = EngineOptions {
+        memory_limit_bytes: config.memory_limit_bytes,
+        max_future: config.max_future,
+        ..EngineOptions::default()
+    };
+    Ok(Engine::open(store, options, Arc::new(SystemClock)).await?)
+}
+
+/// Runs `work` and shows how it goes.
+async fn with_progress<T>(work: impl Future<Output = T>, text: impl Fn() -> String) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut line = ProgressLine::start();
+    let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
+    let done = loop {
+        tokio::select! {
+            biased;
+            done = &mut work => break done,
+            _ = ticks.tick() => line.update(text()),
+        }
+    };
+    line.finish();
+    done
+}
+
+/// Runs `work` until it ends, or the user ends it.
+async fn or_interrupted<T, E>(work: impl Future<Output = Result<T, E>>, interrupted: E) -> Result<T, E> {
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = interruption() => Err(interrupted),
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM; for ever, where they cannot be listened for.
+async fn interruption() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
