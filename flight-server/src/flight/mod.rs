@@ -2,6 +2,7 @@
 //! `PollFlightInfo` and takes every `DoPut` command for SQL, so only its messages and builders are used.
 //!
 //! ```text
+//!  Handshake ─▶ handshake (user and password in, token out)
 //!  DoPut ── request ─┬─ path ["events"] ─▶ put ───┬─▶ ipc (check, decode) ─▶ Engine::append ─▶ acks in order
 //!                    ├─ CommandStatementIngest ─▶ ingest ─┘
 //!                    └─ CommandPreparedStatementQuery ─▶ prepared (bind)
@@ -12,6 +13,7 @@
 //! ```
 
 mod service;
+mod handshake;
 mod request;
 mod ipc;
 mod put;
@@ -35,6 +37,8 @@ use tonic::Status;
 
 pub(crate) use service::FlightApi;
 
+use crate::auth::Auth;
+
 use self::{ipc::Limits, prepared::BoundParameters, running::RunningQueries};
 
 /// What every call needs; shared by all connections.
@@ -42,6 +46,8 @@ use self::{ipc::Limits, prepared::BoundParameters, running::RunningQueries};
 pub(crate) struct FlightContext {
     pub(crate) engine: Arc<Engine>,
     pub(crate) queries: Arc<QueryEngine>,
+    /// Who may call.
+    pub(crate) auth: Arc<Auth>,
     /// Bounds of what a message may declare.
     limits: Limits,
     /// After which a query is stopped.
@@ -59,12 +65,14 @@ impl FlightContext {
     pub(crate) fn new(
         engine: Arc<Engine>,
         queries: Arc<QueryEngine>,
+        auth: Arc<Auth>,
         max_message_bytes: usize,
         query_timeout: Option<Duration>,
     ) -> Self {
         Self {
             engine,
             queries,
+            auth,
             limits: Limits::of_message(max_message_bytes),
             query_timeout,
             bound: BoundParameters::default(),

@@ -14,7 +14,9 @@ use tonic::{Request as Call, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::{
-    FlightContext, actions, ingest, metadata, prepared, put, query,
+    FlightContext, actions,
+    handshake::handshake,
+    ingest, metadata, prepared, put, query,
     request::Request,
     results::client_schema,
     statement::{Statement, flight_info},
@@ -189,19 +191,11 @@ impl FlightService for FlightApi {
     type DoActionStream = Answers<arrow_flight::Result>;
     type ListActionsStream = Answers<ActionType>;
 
-    /// Accepts everybody: clients that insist on a login get a token that nobody looks at.
     async fn handshake(
         &self,
-        _call: Call<Streaming<HandshakeRequest>>,
+        call: Call<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
-        let token = Uuid::new_v4().simple().to_string();
-        let bearer = format!("Bearer {token}").parse();
-        let answer = HandshakeResponse { protocol_version: 0, payload: Bytes::from(token) };
-        let mut response = Response::new(stream::iter([Ok(answer)]).boxed());
-        if let Ok(bearer) = bearer {
-            response.metadata_mut().insert("authorization", bearer);
-        }
-        Ok(response)
+        handshake(&self.context.auth, call).await
     }
 
     async fn list_flights(&self, _call: Call<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
