@@ -5,11 +5,12 @@
 //!  Handshake ─▶ handshake (user and password in, token out)
 //!  DoPut ── request ─┬─ path ["events"] ─▶ put ───┬─▶ ipc (check, decode) ─▶ Engine::append ─▶ acks in order
 //!                    ├─ CommandStatementIngest ─▶ ingest ─┘
-//!                    └─ CommandPreparedStatementQuery ─▶ prepared (bind)
+//!                    ├─ CommandPreparedStatementQuery ─▶ prepared (bind) ─▶ parameters (types)
+//!                    └─ Command…Update ─▶ update ─▶ query (reads are counted, all else is refused with advice)
 //!  GetFlightInfo ── request ─▶ statement (ticket = SQL + parameters) | metadata (ticket = the command)
 //!  DoGet ── request ─┬─ statement ─▶ query ─▶ QueryEngine::execute ─▶ results (types every client reads, 2 MiB messages)
 //!                    └─ metadata
-//!  DoAction ─▶ actions (prepare, close, cancel ─▶ running)
+//!  DoAction ─▶ session (options, by cookie) | actions (prepare, close, cancel ─▶ running)
 //! ```
 
 mod service;
@@ -19,13 +20,17 @@ mod ipc;
 mod put;
 mod ingest;
 mod statement;
+mod advice;
+mod parameters;
 mod prepared;
 mod query;
+mod update;
 mod results;
 mod running;
 mod metadata;
 mod sql_info;
 mod xdbc;
+mod session;
 mod actions;
 
 use std::{sync::Arc, time::Duration};
@@ -39,7 +44,7 @@ pub(crate) use service::FlightApi;
 
 use crate::auth::Auth;
 
-use self::{ipc::Limits, prepared::BoundParameters, running::RunningQueries};
+use self::{ipc::Limits, prepared::BoundParameters, running::RunningQueries, session::Sessions};
 
 /// What every call needs; shared by all connections.
 #[derive(Debug)]
@@ -55,6 +60,7 @@ pub(crate) struct FlightContext {
     /// Parameters of clients that do not send the new handle back.
     bound: BoundParameters,
     running: Arc<RunningQueries>,
+    sessions: Sessions,
     /// The tasks that still make batches durable; shutdown waits for them.
     pub(crate) puts: TaskTracker,
     /// Cancelled when no further batches are to be read.
@@ -77,6 +83,7 @@ impl FlightContext {
             query_timeout,
             bound: BoundParameters::default(),
             running: Arc::new(RunningQueries::default()),
+            sessions: Sessions::default(),
             puts: TaskTracker::new(),
             draining: CancellationToken::new(),
         }
