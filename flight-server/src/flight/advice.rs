@@ -19,7 +19,10 @@ pub(super) fn statement_status(sql: &str, failure: &DataFusionError) -> Status {
 fn advice(sql: &str) -> Option<&'static str> {
     let word = first_word(sql).to_ascii_uppercase();
     Some(match word.as_str() {
-        "INSERT" | "COPY" | "MERGE" | "LOAD" | "REPLACE" => {
+        "COPY" => {
+            "SQL reads and writes no files: fetch results with SELECT, send events with DoPut or adbc_ingest"
+        }
+        "INSERT" | "MERGE" | "LOAD" | "REPLACE" => {
             "send events with DoPut to [\"events\"], with adbc_ingest or over HTTP"
         }
         "UPDATE" | "DELETE" | "TRUNCATE" => "events are only ever added",

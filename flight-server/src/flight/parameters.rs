@@ -31,8 +31,7 @@ pub(super) fn fitted(batch: &RecordBatch, expected: &Schema) -> Result<RecordBat
     let mut fields = Vec::with_capacity(wanted);
     let mut columns = Vec::with_capacity(wanted);
     for (index, column) in batch.columns().iter().enumerate() {
-        let named =
-            |error: ArrowError| Status::invalid_argument(format!("parameter ${}: {error}", index + 1));
+        let named = |error| Status::invalid_argument(format!("parameter ${}: {}", index + 1, reason(error)));
         let column = cast(column, plain.field(index).data_type()).map_err(named)?;
         let column = fitted_column(&column, expected.field(index).data_type()).map_err(named)?;
         fields.push(Field::new(format!("${}", index + 1), column.data_type().clone(), true));
@@ -71,8 +70,10 @@ fn fitted_column(column: &ArrayRef, expected: &DataType) -> Result<ArrayRef, Arr
         (_, Kind::Nothing) => Ok(Arc::clone(column)),
         (Kind::Nothing, _) => cast(column, expected),
         (Kind::Text, _) if !expected.is_nested() => strictly(column, expected),
-        (one, other) if one == other => Ok(unchanged(column, expected).unwrap_or_else(|| Arc::clone(column))),
-        // A number is no time, a flag no number: whether they can be compared is the planner's to say.
+        (one, other) if one == other || (one, other) == (Kind::Number, Kind::Text) => {
+            Ok(unchanged(column, expected).unwrap_or_else(|| Arc::clone(column)))
+        }
+        // A number is no moment, a flag no number: whether they can be compared is the planner's to say.
         _ => Ok(Arc::clone(column)),
     }
 }
@@ -87,6 +88,14 @@ fn unchanged(column: &ArrayRef, expected: &DataType) -> Option<ArrayRef> {
     let back = strictly(&there, column.data_type()).ok()?;
     let same = not_distinct(&back, column).ok()?;
     (same.true_count() == column.len()).then_some(there)
+}
+
+/// What an error says, without the name of its kind.
+fn reason(error: ArrowError) -> String {
+    match error {
+        ArrowError::CastError(text) | ArrowError::ParseError(text) | ArrowError::ComputeError(text) => text,
+        other => other.to_string(),
+    }
 }
 
 /// Whether the values have the types that the statement expects, so that its result is the one that was announced.

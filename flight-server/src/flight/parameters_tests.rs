@@ -23,6 +23,7 @@ fn values_that_stay_the_same_are_converted() {
     assert_eq!(fit(Int64Array::from(vec![3]), DataType::Float64).as_primitive::<Float64Type>().value(0), 3.0);
     assert_eq!(fit(Float64Array::from(vec![3.0]), DataType::Int64).as_primitive::<Int64Type>().value(0), 3);
     assert_eq!(fit(decimal, DataType::Float64).as_primitive::<Float64Type>().value(0), 1.5);
+    assert_eq!(fit(Int64Array::from(vec![42]), DataType::Utf8).as_string::<i32>().value(0), "42");
     assert_eq!(fit(StringArray::from(vec!["42"]), DataType::Int64).as_primitive::<Int64Type>().value(0), 42);
     let nanos = TimestampNanosecondArray::from(vec![NOON_US * 1_000]);
     let naive = TimestampMicrosecondArray::from(vec![NOON_US]);

@@ -23,10 +23,10 @@ use tonic::{Status, Streaming};
 use super::{
     FlightContext,
     advice::statement_status,
-    ipc::{BatchDecoder, Decoded},
+    ipc::{BatchDecoder, Decoded, declares_no_columns},
     put::unread,
     results::client_schema,
-    statement::Statement,
+    statement::{PARAMETER_ROWS_MAX, Statement},
 };
 
 /// Statements whose parameters are remembered; each holds at most 1 MiB.
@@ -144,6 +144,15 @@ async fn read_all(
     first: FlightData,
     mut messages: Streaming<FlightData>,
 ) -> Result<Vec<RecordBatch>, Status> {
+    if declares_no_columns(&first) {
+        // What follows brings nothing; it is read so that the client can end its side.
+        for _ in 0..PARAMETER_ROWS_MAX {
+            if messages.message().await?.is_none() {
+                break;
+            }
+        }
+        return Ok(Vec::new());
+    }
     let mut decoder = BatchDecoder::new(context.limits);
     let mut batches = Vec::new();
     let (mut next, mut rows) = (Some(first), 0);
@@ -155,7 +164,7 @@ async fn read_all(
             batches.push(batch);
         }
         // `bind` states the rule; this only keeps an endless stream from being collected first.
-        if rows > super::statement::PARAMETER_ROWS_MAX {
+        if rows > PARAMETER_ROWS_MAX {
             break;
         }
         next = messages.message().await.map_err(|status| unread(&status, context.limits.body_bytes_max))?;
