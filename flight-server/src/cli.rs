@@ -87,10 +87,13 @@ pub struct ServeArgs {
     /// Stop queries that run longer [default: never]
     #[arg(long, value_name = "DURATION")]
     query_timeout: Option<String>,
+    /// File of users that may call, one user:password per line, readable by its owner alone [default: everybody may]
+    #[arg(long, value_name = "FILE")]
+    auth_file: Option<String>,
     /// Log filter, for example info or hexflight=debug,info [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
-    /// Listen on addresses that other machines reach, although there is no authentication
+    /// Listen on addresses that other machines reach without authentication
     #[arg(long)]
     insecure: bool,
 }
@@ -110,6 +113,7 @@ impl ServeArgs {
             ("flush_interval", &self.flush_interval),
             ("generation_rows", &self.generation_rows),
             ("query_timeout", &self.query_timeout),
+            ("auth_file", &self.auth_file),
             ("log", &self.log),
         ];
         let given = texts.into_iter().filter_map(|(key, text)| Some((key, text.clone()?)));

@@ -224,6 +224,14 @@ pub enum ServeError {
         /// What is wrong and what to do.
         advice: String,
     },
+    /// The file of users cannot be used.
+    #[error("auth_file = '{}': {detail}", path.display())]
+    AuthFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do; never a password.
+        detail: String,
+    },
     /// The engine did not open or close.
     #[error("{0}")]
     Engine(#[from] EngineError),

@@ -1,8 +1,8 @@
 //! Hexflight's server and command line: Arrow Flight, Flight SQL and HTTP in front of one engine.
 //!
 //! ```text
-//!  cli ─▶ config ─▶ server ─┬─▶ flight ─▶ hexflight-engine (write) and hexflight-planner (read)
-//!                           └─▶ http     health, metrics
+//!  cli ─▶ config ─▶ server ─┬─▶ auth ─▶ flight ─▶ hexflight-engine (write) and hexflight-planner (read)
+//!                           └─▶ auth ─▶ http     JSON API; health and metrics without auth
 //!  cli ─▶ simulate, sql, demo ─▶ client ─▶ (network) ─▶ flight
 //!  cli ─▶ import ─▶ hexflight-engine, or client
 //! ```
@@ -14,6 +14,7 @@ mod config;
 mod error;
 mod telemetry;
 mod deadline;
+mod auth;
 mod http;
 mod flight;
 mod server;

@@ -19,6 +19,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::{Server as TonicServer, server::TcpIncoming};
 
 use crate::{
+    auth::{Auth, FlightGate},
     config::Config,
     error::ServeError,
     flight::{FlightApi, FlightContext},
@@ -68,7 +69,8 @@ impl Server {
     /// # Errors
     /// A port that is taken, a data directory that cannot be used, stored bytes that fail a check; the text says what to do.
     pub async fn start(config: Config) -> Result<Self, ServeError> {
-        let http_context = Arc::new(HttpContext::starting());
+        let auth = Arc::new(read_users(&config)?);
+        let http_context = Arc::new(HttpContext::starting(Arc::clone(&auth)));
         let http_listener = bind_http(config.http_bind).await?;
         let http_address =
             local_address("HTTP", config.http_bind, "--http-bind", http_listener.local_addr())?;
@@ -82,6 +84,7 @@ impl Server {
         let flight_context = Arc::new(FlightContext::new(
             Arc::clone(&engine),
             Arc::clone(&queries),
+            auth,
             config.max_message_bytes,
             config.query_timeout,
         ));
@@ -164,6 +167,11 @@ impl Server {
         let _timed_out = timeout(CANCEL_WAIT, self.http_task).await;
         flushed.map_err(ServeError::from)
     }
+}
+
+fn read_users(config: &Config) -> Result<Auth, ServeError> {
+    let Some(path) = &config.auth_file else { return Ok(Auth::default()) };
+    Auth::of_file(path).map_err(|detail| ServeError::AuthFile { path: path.clone(), detail })
 }
 
 fn api(config: &Config, engine: &Arc<Engine>, queries: Arc<QueryEngine>) -> Api {
@@ -284,6 +292,7 @@ fn spawn_flight(
     let service = FlightServiceServer::new(FlightApi::new(Arc::clone(context)))
         .max_decoding_message_size(max_message_bytes)
         .max_encoding_message_size(usize::MAX);
+    let service = FlightGate::new(Arc::clone(&context.auth), service);
     let router = TonicServer::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)

@@ -143,6 +143,7 @@ fn code_name(code: tonic::Code) -> &'static str {
         Code::InvalidArgument => "invalid_argument",
         Code::DeadlineExceeded => "deadline_exceeded",
         Code::NotFound => "not_found",
+        Code::Unauthenticated => "unauthenticated",
         Code::Aborted => "aborted",
         Code::ResourceExhausted => "resource_exhausted",
         Code::Unimplemented => "unimplemented",

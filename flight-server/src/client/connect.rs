@@ -9,13 +9,21 @@ use arrow_flight::{
 use hexflight_engine::{ContentHash, TableName};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{ClientError, ImportStream, PutStream, QueryStream, error::root_cause, import::loaded_sources};
+use super::{
+    ClientError, ImportStream, PutStream, QueryStream,
+    credentials::{Authorization, Target},
+    error::root_cause,
+    import::loaded_sources,
+};
 
 /// Largest message in either direction; the server's own limit. **Units**: bytes.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Header with the credentials of a call.
+const AUTHORIZATION: &str = "authorization";
 
 /// HTTP/2 flow control windows: room for several batches of 64 k rows on the way.
 const WINDOW_BYTES: u32 = 32 << 20;
@@ -25,23 +33,26 @@ const WINDOW_BYTES: u32 = 32 << 20;
 pub struct Client {
     channel: Channel,
     url: Arc<str>,
+    authorization: Option<Authorization>,
 }
 
 impl Client {
-    /// Connects to `url`: `http://`, `grpc://` or `grpc+tcp://` with host and port.
+    /// Connects to `url`: `http://`, `grpc://` or `grpc+tcp://` with host and port. Credentials are those of the address
+    /// (`grpc://user:password@host:port`), else those of `HEXFLIGHT_USER` and `HEXFLIGHT_PASSWORD`.
     ///
     /// # Errors
     /// `Address` when `url` is not one, `Connect` when nothing answers there.
     pub async fn connect(url: &str) -> Result<Self, ClientError> {
-        let endpoint = endpoint(url)?;
+        let Target { url, authorization } = Target::of(url)?;
+        let endpoint = endpoint(&url)?;
         let channel = endpoint
             .connect()
             .await
-            .map_err(|error| ClientError::Connect { url: url.to_owned(), reason: root_cause(&error) })?;
-        Ok(Self { channel, url: Arc::from(url) })
+            .map_err(|error| ClientError::Connect { url: url.clone(), reason: root_cause(&error) })?;
+        Ok(Self { channel, url: Arc::from(url), authorization })
     }
 
-    /// The address as it was given.
+    /// The address as it was given, without user and password.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -50,8 +61,7 @@ impl Client {
     /// Opens a DoPut call for batches of `schema` into `table`; at most `in_flight_max` of them are on the way.
     #[must_use]
     pub fn put_stream(&self, table: &TableName, schema: &SchemaRef, in_flight_max: usize) -> PutStream {
-        let client = FlightClient::new_from_inner(self.flight());
-        PutStream::open(client, table, schema, in_flight_max)
+        PutStream::open(self.flight(), table, schema, in_flight_max)
     }
 
     /// Asks one SQL statement through Flight SQL.
@@ -59,14 +69,13 @@ impl Client {
     /// # Errors
     /// `Status` with the server's words when it refuses the statement, `Protocol` when the answer has no schema.
     pub async fn query(&self, sql: &str) -> Result<QueryStream, ClientError> {
-        QueryStream::open(FlightSqlServiceClient::new_from_inner(self.flight()), sql).await
+        QueryStream::open(self.flight_sql(), sql).await
     }
 
     /// Opens a bulk load of batches of `schema` into `table`.
     #[must_use]
     pub fn import(&self, table: &TableName, schema: &SchemaRef, skip_bad_rows: bool) -> ImportStream {
-        let client = FlightClient::new_from_inner(self.flight());
-        ImportStream::open(client, table, schema, skip_bad_rows)
+        ImportStream::open(self.flight(), table, schema, skip_bad_rows)
     }
 
     /// Which of some sources were bulk-loaded into `table` before.
@@ -78,10 +87,27 @@ impl Client {
         table: &TableName,
         sources: &[ContentHash],
     ) -> Result<Vec<ContentHash>, ClientError> {
-        loaded_sources(FlightClient::new_from_inner(self.flight()), table, sources).await
+        loaded_sources(self.flight(), table, sources).await
     }
 
-    fn flight(&self) -> FlightServiceClient<Channel> {
+    fn flight(&self) -> FlightClient {
+        let mut client = FlightClient::new_from_inner(self.service());
+        if let Some(authorization) = &self.authorization {
+            // Base64 is always a good value.
+            let _added = client.add_header(AUTHORIZATION, authorization.header());
+        }
+        client
+    }
+
+    fn flight_sql(&self) -> FlightSqlServiceClient<Channel> {
+        let mut client = FlightSqlServiceClient::new_from_inner(self.service());
+        if let Some(authorization) = &self.authorization {
+            client.set_header(AUTHORIZATION, authorization.header());
+        }
+        client
+    }
+
+    fn service(&self) -> FlightServiceClient<Channel> {
         FlightServiceClient::new(self.channel.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)

@@ -9,6 +9,7 @@
 //! A thin layer over arrow-flight; it never retries by itself and never prints.
 
 mod error;
+mod credentials;
 mod connect;
 mod put;
 mod query;

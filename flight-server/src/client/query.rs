@@ -43,7 +43,7 @@ impl QueryStream {
         let schema = SchemaRef::new(info.try_decode_schema()?);
         let batches = futures::stream::iter(tickets.into_iter().map(Ok))
             .and_then(move |ticket| {
-                let mut client = FlightSqlServiceClient::new_from_inner(client.inner().clone());
+                let mut client = client.clone();
                 async move { client.do_get(ticket).await }
             })
             .try_flatten()

@@ -56,11 +56,12 @@ fn a_list_is_not_a_value() {
 }
 
 #[test]
-fn an_open_bind_needs_insecure() {
+fn an_open_bind_needs_users_or_insecure() {
     let open = ("flight_bind", "0.0.0.0:0");
     let error = resolved(None, &[open]).unwrap_err();
     assert!(matches!(error, ConfigError::Exposed { key: "flight_bind", .. }));
     assert!(resolved(None, &[open, ("insecure", "true")]).is_ok());
+    assert!(resolved(None, &[open, ("auth_file", "users")]).is_ok());
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub struct Config {
     pub generation_rows_max: usize,
     /// After which a query is stopped; `None` lets it run.
     pub query_timeout: Option<Duration>,
+    /// File of the users that may call, one `user:password` per line; `None` lets everybody.
+    pub auth_file: Option<PathBuf>,
     /// Log filter, for example `info` or `hexflight=debug,info`.
     pub log: String,
     /// Whether a non-loopback bind without authentication is accepted.
@@ -72,6 +74,7 @@ impl Default for Config {
             flush_interval: Duration::from_mins(1),
             generation_rows_max: 1 << 20,
             query_timeout: None,
+            auth_file: None,
             log: "info".to_owned(),
             insecure: false,
         }
@@ -122,6 +125,7 @@ impl Config {
             "generation_rows" => self.generation_rows_max = units::parse_count(text)?,
             "query_timeout" if text.is_empty() => self.query_timeout = None,
             "query_timeout" => self.query_timeout = Some(units::parse_duration(text)?),
+            "auth_file" => self.auth_file = (!text.is_empty()).then(|| PathBuf::from(text)),
             "log" => self.log = text.to_owned(),
             "insecure" => self.insecure = units::parse_bool(text)?,
             other => unreachable!("setting {other} is in the table and not here"),
@@ -132,7 +136,7 @@ impl Config {
     fn check_exposure(&self) -> Result<(), ConfigError> {
         let binds = [("flight_bind", self.flight_bind), ("http_bind", self.http_bind)];
         for (key, address) in binds {
-            if !address.ip().is_loopback() && !self.insecure {
+            if !address.ip().is_loopback() && self.auth_file.is_none() && !self.insecure {
                 return Err(ConfigError::Exposed { key, address });
             }
         }
@@ -180,8 +184,8 @@ pub enum ConfigError {
     },
     /// The server would be open to the network without authentication.
     #[error(
-        "{key} = '{address}' can be reached from other machines and there is no authentication yet; \
-         bind to 127.0.0.1, or give --insecure if the network is trusted"
+        "{key} = '{address}' can be reached from other machines and is refused without authentication; \
+         name users with --auth-file, bind to 127.0.0.1, or give --insecure if the network is trusted"
     )]
     Exposed {
         /// The setting.

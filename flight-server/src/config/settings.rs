@@ -22,6 +22,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting { key: "flush_interval", default: "1m" },
     Setting { key: "generation_rows", default: "1048576" },
     Setting { key: "query_timeout", default: "" },
+    Setting { key: "auth_file", default: "" },
     Setting { key: "log", default: "info" },
     Setting { key: "insecure", default: "false" },
 ];

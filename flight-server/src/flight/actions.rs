@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_flight::{
     Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightInfo,
+    RenewFlightEndpointRequest,
     sql::{
         ActionCancelQueryRequest, ActionCancelQueryResult, ActionClosePreparedStatementRequest,
         ActionCreatePreparedStatementRequest, Any, Command, ProstMessageExt,
@@ -20,6 +21,7 @@ const CLOSE_PREPARED: &str = "ClosePreparedStatement";
 const CANCEL_FLIGHT_INFO: &str = "CancelFlightInfo";
 const CANCEL_QUERY: &str = "CancelQuery";
 const IMPORT_STATUS: &str = "hexflight.ImportStatus";
+const RENEW: &str = "RenewFlightEndpoint";
 
 /// `ActionCancelQueryResult.CancelResult`, which arrow-flight does not export. **Source**: `FlightSql.proto`.
 const CANCEL_RESULT_CANCELLED: i32 = 1;
@@ -41,6 +43,10 @@ pub(super) fn action_types() -> Vec<ActionType> {
         (
             IMPORT_STATUS,
             "Tells which sources were bulk-loaded: JSON {\"table\", \"sources\"} in, {\"loaded\"} out.",
+        ),
+        (
+            RENEW,
+            "Answers with the endpoint as it is, because endpoints do not expire: RenewFlightEndpointRequest in.",
         ),
     ]
     .map(|(name, text)| ActionType { r#type: name.to_owned(), description: text.to_owned() })
@@ -79,6 +85,7 @@ pub(super) async fn act(context: &Arc<FlightContext>, action: &Action) -> Result
             Ok(Some(packed(&ActionCancelQueryResult { result })))
         }
         IMPORT_STATUS => Ok(Some(import::status(context, &action.body)?)),
+        RENEW => renew(action).map(Some),
         "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
             Err(Status::unimplemented(format!(
                 "{}: transactions are not supported; every batch is durable by itself",
@@ -88,13 +95,21 @@ pub(super) async fn act(context: &Arc<FlightContext>, action: &Action) -> Result
         "CreatePreparedSubstraitPlan" => {
             Err(Status::unimplemented("Substrait plans are not supported; send SQL"))
         }
-        "SetSessionOptions" | "GetSessionOptions" | "CloseSession" => {
-            Err(Status::unimplemented(format!("{}: there are no sessions", action.r#type)))
-        }
         other => Err(Status::unimplemented(format!(
-            "action '{other}' is unknown; actions: {CREATE_PREPARED}, {CLOSE_PREPARED}, {CANCEL_FLIGHT_INFO}, {CANCEL_QUERY}, {IMPORT_STATUS}"
+            "action '{other}' is unknown; ListActions names those there are"
         ))),
     }
+}
+
+/// A ticket is good at any time, so an endpoint comes back as it is; one that is not ours is refused.
+fn renew(action: &Action) -> Result<Bytes, Status> {
+    let request =
+        RenewFlightEndpointRequest::decode(action.body.clone()).map_err(|error| malformed(action, &error))?;
+    let endpoint = request
+        .endpoint
+        .ok_or_else(|| Status::invalid_argument(format!("{RENEW} without a FlightEndpoint")))?;
+    Request::of_ticket(&endpoint.ticket.clone().unwrap_or_default())?;
+    Ok(Bytes::from(endpoint.encode_to_vec()))
 }
 
 /// Stops the queries behind the tickets of an info; whether one was running.

@@ -24,7 +24,7 @@ pub(super) async fn ingest(
     messages: Streaming<FlightData>,
 ) -> Result<PutResult, Status> {
     let table = target(context, command)?;
-    let source = BatchSource::new(context, table, first, messages);
+    let source = BatchSource::new(context, table, first, messages).skipping_empty();
     // On a task of its own: batches that were read become durable also when the client leaves.
     let work = context.puts.spawn(append_all(source));
     let rows = work.await.map_err(|error| Status::internal(format!("ingest: {error}")))??;

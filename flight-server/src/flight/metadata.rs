@@ -18,7 +18,7 @@ use tonic::Status;
 
 use super::{FlightContext, results::client_schema, sql_info, xdbc};
 
-/// The type of every table, in the word of the SQL standard.
+/// The type of every table, in the word of the SQL standard. Types are compared without case.
 const TABLE_TYPE: &str = "BASE TABLE";
 
 /// The same in the word of JDBC, which clients ask for as well.
@@ -71,7 +71,7 @@ fn db_schemas(context: &FlightContext, command: CommandGetDbSchemas) -> Result<R
 
 fn tables(context: &FlightContext, mut command: CommandGetTables) -> Result<RecordBatch, FlightError> {
     for wanted in &mut command.table_types {
-        if wanted == TABLE_TYPE_JDBC {
+        if [TABLE_TYPE, TABLE_TYPE_JDBC].iter().any(|known| wanted.eq_ignore_ascii_case(known)) {
             TABLE_TYPE.clone_into(wanted);
         }
     }

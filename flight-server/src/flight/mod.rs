@@ -2,30 +2,37 @@
 //! `PollFlightInfo` and takes every `DoPut` command for SQL, so only its messages and builders are used.
 //!
 //! ```text
+//!  Handshake ─▶ handshake (user and password in, token out)
 //!  DoPut ── request ─┬─ path ["events"] ─▶ put ───┬─▶ ipc (check, decode) ─▶ Engine::append ─▶ acks in order
 //!                    ├─ CommandStatementIngest ─▶ ingest ─┘
 //!                    ├─ {"import": …} ─▶ import ─▶ Engine::begin_import, one commit
-//!                    └─ CommandPreparedStatementQuery ─▶ prepared (bind)
+//!                    ├─ CommandPreparedStatementQuery ─▶ prepared (bind) ─▶ parameters (types)
+//!                    └─ Command…Update ─▶ update ─▶ query (reads are counted, all else is refused with advice)
 //!  GetFlightInfo ── request ─▶ statement (ticket = SQL + parameters) | metadata (ticket = the command)
 //!  DoGet ── request ─┬─ statement ─▶ query ─▶ QueryEngine::execute ─▶ results (types every client reads, 2 MiB messages)
 //!                    └─ metadata
-//!  DoAction ─▶ actions (prepare, close, cancel ─▶ running)
+//!  DoAction ─▶ session (options, by cookie) | actions (prepare, close, cancel ─▶ running)
 //! ```
 
 mod service;
+mod handshake;
 mod request;
 mod ipc;
 mod put;
 mod ingest;
 mod import;
 mod statement;
+mod advice;
+mod parameters;
 mod prepared;
 mod query;
+mod update;
 mod results;
 mod running;
 mod metadata;
 mod sql_info;
 mod xdbc;
+mod session;
 mod actions;
 
 use std::{sync::Arc, time::Duration};
@@ -38,13 +45,17 @@ use tonic::Status;
 pub(crate) use results::{client_batch, client_schema, split_for_messages};
 pub(crate) use service::FlightApi;
 
-use self::{ipc::Limits, prepared::BoundParameters, running::RunningQueries};
+use crate::auth::Auth;
+
+use self::{ipc::Limits, prepared::BoundParameters, running::RunningQueries, session::Sessions};
 
 /// What every call needs; shared by all connections.
 #[derive(Debug)]
 pub(crate) struct FlightContext {
     pub(crate) engine: Arc<Engine>,
     pub(crate) queries: Arc<QueryEngine>,
+    /// Who may call.
+    pub(crate) auth: Arc<Auth>,
     /// Bounds of what a message may declare.
     limits: Limits,
     /// After which a query is stopped.
@@ -52,6 +63,7 @@ pub(crate) struct FlightContext {
     /// Parameters of clients that do not send the new handle back.
     bound: BoundParameters,
     running: Arc<RunningQueries>,
+    sessions: Sessions,
     /// The tasks that still make batches durable; shutdown waits for them.
     pub(crate) puts: TaskTracker,
     /// Cancelled when no further batches are to be read.
@@ -62,16 +74,19 @@ impl FlightContext {
     pub(crate) fn new(
         engine: Arc<Engine>,
         queries: Arc<QueryEngine>,
+        auth: Arc<Auth>,
         max_message_bytes: usize,
         query_timeout: Option<Duration>,
     ) -> Self {
         Self {
             engine,
             queries,
+            auth,
             limits: Limits::of_message(max_message_bytes),
             query_timeout,
             bound: BoundParameters::default(),
             running: Arc::new(RunningQueries::default()),
+            sessions: Sessions::default(),
             puts: TaskTracker::new(),
             draining: CancellationToken::new(),
         }

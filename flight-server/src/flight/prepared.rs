@@ -22,12 +22,12 @@ use tonic::{Status, Streaming};
 
 use super::{
     FlightContext,
-    ipc::{BatchDecoder, Decoded},
+    advice::statement_status,
+    ipc::{BatchDecoder, Decoded, declares_no_columns},
     put::unread,
     results::client_schema,
-    statement::Statement,
+    statement::{PARAMETER_ROWS_MAX, Statement},
 };
-use crate::error::query_status;
 
 /// Statements whose parameters are remembered; each holds at most 1 MiB.
 const BOUND_MAX: usize = 256;
@@ -80,7 +80,8 @@ pub(super) async fn create(
         return Err(Status::unimplemented("transactions are not supported"));
     }
     let statement = Statement::new(request.query)?;
-    let schema = context.queries.schema(&statement.sql).await.map_err(|error| query_status(&error))?;
+    let schema = context.queries.schema(&statement.sql).await;
+    let schema = schema.map_err(|error| statement_status(&statement.sql, &error))?;
     Ok(ActionCreatePreparedStatementResult {
         prepared_statement_handle: statement.handle(),
         dataset_schema: schema_bytes(&client_schema(&schema.result))?,
@@ -101,11 +102,8 @@ pub(super) fn schema_bytes(schema: &Schema) -> Result<Bytes, Status> {
 }
 
 /// The statement of a handle, with the parameters it holds or those remembered for it.
-pub(super) fn statement(
-    context: &FlightContext,
-    command: &CommandPreparedStatementQuery,
-) -> Result<Statement, Status> {
-    let mut statement = Statement::of_handle(&command.prepared_statement_handle)?;
+pub(super) fn statement(context: &FlightContext, handle: &[u8]) -> Result<Statement, Status> {
+    let mut statement = Statement::of_handle(handle)?;
     if statement.parameters.is_empty()
         && let Some(parameters) = context.bound.recall(&statement.id, Instant::now())
     {
@@ -121,11 +119,24 @@ pub(super) async fn bind(
     first: FlightData,
     messages: Streaming<FlightData>,
 ) -> Result<PutResult, Status> {
-    let mut statement = Statement::of_handle(&command.prepared_statement_handle)?;
-    statement.bind(&read_all(context, first, messages).await?)?;
+    let statement = bound(context, &command.prepared_statement_handle, first, messages).await?;
     context.bound.remember(statement.id.clone(), statement.parameters.clone(), Instant::now());
     let answer = DoPutPreparedStatementResult { prepared_statement_handle: Some(statement.handle()) };
     Ok(PutResult { app_metadata: Bytes::from(answer.encode_to_vec()) })
+}
+
+/// The statement of a handle with the parameters of a stream.
+pub(super) async fn bound(
+    context: &FlightContext,
+    handle: &[u8],
+    first: FlightData,
+    messages: Streaming<FlightData>,
+) -> Result<Statement, Status> {
+    let mut statement = Statement::of_handle(handle)?;
+    let schema = context.queries.schema(&statement.sql).await;
+    let schema = schema.map_err(|error| statement_status(&statement.sql, &error))?;
+    statement.bind(&read_all(context, first, messages).await?, &schema.parameters)?;
+    Ok(statement)
 }
 
 async fn read_all(
@@ -133,6 +144,15 @@ async fn read_all(
     first: FlightData,
     mut messages: Streaming<FlightData>,
 ) -> Result<Vec<RecordBatch>, Status> {
+    if declares_no_columns(&first) {
+        // What follows brings nothing; it is read so that the client can end its side.
+        for _ in 0..PARAMETER_ROWS_MAX {
+            if messages.message().await?.is_none() {
+                break;
+            }
+        }
+        return Ok(Vec::new());
+    }
     let mut decoder = BatchDecoder::new(context.limits);
     let mut batches = Vec::new();
     let (mut next, mut rows) = (Some(first), 0);
@@ -144,7 +164,7 @@ async fn read_all(
             batches.push(batch);
         }
         // `bind` states the rule; this only keeps an endless stream from being collected first.
-        if rows > super::statement::PARAMETER_ROWS_MAX {
+        if rows > PARAMETER_ROWS_MAX {
             break;
         }
         next = messages.message().await.map_err(|status| unread(&status, context.limits.body_bytes_max))?;

@@ -136,6 +136,8 @@ pub(super) struct BatchSource {
     first: Option<FlightData>,
     messages: Streaming<FlightData>,
     max_message_bytes: usize,
+    /// Whether batches without rows are passed over; without acks of their own nobody misses them.
+    skips_empty: bool,
     /// Batches seen; the first is 1.
     index: usize,
 }
@@ -155,8 +157,14 @@ impl BatchSource {
             first: Some(first),
             messages,
             max_message_bytes: context.limits.body_bytes_max,
+            skips_empty: false,
             index: 0,
         }
+    }
+
+    /// The same, passing over batches without rows.
+    pub(super) fn skipping_empty(self) -> Self {
+        Self { skips_empty: true, ..self }
     }
 
     /// Takes the next batch over into the engine; `None` at the end of the stream.
@@ -168,6 +176,9 @@ impl BatchSource {
                 .map_err(|error| at_batch(self.index + 1, &Status::invalid_argument(error.to_string())))?;
             if let Decoded::Batch(batch) = decoded {
                 self.index += 1;
+                if self.skips_empty && batch.num_rows() == 0 {
+                    continue;
+                }
                 let ack = self.append(&batch).await.map_err(|status| at_batch(self.index, &status))?;
                 return Ok(Some(PendingBatch { ack, index: self.index, bytes, read_at }));
             }

@@ -11,8 +11,10 @@ use tonic::Status;
 
 use super::{
     FlightContext,
+    advice::statement_status,
     results::{client_batch, client_schema, split_for_messages},
     running::RunningQuery,
+    session::SessionOptions,
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
 use crate::{deadline::Deadline, error::query_status, telemetry::QueryTimer};
@@ -23,26 +25,52 @@ use crate::{deadline::Deadline, error::query_status, telemetry::QueryTimer};
 pub(super) async fn run(
     context: &Arc<FlightContext>,
     statement: Statement,
+    options: SessionOptions,
 ) -> Result<BoxStream<'static, Result<FlightData, Status>>, Status> {
-    let running = context.running.start(statement.id.clone());
     let timer = QueryTimer::start();
-    let deadline = Deadline::after(context.query_timeout);
-    let mut rows = parameter_rows(&statement)?;
-    let first = rows.next().unwrap_or_default();
-    let first = tokio::select! {
-        biased;
-        stopped = stopped(&running, &deadline) => return Err(stopped),
-        started = context.queries.execute(&statement.sql, first) => started.map_err(|error| query_status(&error))?,
-    };
-    let schema = client_schema(&first.schema());
-    let batches = all_rows(Arc::clone(context), statement.sql, first, rows.collect());
-    let batches = guarded(batches, running, deadline);
+    let (schema, batches) = start(context, statement, options).await?;
     let batches = converted(batches, Arc::clone(&schema), timer);
     let encoded = FlightDataEncoderBuilder::new()
         .with_schema(schema)
         .with_max_flight_data_size(usize::MAX)
         .build(batches.map_err(|status| FlightError::Tonic(Box::new(status))));
     Ok(encoded.map_err(Status::from).boxed())
+}
+
+/// Runs the statement to its end and counts its rows.
+///
+/// **Cancellation**: dropping the future stops the query.
+pub(super) async fn count_rows(
+    context: &Arc<FlightContext>,
+    statement: Statement,
+    options: SessionOptions,
+) -> Result<usize, Status> {
+    let _timer = QueryTimer::start();
+    let (_, batches) = start(context, statement, options).await?;
+    batches.try_fold(0, async |rows, batch| Ok(rows + batch.num_rows())).await
+}
+
+/// Starts the statement; its batches as they are computed, in the order of the rows of parameters.
+async fn start(
+    context: &Arc<FlightContext>,
+    statement: Statement,
+    options: SessionOptions,
+) -> Result<(SchemaRef, BoxStream<'static, Result<RecordBatch, Status>>), Status> {
+    let running = context.running.start(statement.id.clone());
+    let deadline =
+        Deadline::after([options.query_timeout, context.query_timeout].into_iter().flatten().min());
+    let mut rows = parameter_rows(&statement)?;
+    let first = rows.next().unwrap_or_default();
+    let first = tokio::select! {
+        biased;
+        stopped = stopped(&running, &deadline) => return Err(stopped),
+        started = context.queries.execute(&statement.sql, first) => {
+            started.map_err(|error| statement_status(&statement.sql, &error))?
+        }
+    };
+    let schema = client_schema(&first.schema());
+    let batches = all_rows(Arc::clone(context), statement.sql, first, rows.collect());
+    Ok((schema, guarded(batches, running, deadline).boxed()))
 }
 
 /// One set of values for each run of the statement.

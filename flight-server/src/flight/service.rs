@@ -14,12 +14,17 @@ use tonic::{Request as Call, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::{
-    FlightContext, actions, import, ingest, metadata, prepared, put, query,
+    FlightContext, actions,
+    advice::statement_status,
+    handshake::handshake,
+    import, ingest, metadata, prepared, put, query,
     request::Request,
     results::client_schema,
+    session::{self, SessionOptions},
     statement::{Statement, flight_info},
+    update::update,
 };
-use crate::{error::query_status, telemetry};
+use crate::telemetry;
 
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
 
@@ -44,7 +49,8 @@ impl FlightApi {
                     flight_info(&self.context, &Statement::new(query.query)?, descriptor).await
                 }
                 Command::CommandPreparedStatementQuery(command) => {
-                    let mut statement = prepared::statement(&self.context, &command)?;
+                    let mut statement =
+                        prepared::statement(&self.context, &command.prepared_statement_handle)?;
                     // Each run is a query of its own: cancelling one must not reach the next.
                     statement.id = Bytes::copy_from_slice(Uuid::new_v4().as_bytes());
                     flight_info(&self.context, &statement, descriptor).await
@@ -71,7 +77,7 @@ impl FlightApi {
             .map_err(|error| Status::internal(format!("encoding the schema: {error}")))
     }
 
-    async fn result(&self, ticket: &Ticket) -> Result<Answers<FlightData>, Status> {
+    async fn result(&self, ticket: &Ticket, options: SessionOptions) -> Result<Answers<FlightData>, Status> {
         let statement = match Request::of_ticket(ticket)? {
             Request::Sql(sql) => Statement::new(sql)?,
             // A ticket is bytes: it never parses as a path.
@@ -80,7 +86,7 @@ impl FlightApi {
                 Command::TicketStatementQuery(ticket) => Statement::of_handle(&ticket.statement_handle)?,
                 Command::CommandStatementQuery(query) => Statement::new(query.query)?,
                 Command::CommandPreparedStatementQuery(command) => {
-                    prepared::statement(&self.context, &command)?
+                    prepared::statement(&self.context, &command.prepared_statement_handle)?
                 }
                 command => {
                     let batch = metadata::answer(&self.context, &command);
@@ -88,7 +94,7 @@ impl FlightApi {
                 }
             },
         };
-        query::run(&self.context, statement).await
+        query::run(&self.context, statement, options).await
     }
 
     async fn schema_of(&self, descriptor: &FlightDescriptor) -> Result<SchemaResult, Status> {
@@ -101,7 +107,8 @@ impl FlightApi {
             Request::Command(command) => match *command {
                 Command::CommandStatementQuery(query) => self.result_schema(&query.query).await?,
                 Command::CommandPreparedStatementQuery(command) => {
-                    self.result_schema(&prepared::statement(&self.context, &command)?.sql).await?
+                    let statement = Statement::of_handle(&command.prepared_statement_handle)?;
+                    self.result_schema(&statement.sql).await?
                 }
                 command => {
                     let batch = metadata::answer(&self.context, &command);
@@ -113,11 +120,16 @@ impl FlightApi {
     }
 
     async fn result_schema(&self, sql: &str) -> Result<arrow::datatypes::SchemaRef, Status> {
-        let schema = self.context.queries.schema(sql).await.map_err(|error| query_status(&error))?;
+        let schema = self.context.queries.schema(sql).await;
+        let schema = schema.map_err(|error| statement_status(sql, &error))?;
         Ok(client_schema(&schema.result))
     }
 
-    async fn put(&self, mut messages: Streaming<FlightData>) -> Result<Answers<PutResult>, Status> {
+    async fn put(
+        &self,
+        mut messages: Streaming<FlightData>,
+        options: SessionOptions,
+    ) -> Result<Answers<PutResult>, Status> {
         let limit = self.context.max_message_bytes();
         let first = messages.message().await.map_err(|status| put::unread(&status, limit))?;
         let mut first = first.ok_or_else(|| Status::invalid_argument("DoPut without a message"))?;
@@ -144,9 +156,14 @@ impl FlightApi {
             Command::CommandPreparedStatementQuery(command) => {
                 prepared::bind(&self.context, &command, first, messages).await?
             }
-            Command::CommandStatementUpdate(_) => return Err(read_only("CommandStatementUpdate")),
-            Command::CommandPreparedStatementUpdate(_) => {
-                return Err(read_only("CommandPreparedStatementUpdate"));
+            Command::CommandStatementUpdate(command) => {
+                refuse_transaction(command.transaction_id.as_ref())?;
+                update(&self.context, Statement::new(command.query)?, options).await?
+            }
+            Command::CommandPreparedStatementUpdate(command) => {
+                let handle = &command.prepared_statement_handle;
+                let statement = prepared::bound(&self.context, handle, first, messages).await?;
+                update(&self.context, statement, options).await?
             }
             command => return Err(unsupported("DoPut", &command)),
         };
@@ -192,19 +209,11 @@ impl FlightService for FlightApi {
     type DoActionStream = Answers<arrow_flight::Result>;
     type ListActionsStream = Answers<ActionType>;
 
-    /// Accepts everybody: clients that insist on a login get a token that nobody looks at.
     async fn handshake(
         &self,
-        _call: Call<Streaming<HandshakeRequest>>,
+        call: Call<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
-        let token = Uuid::new_v4().simple().to_string();
-        let bearer = format!("Bearer {token}").parse();
-        let answer = HandshakeResponse { protocol_version: 0, payload: Bytes::from(token) };
-        let mut response = Response::new(stream::iter([Ok(answer)]).boxed());
-        if let Ok(bearer) = bearer {
-            response.metadata_mut().insert("authorization", bearer);
-        }
-        Ok(response)
+        handshake(&self.context.auth, call).await
     }
 
     async fn list_flights(&self, _call: Call<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
@@ -231,11 +240,13 @@ impl FlightService for FlightApi {
     }
 
     async fn do_get(&self, call: Call<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
-        observed(self.result(call.get_ref()).await)
+        let options = session::options_of(&self.context.sessions, &call);
+        observed(self.result(call.get_ref(), options).await)
     }
 
     async fn do_put(&self, call: Call<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
-        let answers = self.put(call.into_inner()).await.inspect_err(telemetry::request_failed)?;
+        let options = session::options_of(&self.context.sessions, &call);
+        let answers = self.put(call.into_inner(), options).await.inspect_err(telemetry::request_failed)?;
         Ok(Response::new(answers))
     }
 
@@ -249,11 +260,15 @@ impl FlightService for FlightApi {
     }
 
     async fn do_action(&self, call: Call<Action>) -> Result<Response<Self::DoActionStream>, Status> {
+        if session::answers(call.get_ref()) {
+            return session::act(&self.context.sessions, &call).inspect_err(telemetry::request_failed);
+        }
         let answer = actions::act(&self.context, call.get_ref()).await;
         observed(answer.map(|body| stream::iter(body.map(|body| Ok(arrow_flight::Result { body }))).boxed()))
     }
 
     async fn list_actions(&self, _call: Call<Empty>) -> Result<Response<Self::ListActionsStream>, Status> {
-        Ok(Response::new(stream::iter(actions::action_types().into_iter().map(Ok)).boxed()))
+        let all = actions::action_types().into_iter().chain(session::action_types());
+        Ok(Response::new(stream::iter(all.map(Ok)).boxed()))
     }
 }

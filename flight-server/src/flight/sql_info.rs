@@ -1,13 +1,15 @@
-//! `GetSqlInfo`: what this server can do, for drivers that ask before they try.
+//! `GetSqlInfo`: what this server can do, for drivers that ask before they try. Nothing that the JDBC driver asks for is left out, and
+//! each answer has the type that it expects: releases up to 18.3 fail with a null pointer otherwise.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use arrow_flight::{
     error::FlightError,
     sql::{
-        Nullable, SqlInfo, SqlNullOrdering, SqlOuterJoinsSupportLevel, SqlSupportedCaseSensitivity,
-        SqlSupportedGroupBy, SqlSupportedSubqueries, SqlSupportedTransaction, SqlSupportedUnions,
-        SupportedSqlGrammar,
+        SqlInfo, SqlNullOrdering, SqlOuterJoinsSupportLevel, SqlSupportedCaseSensitivity,
+        SqlSupportedGroupBy, SqlSupportedResultSetConcurrency, SqlSupportedResultSetType,
+        SqlSupportedSubqueries, SqlSupportedTransaction, SqlSupportedUnions, SqlSupportsConvert,
+        SqlTransactionIsolationLevel, SupportedSqlGrammar,
         metadata::{SqlInfoData, SqlInfoDataBuilder},
     },
 };
@@ -29,6 +31,8 @@ fn build() -> Result<SqlInfoData, FlightError> {
     server(&mut infos);
     names(&mut infos);
     capabilities(&mut infos);
+    limits(&mut infos);
+    results(&mut infos);
     transactions(&mut infos);
     infos.build()
 }
@@ -56,24 +60,57 @@ fn names(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlInfo::SqlIdentifierCase, SqlSupportedCaseSensitivity::SqlCaseSensitivityLowercase as i32);
     infos.append(
         SqlInfo::SqlQuotedIdentifierCase,
-        SqlSupportedCaseSensitivity::SqlCaseSensitivityCaseInsensitive as i32,
+        // Quoted names keep their case and are compared with it, for which there is no value.
+        SqlSupportedCaseSensitivity::SqlCaseSensitivityUnknown as i32,
     );
     infos.append(SqlInfo::SqlIdentifierQuoteChar, "\"");
     infos.append(SqlInfo::SqlAllTablesAreSelectable, true);
     infos.append(SqlInfo::SqlNullOrdering, SqlNullOrdering::SqlNullsSortedHigh as i32);
-    infos.append(SqlInfo::SqlKeywords, &[] as &[&str]);
+    // Those that the SQL standard does not have.
+    infos.append(
+        SqlInfo::SqlKeywords,
+        &[
+            "ANALYZE", "ANTI", "DESCRIBE", "EXCLUDE", "EXPLAIN", "ILIKE", "LIMIT", "QUALIFY", "SEMI", "SHOW",
+            "VERBOSE",
+        ][..],
+    );
     infos.append(
         SqlInfo::SqlNumericFunctions,
-        &["abs", "ceil", "floor", "ln", "log10", "power", "round", "sqrt"][..],
+        &[
+            "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "degrees", "exp", "floor", "ln", "log",
+            "log10", "pi", "power", "radians", "round", "signum", "sin", "sqrt", "tan", "trunc",
+        ][..],
     );
     infos.append(
         SqlInfo::SqlStringFunctions,
-        &["concat", "length", "lower", "replace", "substr", "trim", "upper"][..],
+        &[
+            "ascii",
+            "btrim",
+            "chr",
+            "concat",
+            "left",
+            "length",
+            "lower",
+            "lpad",
+            "ltrim",
+            "repeat",
+            "replace",
+            "reverse",
+            "right",
+            "rpad",
+            "rtrim",
+            "split_part",
+            "starts_with",
+            "strpos",
+            "substr",
+            "trim",
+            "upper",
+        ][..],
     );
     infos.append(SqlInfo::SqlSystemFunctions, &["coalesce", "nullif"][..]);
     infos.append(
         SqlInfo::SqlDatetimeFunctions,
-        &["date_bin", "date_part", "date_trunc", "now", "to_timestamp"][..],
+        &["current_date", "current_time", "date_bin", "date_part", "date_trunc", "now", "to_timestamp"][..],
     );
     infos.append(SqlInfo::SqlSearchStringEscape, "\\");
     infos.append(SqlInfo::SqlExtraNameCharacters, "");
@@ -81,7 +118,6 @@ fn names(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlInfo::SqlCatalogTerm, "catalog");
     infos.append(SqlInfo::SqlProcedureTerm, "");
     infos.append(SqlInfo::SqlCatalogAtStart, true);
-    infos.append(SqlInfo::SqlMaxStatementLength, STATEMENT_BYTES_MAX);
 }
 
 fn capabilities(infos: &mut SqlInfoDataBuilder) {
@@ -93,7 +129,11 @@ fn capabilities(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlInfo::SqlSupportsOrderByUnrelated, true);
     infos.append(SqlInfo::SqlSupportedGroupBy, 1 << SqlSupportedGroupBy::SqlGroupByUnrelated as i32);
     infos.append(SqlInfo::SqlSupportsLikeEscapeClause, true);
-    infos.append(SqlInfo::SqlSupportsNonNullableColumns, Nullable::NullabilityNoNulls as i32 == 0);
+    infos.append(SqlInfo::SqlSupportsNonNullableColumns, true);
+    infos.append(SqlInfo::SqlSupportsConvert, conversions());
+    infos.append(SqlInfo::SqlSchemasSupportedActions, 0);
+    infos.append(SqlInfo::SqlCatalogsSupportedActions, 0);
+    infos.append(SqlInfo::SqlSupportedPositionedCommands, 0);
     infos.append(SqlInfo::SqlSupportedGrammar, 1 << SupportedSqlGrammar::SqlCoreGrammar as i32);
     infos.append(SqlInfo::SqlAnsi92SupportedLevel, 1);
     infos.append(SqlInfo::SqlSupportsIntegrityEnhancementFacility, false);
@@ -112,6 +152,73 @@ fn capabilities(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlInfo::SqlStoredFunctionsUsingCallSyntaxSupported, false);
 }
 
+/// Sizes; 0 says that there is no limit, or none that is known.
+fn limits(infos: &mut SqlInfoDataBuilder) {
+    let unlimited = [
+        SqlInfo::SqlMaxBinaryLiteralLength,
+        SqlInfo::SqlMaxCharLiteralLength,
+        SqlInfo::SqlMaxColumnNameLength,
+        SqlInfo::SqlMaxColumnsInGroupBy,
+        SqlInfo::SqlMaxColumnsInIndex,
+        SqlInfo::SqlMaxColumnsInOrderBy,
+        SqlInfo::SqlMaxColumnsInSelect,
+        SqlInfo::SqlMaxColumnsInTable,
+        SqlInfo::SqlMaxConnections,
+        SqlInfo::SqlMaxCursorNameLength,
+        SqlInfo::SqlMaxIndexLength,
+        SqlInfo::SqlDbSchemaNameLength,
+        SqlInfo::SqlMaxProcedureNameLength,
+        SqlInfo::SqlMaxCatalogNameLength,
+        SqlInfo::SqlMaxRowSize,
+        SqlInfo::SqlMaxStatements,
+        SqlInfo::SqlMaxTableNameLength,
+        SqlInfo::SqlMaxTablesInSelect,
+        SqlInfo::SqlMaxUsernameLength,
+    ];
+    unlimited.into_iter().for_each(|info| infos.append(info, 0_i64));
+    infos.append(SqlInfo::SqlMaxStatementLength, STATEMENT_BYTES_MAX);
+    infos.append(SqlInfo::SqlMaxRowSizeIncludesBlobs, true);
+}
+
+/// Results are read once, from front to back.
+fn results(infos: &mut SqlInfoDataBuilder) {
+    let read_only = 1 << SqlSupportedResultSetConcurrency::SqlResultSetConcurrencyReadOnly as i32;
+    infos.append(
+        SqlInfo::SqlSupportedResultSetTypes,
+        1 << SqlSupportedResultSetType::SqlResultSetTypeForwardOnly as i32,
+    );
+    infos.append(SqlInfo::SqlSupportedConcurrenciesForResultSetUnspecified, 0);
+    infos.append(SqlInfo::SqlSupportedConcurrenciesForResultSetForwardOnly, read_only);
+    infos.append(SqlInfo::SqlSupportedConcurrenciesForResultSetScrollSensitive, 0);
+    infos.append(SqlInfo::SqlSupportedConcurrenciesForResultSetScrollInsensitive, 0);
+}
+
+/// What CAST turns into what: any number, flag, text and time into text and back, numbers into numbers, days into moments and back.
+fn conversions() -> BTreeMap<i32, Vec<i32>> {
+    use SqlSupportsConvert::{
+        SqlConvertBigint, SqlConvertBit, SqlConvertDate, SqlConvertDecimal, SqlConvertFloat,
+        SqlConvertInteger, SqlConvertReal, SqlConvertTimestamp, SqlConvertVarchar,
+    };
+    let numbers = [
+        SqlConvertBigint,
+        SqlConvertInteger,
+        SqlConvertReal,
+        SqlConvertFloat,
+        SqlConvertDecimal,
+        SqlConvertBit,
+    ];
+    let times = [SqlConvertDate, SqlConvertTimestamp];
+    let with_text = |group: &[SqlSupportsConvert]| {
+        group.iter().map(|kind| *kind as i32).chain([SqlConvertVarchar as i32]).collect::<Vec<_>>()
+    };
+    let mut conversions = BTreeMap::new();
+    for group in [&numbers[..], &times[..]] {
+        group.iter().for_each(|kind| drop(conversions.insert(*kind as i32, with_text(group))));
+    }
+    conversions.insert(SqlConvertVarchar as i32, with_text(&[&numbers[..], &times[..]].concat()));
+    conversions
+}
+
 fn subqueries() -> i32 {
     1 << SqlSupportedSubqueries::SqlSubqueriesInComparisons as i32
         | 1 << SqlSupportedSubqueries::SqlSubqueriesInExists as i32
@@ -121,7 +228,10 @@ fn subqueries() -> i32 {
 fn transactions(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlInfo::SqlTransactionsSupported, false);
     infos.append(SqlInfo::SqlDefaultTransactionIsolation, 0_i64);
-    infos.append(SqlInfo::SqlSupportedTransactionsIsolationLevels, 1);
+    infos.append(
+        SqlInfo::SqlSupportedTransactionsIsolationLevels,
+        1 << SqlTransactionIsolationLevel::SqlTransactionNone as i32,
+    );
     infos.append(SqlInfo::SqlDataDefinitionCausesTransactionCommit, false);
     infos.append(SqlInfo::SqlDataDefinitionsInTransactionsIgnored, true);
     infos.append(SqlInfo::SqlBatchUpdatesSupported, false);

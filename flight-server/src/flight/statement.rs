@@ -1,7 +1,7 @@
 //! `Statement`: SQL and its parameters, as they travel in tickets and handles. Nothing of a query is kept on the server between
 //! calls: a ticket works after a restart, on another node, and twice.
 
-use arrow::{array::RecordBatch, compute::concat_batches};
+use arrow::{array::RecordBatch, compute::concat_batches, datatypes::Schema};
 use arrow_flight::{
     FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, Ticket,
     sql::{ProstMessageExt, TicketStatementQuery},
@@ -14,10 +14,11 @@ use uuid::Uuid;
 
 use super::{
     FlightContext,
+    advice::statement_status,
     ipc::{BatchDecoder, Decoded, Limits},
-    results::{client_batch, client_schema},
+    parameters::{fits, fitted},
+    results::client_schema,
 };
-use crate::error::query_status;
 
 /// Longest statement. A ticket holds it, and must fit a message of 4 MiB. **Units**: bytes.
 const SQL_BYTES_MAX: usize = 1 << 20;
@@ -74,9 +75,9 @@ impl Statement {
         Ticket { ticket: Bytes::from(ticket.as_any().encode_to_vec()) }
     }
 
-    /// Binds parameters, replacing earlier ones.
-    pub(super) fn bind(&mut self, batches: &[RecordBatch]) -> Result<(), Status> {
-        self.parameters = encode_parameters(batches)?;
+    /// Binds parameters in the types that the statement expects, replacing earlier ones.
+    pub(super) fn bind(&mut self, batches: &[RecordBatch], expected: &Schema) -> Result<(), Status> {
+        self.parameters = encode_parameters(batches, expected)?;
         Ok(())
     }
 
@@ -95,9 +96,12 @@ impl Statement {
     }
 }
 
-fn encode_parameters(batches: &[RecordBatch]) -> Result<Vec<FlightData>, Status> {
+fn encode_parameters(batches: &[RecordBatch], expected: &Schema) -> Result<Vec<FlightData>, Status> {
     let invalid = |detail: String| Status::invalid_argument(format!("parameters: {detail}"));
     let Some(first) = batches.first() else { return Ok(Vec::new()) };
+    if first.num_columns() == 0 && expected.fields().is_empty() {
+        return Ok(Vec::new());
+    }
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     if rows > PARAMETER_ROWS_MAX {
         return Err(invalid(format!(
@@ -105,9 +109,9 @@ fn encode_parameters(batches: &[RecordBatch]) -> Result<Vec<FlightData>, Status>
         )));
     }
     let batch = concat_batches(&first.schema(), batches).map_err(|error| invalid(error.to_string()))?;
-    let schema = client_schema(&batch.schema());
-    let batch = client_batch(&batch, &schema).map_err(|error| invalid(error.to_string()))?;
-    let encoded = batches_to_flight_data(&schema, vec![batch]).map_err(|error| invalid(error.to_string()))?;
+    let batch = fitted(&batch, expected)?;
+    let encoded =
+        batches_to_flight_data(&batch.schema(), vec![batch]).map_err(|error| invalid(error.to_string()))?;
     let bytes: usize = encoded.iter().map(Message::encoded_len).sum();
     if bytes > PARAMETERS_BYTES_MAX {
         return Err(invalid(format!("{bytes} bytes are bound, the limit is {PARAMETERS_BYTES_MAX}")));
@@ -124,12 +128,16 @@ pub(super) async fn flight_info(
     let info = FlightInfo::new()
         .with_descriptor(descriptor)
         .with_endpoint(FlightEndpoint::new().with_ticket(statement.ticket()));
-    let schema = context.queries.schema(&statement.sql).await.map_err(|error| query_status(&error))?;
-    if !statement.parameters.is_empty() {
-        // Values can change a type (SELECT $1): the stream alone knows, and some clients insist that both agree.
+    let schema = context.queries.schema(&statement.sql).await;
+    let schema = schema.map_err(|error| statement_status(&statement.sql, &error))?;
+    let bound = statement.bound_parameters()?;
+    if bound.as_ref().is_some_and(|bound| !fits(bound, &schema.parameters)) {
+        // Such values can change a type (SELECT $1): the stream alone knows, and some clients insist that both agree.
         return Ok(info);
     }
-    if let Some(parameter) = schema.parameters.fields().first() {
+    if bound.is_none()
+        && let Some(parameter) = schema.parameters.fields().first()
+    {
         return Err(Status::invalid_argument(format!(
             "the statement has {} parameters and none are bound, the first is {}; prepare it and bind values",
             schema.parameters.fields().len(),

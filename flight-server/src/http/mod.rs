@@ -33,7 +33,10 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
-use crate::telemetry::{self, Readiness};
+use crate::{
+    auth::{self, Auth},
+    telemetry::{self, Readiness},
+};
 
 pub(crate) use api::{Api, ApiLimits};
 pub(crate) use problem::Problem;
@@ -45,14 +48,20 @@ const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 #[derive(Debug)]
 pub(crate) struct HttpContext {
     pub(crate) readiness: Readiness,
+    auth: Arc<Auth>,
     /// Set once the engine is open.
     pub(crate) api: OnceLock<Arc<Api>>,
     prometheus: PrometheusHandle,
 }
 
 impl HttpContext {
-    pub(crate) fn starting() -> Self {
-        Self { readiness: Readiness::starting(), api: OnceLock::new(), prometheus: telemetry::prometheus() }
+    pub(crate) fn starting(auth: Arc<Auth>) -> Self {
+        Self {
+            readiness: Readiness::starting(),
+            auth,
+            api: OnceLock::new(),
+            prometheus: telemetry::prometheus(),
+        }
     }
 
     /// Folds what was recorded into the histograms; without it they grow until somebody asks for them.
@@ -82,6 +91,7 @@ pub(crate) async fn serve(
         .merge(api::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&context.auth), auth::require))
         .layer(middleware::from_fn(request_id::layer))
         .with_state(context);
     axum::serve(listener, router).with_graceful_shutdown(stop).await

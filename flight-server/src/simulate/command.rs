@@ -35,7 +35,7 @@ const CONNECTIONS_MAX: usize = 64;
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
     /// Server to send to, as http://HOST:PORT or grpc://HOST:PORT
-    #[arg(long, default_value = "http://127.0.0.1:8815", env = "HEXFLIGHT_TARGET")]
+    #[arg(long, default_value = "http://127.0.0.1:8815", env = "HEXFLIGHT_TARGET", hide_env_values = true)]
     pub target: String,
     /// Rows per second over all connections; 0 sends as fast as the server takes them
     #[arg(long, default_value = "0", value_parser = parse_count)]
@@ -87,7 +87,7 @@ pub struct SimulateArgs {
 pub async fn run(args: SimulateArgs) -> Result<(), CliError> {
     let plan = args.plan()?;
     // A first connection, so that a wrong address is told at once.
-    Client::connect(&plan.target).await?;
+    let first = Client::connect(&plan.target).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let fleet = Arc::new(Fleet::new(&plan.workload));
     let stats = Arc::new(LoadStats::default());
@@ -96,7 +96,7 @@ pub async fn run(args: SimulateArgs) -> Result<(), CliError> {
     let started = Instant::now();
     console::note(&format!(
         "sending to {} from {} devices over {} connections, seed {} (Ctrl-C ends it)",
-        plan.target,
+        first.url(),
         grouped(plan.workload.device_count as u64),
         plan.connection_count,
         plan.workload.seed

@@ -19,7 +19,7 @@ pub struct SqlArgs {
     /// The statement, for example "SELECT type, count(*) FROM events GROUP BY type"
     pub statement: String,
     /// Server to ask, as http://HOST:PORT or grpc://HOST:PORT
-    #[arg(long, default_value = "http://127.0.0.1:8815", env = "HEXFLIGHT_TARGET")]
+    #[arg(long, default_value = "http://127.0.0.1:8815", env = "HEXFLIGHT_TARGET", hide_env_values = true)]
     pub target: String,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]

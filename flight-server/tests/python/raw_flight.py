@@ -31,9 +31,9 @@ class Message:
     def encode(self) -> bytes:
         """Returns the protobuf bytes."""
         descriptor = (
-            b"" if self.path is None else _bytes_field(_FIELD_DESCRIPTOR, _path_descriptor(self.path))
+            b"" if self.path is None else bytes_field(_FIELD_DESCRIPTOR, _path_descriptor(self.path))
         )
-        return descriptor + _bytes_field(_FIELD_HEADER, self.header) + _bytes_field(_FIELD_BODY, self.body)
+        return descriptor + bytes_field(_FIELD_HEADER, self.header) + bytes_field(_FIELD_BODY, self.body)
 
     def with_length(self, old: int, new: int) -> Message:
         """Returns the message with the i64 `old` in its header, for example a buffer's length, replaced by `new`."""
@@ -44,12 +44,12 @@ class Message:
 
 def schema_message(schema: pa.Schema, table: str = "events") -> Message:
     """Returns the first message of a DoPut into `table`."""
-    return replace(_messages(schema)[0], path=table)
+    return replace(ipc_messages(schema)[0], path=table)
 
 
 def batch_message(batch: pa.RecordBatch, compression: str | None = None) -> Message:
     """Returns the message of one record batch."""
-    return _messages(batch.schema, batch, compression=compression)[1]
+    return ipc_messages(batch.schema, batch, compression=compression)[1]
 
 
 def put(
@@ -74,7 +74,7 @@ def _encoded(message: Message | bytes) -> bytes:
     return message if isinstance(message, bytes) else message.encode()
 
 
-def _messages(schema: pa.Schema, *batches: pa.RecordBatch, compression: str | None = None) -> list[Message]:
+def ipc_messages(schema: pa.Schema, *batches: pa.RecordBatch, compression: str | None = None) -> list[Message]:
     """Returns the IPC messages of a stream: the schema, then the batches."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
@@ -91,14 +91,16 @@ def _body(message: pa.ipc.Message) -> bytes:
 
 
 def _path_descriptor(table: str) -> bytes:
-    return _varint(1 << 3) + _varint(_PATH_DESCRIPTOR) + _bytes_field(3, table.encode())
+    return varint(1 << 3) + varint(_PATH_DESCRIPTOR) + bytes_field(3, table.encode())
 
 
-def _bytes_field(number: int, value: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
+def bytes_field(number: int, value: bytes) -> bytes:
+    """Returns a protobuf field of bytes, text or a message."""
+    return varint(number << 3 | 2) + varint(len(value)) + value
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Returns a protobuf varint."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

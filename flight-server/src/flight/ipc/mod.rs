@@ -6,7 +6,17 @@ mod check_schema;
 mod check;
 mod decode;
 
+use arrow::ipc::{Message, root_as_message};
+use arrow_flight::FlightData;
+
 pub(crate) use decode::{BatchDecoder, Decoded};
+
+/// Whether a message is the schema of a stream without columns, which clients send when they have nothing to bind.
+pub(crate) fn declares_no_columns(data: &FlightData) -> bool {
+    let message = root_as_message(&data.data_header).ok();
+    let schema = message.as_ref().and_then(Message::header_as_schema);
+    schema.is_some_and(|schema| schema.fields().is_none_or(|fields| fields.is_empty()))
+}
 
 /// What a message may declare.
 #[derive(Debug, Clone, Copy)]

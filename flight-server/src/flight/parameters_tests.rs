@@ -1,0 +1,87 @@
+//! Tests of [`fitted`]: which values are converted, which are left, which are refused.
+
+use arrow::{
+    array::{
+        AsArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int32Array,
+        Int64Array, NullArray, StringArray, StringViewArray, TimestampMicrosecondArray,
+        TimestampNanosecondArray,
+    },
+    datatypes::{Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType},
+};
+
+use super::*;
+
+const NOON_US: i64 = 1_748_779_200_000_000;
+
+fn micros() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+#[test]
+fn values_that_stay_the_same_are_converted() {
+    let decimal = Decimal128Array::from(vec![15]).with_precision_and_scale(3, 1).unwrap();
+    assert_eq!(fit(Int64Array::from(vec![3]), DataType::Float64).as_primitive::<Float64Type>().value(0), 3.0);
+    assert_eq!(fit(Float64Array::from(vec![3.0]), DataType::Int64).as_primitive::<Int64Type>().value(0), 3);
+    assert_eq!(fit(decimal, DataType::Float64).as_primitive::<Float64Type>().value(0), 1.5);
+    assert_eq!(fit(Int64Array::from(vec![42]), DataType::Utf8).as_string::<i32>().value(0), "42");
+    assert_eq!(fit(StringArray::from(vec!["42"]), DataType::Int64).as_primitive::<Int64Type>().value(0), 42);
+    let nanos = TimestampNanosecondArray::from(vec![NOON_US * 1_000]);
+    let naive = TimestampMicrosecondArray::from(vec![NOON_US]);
+    let text = StringArray::from(vec!["2025-06-01T14:00:00+02:00"]);
+    let columns: [ArrayRef; 3] = [Arc::new(nanos), Arc::new(naive), Arc::new(text)];
+    for column in columns {
+        let fitted = fitted_column(&column, &micros()).unwrap();
+        assert_eq!(fitted.as_primitive::<TimestampMicrosecondType>().value(0), NOON_US, "{column:?}");
+    }
+    let day = fit(Date32Array::from(vec![20_240]), micros());
+    assert_eq!(day.as_primitive::<TimestampMicrosecondType>().value(0), 20_240 * 86_400_000_000);
+}
+
+#[test]
+fn values_that_would_change_are_left() {
+    assert_eq!(fit(Float64Array::from(vec![3.5]), DataType::Int64).data_type(), &DataType::Float64);
+    assert_eq!(fit(Int64Array::from(vec![1 << 40]), DataType::Int32).data_type(), &DataType::Int64);
+    let odd = TimestampNanosecondArray::from(vec![NOON_US * 1_000 + 1]);
+    assert_eq!(fit(odd, micros()).data_type(), &DataType::Timestamp(TimeUnit::Nanosecond, None));
+    // A number could be seconds or anything else, and a flag is no number.
+    assert_eq!(fit(Int64Array::from(vec![1]), micros()).data_type(), &DataType::Int64);
+    assert_eq!(fit(BooleanArray::from(vec![true]), DataType::Float64).data_type(), &DataType::Boolean);
+}
+
+#[test]
+fn nulls_and_untyped_parameters_are_taken() {
+    let null = fit(NullArray::new(2), DataType::Float64);
+    assert_eq!((null.data_type(), null.null_count()), (&DataType::Float64, 2));
+    let some = fit(Int64Array::from(vec![Some(1), None]), DataType::Float64);
+    assert_eq!((some.data_type(), some.null_count()), (&DataType::Float64, 1));
+    assert_eq!(fit(Int32Array::from(vec![1]), DataType::Null).data_type(), &DataType::Int32);
+}
+
+#[test]
+fn dictionaries_and_views_are_taken_apart() {
+    let dictionary: DictionaryArray<Int32Type> = vec!["a", "b", "a"].into_iter().collect();
+    let view = StringViewArray::from(vec!["a", "b", "a"]);
+    let columns: [ArrayRef; 2] = [Arc::new(dictionary), Arc::new(view)];
+    for column in columns {
+        let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
+        let expected = Schema::new(vec![Field::new("$1", DataType::Utf8View, true)]);
+        let batch = fitted(&batch, &expected).unwrap();
+        assert_eq!(batch.column(0).as_string::<i32>(), &StringArray::from(vec!["a", "b", "a"]));
+        assert!(fits(&batch, &expected));
+    }
+}
+
+#[test]
+fn text_of_another_kind_and_wrong_counts_are_refused() {
+    let batch =
+        RecordBatch::try_from_iter([("x", Arc::new(StringArray::from(vec!["warm"])) as ArrayRef)]).unwrap();
+    let float = Schema::new(vec![Field::new("$1", DataType::Float64, true)]);
+    let error = fitted(&batch, &float).unwrap_err();
+    assert!(error.message().starts_with("parameter $1: ") && error.message().contains("warm"), "{error}");
+    let error = fitted(&batch, &Schema::empty()).unwrap_err();
+    assert!(error.message().contains("has 0 parameters, 1 values were given"), "{error}");
+}
+
+fn fit(column: impl Array + 'static, expected: DataType) -> ArrayRef {
+    fitted_column(&(Arc::new(column) as ArrayRef), &expected).unwrap()
+}
