@@ -9,7 +9,7 @@ use arrow_flight::{
 use hexflight_engine::TableName;
 use tonic::transport::{Channel, Endpoint};
 
-use super::{ClientError, PutStream, QueryStream, error::root_cause};
+use super::{ClientError, PutStream, QueryStream, TableInfo, catalog, error::root_cause};
 
 /// Largest message in either direction; the server's own limit. **Units**: bytes.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
@@ -60,6 +60,14 @@ impl Client {
     /// `Status` with the server's words when it refuses the statement, `Protocol` when the answer has no schema.
     pub async fn query(&self, sql: &str) -> Result<QueryStream, ClientError> {
         QueryStream::open(FlightSqlServiceClient::new_from_inner(self.flight()), sql).await
+    }
+
+    /// The server's tables with their columns.
+    ///
+    /// # Errors
+    /// `Status` when the server refuses, `Protocol` when the answer is not one of Flight SQL.
+    pub async fn tables(&self) -> Result<Vec<TableInfo>, ClientError> {
+        catalog::tables(FlightSqlServiceClient::new_from_inner(self.flight())).await
     }
 
     fn flight(&self) -> FlightServiceClient<Channel> {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Client ── put_stream ──► PutStream   batches out, acks back, a bounded number on the way
-//!        └─ query ───────► QueryStream schema, then batches
+//!        ├─ query ───────► QueryStream schema, then batches ─ handle ─► QueryHandle  progress, cancel
+//!        └─ tables ──────► TableInfo
 //! ```
 //!
 //! A thin layer over arrow-flight; it never retries by itself and never prints.
@@ -11,8 +12,12 @@ mod error;
 mod connect;
 mod put;
 mod query;
+mod handle;
+mod catalog;
 
+pub use catalog::TableInfo;
 pub use connect::{Client, MESSAGE_BYTES_MAX};
 pub use error::ClientError;
+pub use handle::{Progress, QueryHandle};
 pub use put::{PutAck, PutStream};
 pub use query::{Answer, QueryStream};

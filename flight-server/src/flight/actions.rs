@@ -13,7 +13,7 @@ use bytes::Bytes;
 use prost::Message;
 use tonic::Status;
 
-use super::{FlightContext, prepared, request::Request, statement::Statement};
+use super::{FlightContext, prepared, progress, request::Request, statement::Statement};
 
 const CREATE_PREPARED: &str = "CreatePreparedStatement";
 const CLOSE_PREPARED: &str = "ClosePreparedStatement";
@@ -37,6 +37,7 @@ pub(super) fn action_types() -> Vec<ActionType> {
             "Cancels the query of a FlightInfo: CancelFlightInfoRequest in, its status out.",
         ),
         (CANCEL_QUERY, "Cancels a query, for older clients: ActionCancelQueryRequest in, its status out."),
+        (progress::QUERY_PROGRESS, "How far a running query is: the ticket of its FlightInfo in, JSON out."),
     ]
     .map(|(name, text)| ActionType { r#type: name.to_owned(), description: text.to_owned() })
     .into()
@@ -73,6 +74,7 @@ pub(super) async fn act(context: &Arc<FlightContext>, action: &Action) -> Result
             let result = if cancelled { CANCEL_RESULT_CANCELLED } else { CANCEL_RESULT_NOT_CANCELLABLE };
             Ok(Some(packed(&ActionCancelQueryResult { result })))
         }
+        progress::QUERY_PROGRESS => progress::answer(context, &action.body).map(Some),
         "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
             Err(Status::unimplemented(format!(
                 "{}: transactions are not supported; every batch is durable by itself",
@@ -86,7 +88,8 @@ pub(super) async fn act(context: &Arc<FlightContext>, action: &Action) -> Result
             Err(Status::unimplemented(format!("{}: there are no sessions", action.r#type)))
         }
         other => Err(Status::unimplemented(format!(
-            "action '{other}' is unknown; actions: {CREATE_PREPARED}, {CLOSE_PREPARED}, {CANCEL_FLIGHT_INFO}, {CANCEL_QUERY}"
+            "action '{other}' is unknown; actions: {CREATE_PREPARED}, {CLOSE_PREPARED}, {CANCEL_FLIGHT_INFO}, {CANCEL_QUERY}, {}",
+            progress::QUERY_PROGRESS
         ))),
     }
 }

@@ -8,7 +8,7 @@
 //!  GetFlightInfo ── request ─▶ statement (ticket = SQL + parameters) | metadata (ticket = the command)
 //!  DoGet ── request ─┬─ statement ─▶ query ─▶ QueryEngine::execute ─▶ results (types every client reads, 2 MiB messages)
 //!                    └─ metadata
-//!  DoAction ─▶ actions (prepare, close, cancel ─▶ running)
+//!  DoAction ─▶ actions (prepare, close, cancel ─▶ running, progress ─▶ running)
 //! ```
 
 mod service;
@@ -21,6 +21,7 @@ mod prepared;
 mod query;
 mod results;
 mod running;
+mod progress;
 mod metadata;
 mod sql_info;
 mod xdbc;

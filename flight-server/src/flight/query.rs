@@ -6,7 +6,7 @@ use std::{future, sync::Arc, time::Duration};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use arrow_flight::{FlightData, encode::FlightDataEncoderBuilder, error::FlightError};
 use futures::{Stream, StreamExt, TryStreamExt, stream, stream::BoxStream};
-use hexflight_planner::{DataFusionError, QueryStream, ScalarValue, params_of_row};
+use hexflight_planner::{DataFusionError, QueryProgress, QueryStream, ScalarValue, params_of_row};
 use tonic::Status;
 
 use super::{
@@ -32,10 +32,11 @@ pub(super) async fn run(
     let first = tokio::select! {
         biased;
         stopped = stopped(&running, &deadline) => return Err(stopped),
-        started = context.queries.execute(&statement.sql, first) => started.map_err(|error| query_status(&error))?,
+        started = context.queries.execute_watched(&statement.sql, first, running.progress()) => started.map_err(|error| query_status(&error))?,
     };
     let schema = client_schema(&first.schema());
-    let batches = all_rows(Arc::clone(context), statement.sql, first, rows.collect());
+    let watched = Arc::clone(running.progress());
+    let batches = all_rows(Arc::clone(context), statement.sql, first, rows.collect(), watched);
     let batches = guarded(batches, running, deadline);
     let batches = converted(batches, Arc::clone(&schema), timer);
     let encoded = FlightDataEncoderBuilder::new()
@@ -64,12 +65,14 @@ fn all_rows(
     sql: String,
     first: QueryStream,
     rest: Vec<Vec<ScalarValue>>,
+    progress: Arc<QueryProgress>,
 ) -> impl Stream<Item = Result<RecordBatch, Status>> + Send {
     let schema = first.schema();
     let rest = stream::iter(rest).then(move |values| {
         let (context, sql, schema) = (Arc::clone(&context), sql.clone(), Arc::clone(&schema));
+        let progress = Arc::clone(&progress);
         async move {
-            let result = context.queries.execute(&sql, values).await?;
+            let result = context.queries.execute_watched(&sql, values, &progress).await?;
             if result.schema().fields() != schema.fields() {
                 let text =
                     "parameters: their rows lead to results of different types; bind them one at a time";
