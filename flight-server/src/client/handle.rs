@@ -78,9 +78,10 @@ impl QueryHandle {
     pub async fn cancel(&self) -> Result<bool, ClientError> {
         let request = CancelFlightInfoRequest { info: Some(self.info.clone()) };
         let body = self.act(Action::new("CancelFlightInfo", request.encode_to_vec())).await?;
-        let result = CancelFlightInfoResult::decode(body.as_ref()).map_err(|error| {
-            ClientError::Protocol { reason: format!("CancelFlightInfo answered with something else: {error}") }
-        })?;
+        let result =
+            CancelFlightInfoResult::decode(body.as_ref()).map_err(|error| ClientError::Protocol {
+                reason: format!("CancelFlightInfo answered with something else: {error}"),
+            })?;
         Ok(result.status() == CancelStatus::Cancelled)
     }
 
