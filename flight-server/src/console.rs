@@ -3,6 +3,10 @@
 
 use std::{
     io::{self, IsTerminal, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,7 +17,8 @@ use crate::{client::ClientError, import::ImportError};
 /// How often a progress line is printed where there is no terminal to redraw it on.
 const PLAIN_PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Why a command failed; its text is the one line that goes to stderr before exit code 1.
+/// Why a command failed; its text is the one line that goes to stderr before exit code 1. A refused statement may have two more,
+/// which show the place.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CliError {
@@ -47,6 +52,12 @@ pub enum CliError {
     /// A server in this process did not start or stop.
     #[error("{0}")]
     Server(String),
+    /// A statement failed; the text is the server's, with the place of the statement.
+    #[error("{0}")]
+    Statement(String),
+    /// The user stopped it.
+    #[error("cancelled")]
+    Cancelled,
     /// A task of the command panicked.
     #[error("task {name} ended early: {reason}")]
     Task {
@@ -69,26 +80,32 @@ pub enum CliError {
 #[derive(Debug)]
 pub struct Output {
     stdout: io::BufWriter<io::Stdout>,
-    closed: bool,
+    closed: Arc<AtomicBool>,
 }
 
 impl Output {
     /// Opens stdout.
     #[must_use]
     pub fn stdout() -> Self {
-        Self { stdout: io::BufWriter::new(io::stdout()), closed: false }
+        Self { stdout: io::BufWriter::new(io::stdout()), closed: Arc::default() }
     }
 
     /// Whether the reader has gone: nothing that is written from now on is seen.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.closed
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// [`Self::is_closed`] for who has lent the output to a writer.
+    #[must_use]
+    pub fn closed(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.closed)
     }
 
     fn absorb<T>(&mut self, written: io::Result<T>, gone: T) -> io::Result<T> {
         match written {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.closed = true;
+                self.closed.store(true, Ordering::Relaxed);
                 Ok(gone)
             }
             other => other,
@@ -98,7 +115,7 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.closed {
+        if self.is_closed() {
             return Ok(bytes.len());
         }
         let written = self.stdout.write(bytes);
@@ -106,7 +123,7 @@ impl Write for Output {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.closed {
+        if self.is_closed() {
             return Ok(());
         }
         let flushed = self.stdout.flush();
@@ -152,6 +169,14 @@ impl ProgressLine {
             bar
         });
         Self { bar, printed: Instant::now() }
+    }
+
+    /// Starts a line that is also printed where it cannot be redrawn, at once and then as often as it says something new.
+    #[must_use]
+    pub fn start_printing() -> Self {
+        let line = Self::start();
+        let interval = PLAIN_PROGRESS_INTERVAL;
+        Self { printed: line.printed.checked_sub(interval).unwrap_or(line.printed), ..line }
     }
 
     /// Shows `text` in place of what was there.

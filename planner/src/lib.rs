@@ -26,6 +26,9 @@ mod error;
 pub use datafusion::{common::ScalarValue, error::DataFusionError, error::Result};
 pub use error::{QueryError, QueryErrorKind, classify};
 pub use provider::EventsProvider;
-pub use query::{LogicalSchema, QueryEngine, QueryOptions, QueryStream, params_of_row};
-pub use scan::SegmentScanExec;
+pub use query::{
+    LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress, QueryState, QueryStream,
+    params_of_row,
+};
+pub use scan::{ScanCounts, SegmentScanExec};
 pub use session::{CATALOG_NAME, SCHEMA_NAME};

@@ -10,7 +10,7 @@ use hexflight_engine::{ContentHash, TableName};
 use tonic::transport::{Channel, Endpoint};
 
 use super::{
-    ClientError, ImportStream, PutStream, QueryStream,
+    ClientError, ImportStream, PutStream, QueryStream, TableInfo, catalog,
     credentials::{Authorization, Target},
     error::root_cause,
     import::loaded_sources,
@@ -70,6 +70,14 @@ impl Client {
     /// `Status` with the server's words when it refuses the statement, `Protocol` when the answer has no schema.
     pub async fn query(&self, sql: &str) -> Result<QueryStream, ClientError> {
         QueryStream::open(self.flight_sql(), sql).await
+    }
+
+    /// The server's tables with their columns.
+    ///
+    /// # Errors
+    /// `Status` when the server refuses, `Protocol` when the answer is not one of Flight SQL.
+    pub async fn tables(&self) -> Result<Vec<TableInfo>, ClientError> {
+        catalog::tables(self.flight_sql()).await
     }
 
     /// Opens a bulk load of batches of `schema` into `table`.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Client ── put_stream ──► PutStream   batches out, acks back, a bounded number on the way
-//!        ├─ query ───────► QueryStream schema, then batches
+//!        ├─ query ───────► QueryStream schema, then batches ─ handle ─► QueryHandle  progress, cancel
+//!        ├─ tables ──────► TableInfo
 //!        └─ import ──────► ImportStream batches out, one commit
 //! ```
 //!
@@ -14,9 +15,13 @@ mod connect;
 mod put;
 mod query;
 mod import;
+mod handle;
+mod catalog;
 
+pub use catalog::TableInfo;
 pub use connect::{Client, MESSAGE_BYTES_MAX};
 pub use error::ClientError;
+pub use handle::{Progress, QueryHandle};
 pub use import::{ImportAnswer, ImportStream};
 pub use put::{PutAck, PutStream};
 pub use query::{Answer, QueryStream};

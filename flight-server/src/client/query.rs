@@ -7,7 +7,7 @@ use arrow_flight::{Ticket, sql::client::FlightSqlServiceClient};
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use tonic::transport::Channel;
 
-use super::ClientError;
+use super::{ClientError, QueryHandle};
 
 /// A whole answer in memory.
 #[derive(Debug, Clone)]
@@ -21,6 +21,7 @@ pub struct Answer {
 /// A running query.
 pub struct QueryStream {
     schema: SchemaRef,
+    handle: QueryHandle,
     batches: BoxStream<'static, Result<RecordBatch, ClientError>>,
 }
 
@@ -40,6 +41,7 @@ impl QueryStream {
         let info = client.execute(sql.to_owned(), None).await?;
         let tickets: Vec<Ticket> =
             info.endpoint.iter().filter_map(|endpoint| endpoint.ticket.clone()).collect();
+        let handle = QueryHandle::new(client.clone(), info.clone());
         let schema = SchemaRef::new(info.try_decode_schema()?);
         let batches = futures::stream::iter(tickets.into_iter().map(Ok))
             .and_then(move |ticket| {
@@ -49,13 +51,19 @@ impl QueryStream {
             .try_flatten()
             .map_err(ClientError::from)
             .boxed();
-        Ok(Self { schema, batches })
+        Ok(Self { schema, handle, batches })
     }
 
     /// Columns of the answer.
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// Watches and stops the query from elsewhere. It starts with the first call of [`Self::next`].
+    #[must_use]
+    pub fn handle(&self) -> &QueryHandle {
+        &self.handle
     }
 
     /// The next batch; `None` after the last.

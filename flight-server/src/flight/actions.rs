@@ -14,7 +14,7 @@ use bytes::Bytes;
 use prost::Message;
 use tonic::Status;
 
-use super::{FlightContext, import, prepared, request::Request, statement::Statement};
+use super::{FlightContext, import, prepared, progress, request::Request, statement::Statement};
 
 const CREATE_PREPARED: &str = "CreatePreparedStatement";
 const CLOSE_PREPARED: &str = "ClosePreparedStatement";
@@ -48,6 +48,7 @@ pub(super) fn action_types() -> Vec<ActionType> {
             RENEW,
             "Answers with the endpoint as it is, because endpoints do not expire: RenewFlightEndpointRequest in.",
         ),
+        (progress::QUERY_PROGRESS, "How far a running query is: the ticket of its FlightInfo in, JSON out."),
     ]
     .map(|(name, text)| ActionType { r#type: name.to_owned(), description: text.to_owned() })
     .into()
@@ -86,6 +87,7 @@ pub(super) async fn act(context: &Arc<FlightContext>, action: &Action) -> Result
         }
         IMPORT_STATUS => Ok(Some(import::status(context, &action.body)?)),
         RENEW => renew(action).map(Some),
+        progress::QUERY_PROGRESS => progress::answer(context, &action.body).map(Some),
         "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
             Err(Status::unimplemented(format!(
                 "{}: transactions are not supported; every batch is durable by itself",

@@ -11,7 +11,7 @@
 //!  GetFlightInfo ── request ─▶ statement (ticket = SQL + parameters) | metadata (ticket = the command)
 //!  DoGet ── request ─┬─ statement ─▶ query ─▶ QueryEngine::execute ─▶ results (types every client reads, 2 MiB messages)
 //!                    └─ metadata
-//!  DoAction ─▶ session (options, by cookie) | actions (prepare, close, cancel ─▶ running)
+//!  DoAction ─▶ session (options, by cookie) | actions (prepare, close, cancel ─▶ running, progress ─▶ running)
 //! ```
 
 mod service;
@@ -29,6 +29,7 @@ mod query;
 mod update;
 mod results;
 mod running;
+mod progress;
 mod metadata;
 mod sql_info;
 mod xdbc;

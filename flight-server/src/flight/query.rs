@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use arrow_flight::{FlightData, encode::FlightDataEncoderBuilder, error::FlightError};
 use futures::{Stream, StreamExt, TryStreamExt, stream, stream::BoxStream};
-use hexflight_planner::{DataFusionError, QueryStream, ScalarValue, params_of_row};
+use hexflight_planner::{DataFusionError, QueryProgress, QueryStream, ScalarValue, params_of_row};
 use tonic::Status;
 
 use super::{
@@ -64,12 +64,13 @@ async fn start(
     let first = tokio::select! {
         biased;
         stopped = stopped(&running, &deadline) => return Err(stopped),
-        started = context.queries.execute(&statement.sql, first) => {
+        started = context.queries.execute_watched(&statement.sql, first, running.progress()) => {
             started.map_err(|error| statement_status(&statement.sql, &error))?
         }
     };
     let schema = client_schema(&first.schema());
-    let batches = all_rows(Arc::clone(context), statement.sql, first, rows.collect());
+    let watched = Arc::clone(running.progress());
+    let batches = all_rows(Arc::clone(context), statement.sql, first, rows.collect(), watched);
     Ok((schema, guarded(batches, running, deadline).boxed()))
 }
 
@@ -92,12 +93,14 @@ fn all_rows(
     sql: String,
     first: QueryStream,
     rest: Vec<Vec<ScalarValue>>,
+    progress: Arc<QueryProgress>,
 ) -> impl Stream<Item = Result<RecordBatch, Status>> + Send {
     let schema = first.schema();
     let rest = stream::iter(rest).then(move |values| {
         let (context, sql, schema) = (Arc::clone(&context), sql.clone(), Arc::clone(&schema));
+        let progress = Arc::clone(&progress);
         async move {
-            let result = context.queries.execute(&sql, values).await?;
+            let result = context.queries.execute_watched(&sql, values, &progress).await?;
             if result.schema().fields() != schema.fields() {
                 let text =
                     "parameters: their rows lead to results of different types; bind them one at a time";

@@ -1,42 +1,76 @@
-//! The queries that run now, by the id in their ticket, so that another call can stop them.
+//! The queries that run now, by the id in their ticket, so that another call can stop or watch them. Of those that ended
+//! lately the last report is kept.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
+use hexflight_planner::{ProgressReport, QueryProgress};
 use tokio_util::sync::CancellationToken;
 
-/// Ids of running queries and how to stop them. One id runs several times when its ticket is fetched again.
+/// Reports kept of queries that ended: enough that who asks every second sees the end of a query on a busy server.
+const ENDED_MAX: usize = 256;
+
+/// Running queries and how to stop and watch them. One id runs several times when its ticket is fetched again.
 #[derive(Debug, Default)]
 pub(super) struct RunningQueries {
-    by_id: Mutex<HashMap<Bytes, Vec<CancellationToken>>>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    running: HashMap<Bytes, Vec<Run>>,
+    /// Oldest first.
+    ended: VecDeque<(Bytes, ProgressReport)>,
+}
+
+#[derive(Debug)]
+struct Run {
+    token: CancellationToken,
+    progress: Arc<QueryProgress>,
 }
 
 impl RunningQueries {
     /// Registers a query until the guard is dropped.
     pub(super) fn start(self: &Arc<Self>, id: Bytes) -> RunningQuery {
-        let token = CancellationToken::new();
-        self.lock().entry(id.clone()).or_default().push(token.clone());
-        RunningQuery { queries: Arc::clone(self), id, token }
+        let (token, progress) = (CancellationToken::new(), QueryProgress::start());
+        let run = Run { token: token.clone(), progress: Arc::clone(&progress) };
+        self.lock().running.entry(id.clone()).or_default().push(run);
+        RunningQuery { queries: Arc::clone(self), id, token, progress }
     }
 
     /// Stops what runs under an id; whether anything did.
     pub(super) fn cancel(&self, id: &[u8]) -> bool {
-        let queries = self.lock();
-        let found = queries.get(id);
-        found.into_iter().flatten().for_each(CancellationToken::cancel);
+        let inner = self.lock();
+        let found = inner.running.get(id);
+        found.into_iter().flatten().for_each(|run| run.token.cancel());
         found.is_some()
     }
 
     /// Stops everything.
     pub(super) fn cancel_all(&self) {
-        self.lock().values().flatten().for_each(CancellationToken::cancel);
+        self.lock().running.values().flatten().for_each(|run| run.token.cancel());
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Bytes, Vec<CancellationToken>>> {
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How far the latest run under an id is, or was when it ended; `None` if it never started or ended long ago.
+    pub(super) fn report(&self, id: &[u8]) -> Option<ProgressReport> {
+        let progress = {
+            let inner = self.lock();
+            match inner.running.get(id).and_then(|runs| runs.last()) {
+                Some(run) => Arc::clone(&run.progress),
+                None => {
+                    let mut newest_first = inner.ended.iter().rev();
+                    return newest_first.find(|(ended, _)| ended == id).map(|(_, report)| report.clone());
+                }
+            }
+        };
+        Some(progress.report())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -46,6 +80,7 @@ pub(super) struct RunningQuery {
     queries: Arc<RunningQueries>,
     id: Bytes,
     token: CancellationToken,
+    progress: Arc<QueryProgress>,
 }
 
 impl RunningQuery {
@@ -53,24 +88,35 @@ impl RunningQuery {
     pub(super) fn token(&self) -> &CancellationToken {
         &self.token
     }
+
+    /// What the query tells about itself.
+    pub(super) fn progress(&self) -> &Arc<QueryProgress> {
+        &self.progress
+    }
 }
 
 impl Drop for RunningQuery {
     fn drop(&mut self) {
-        let mut queries = self.queries.lock();
-        if let Some(tokens) = queries.get_mut(&self.id) {
-            // A token cannot be compared: cancelling ours marks it, and the others that are cancelled end as well.
-            self.token.cancel();
-            tokens.retain(|token| !token.is_cancelled());
-            if tokens.is_empty() {
-                queries.remove(&self.id);
+        self.progress.finish();
+        let report = self.progress.report();
+        let mut inner = self.queries.lock();
+        if let Some(runs) = inner.running.get_mut(&self.id) {
+            runs.retain(|run| !Arc::ptr_eq(&run.progress, &self.progress));
+            if runs.is_empty() {
+                inner.running.remove(&self.id);
             }
         }
+        if inner.ended.len() >= ENDED_MAX {
+            inner.ended.pop_front();
+        }
+        inner.ended.push_back((self.id.clone(), report));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hexflight_planner::QueryState;
+
     use super::*;
 
     #[test]
@@ -93,5 +139,19 @@ mod tests {
         assert!(!second.token().is_cancelled());
         assert!(queries.cancel(b"q"));
         assert!(second.token().is_cancelled());
+    }
+
+    #[test]
+    fn a_report_outlives_its_query_for_a_while() {
+        let queries = Arc::new(RunningQueries::default());
+        assert_eq!(queries.report(b"q"), None);
+        let query = queries.start(Bytes::from_static(b"q"));
+        assert_eq!(queries.report(b"q").unwrap().state, QueryState::Planning);
+        drop(query);
+        assert_eq!(queries.report(b"q").unwrap().state, QueryState::Done);
+        (0..ENDED_MAX).for_each(|_| drop(queries.start(Bytes::from_static(b"another"))));
+        assert_eq!(queries.report(b"q"), None);
+        assert_eq!(queries.lock().ended.len(), ENDED_MAX);
+        assert!(queries.lock().running.is_empty());
     }
 }

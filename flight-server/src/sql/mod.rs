@@ -1,57 +1,61 @@
-//! `hexflight sql`: one statement through Flight SQL, its result on stdout, rows and time on stderr.
+//! `hexflight sql`: statements in, results out, through Flight SQL. From the command line, a file or a pipe they run in order
+//! up to the first error; at a terminal there is a prompt.
+//!
+//! ```text
+//! args ─┬─ statement, -f, stdin ─▶ script (items) ─┐
+//!       └─ shell (prompt, editor)  ─▶ script ──────┤
+//!                                                  ▼
+//!        place ◀── session ─┬─ statement ─▶ watch (progress), format ─▶ sink (stdout or file)
+//!   (server or folder)      └─ command ───▶ describe, settings
+//! ```
 
+mod args;
+mod lexer;
+mod script;
+mod complaint;
+mod command;
+mod place;
+mod sink;
 mod format;
+mod watch;
+mod interrupt;
+mod statement;
+mod describe;
+mod session;
+mod shell;
 
-use std::time::Instant;
-
-use clap::Args;
-
-use crate::{
-    client::Client,
-    console::{self, CliError, Output, grouped, millis},
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
 };
 
-pub use format::{Format, ResultWriter, table_text};
+use self::{
+    complaint::Origin,
+    session::{Next, Session},
+};
+use crate::console::CliError;
 
-/// Asks a server one SQL statement and prints the result.
-#[derive(Debug, Clone, Args)]
-pub struct SqlArgs {
-    /// The statement, for example "SELECT type, count(*) FROM events GROUP BY type"
-    pub statement: String,
-    /// Server to ask, as http://HOST:PORT or grpc://HOST:PORT
-    #[arg(long, default_value = "http://127.0.0.1:8815", env = "HEXFLIGHT_TARGET", hide_env_values = true)]
-    pub target: String,
-    /// How the result is printed
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-    /// Say on stderr how long it took, also when the result is CSV or JSON
-    #[arg(long)]
-    pub timing: bool,
-}
+pub use args::SqlArgs;
+pub use format::{Format, table_text};
 
 /// Runs the command.
 ///
 /// # Errors
-/// `Client` when the server cannot be reached or refuses the statement, `Io` when stdout fails; a reader that left is no error.
+/// `Client` when the server cannot be reached, `Statement` when it refuses one, `Io` when the output fails; a reader that left
+/// is no error.
 pub async fn run(args: SqlArgs) -> Result<(), CliError> {
-    let client = Client::connect(&args.target).await?;
-    let started = Instant::now();
-    let mut answer = client.query(&args.statement).await?;
-    let mut output = Output::stdout();
-    let mut writer = ResultWriter::new(args.format, answer.schema());
-    let mut row_count = 0;
-    while let Some(batch) = answer.next().await? {
-        row_count += batch.num_rows();
-        writer.write(batch, &mut output)?;
-        if output.is_closed() {
-            return Ok(());
+    let scripted = args.statement.is_some() || args.file.is_some();
+    // The editor draws on stderr and reads keys from stdin.
+    let interactive = !scripted && io::stdin().is_terminal() && io::stderr().is_terminal();
+    let mut session = Session::open(&args, interactive).await?;
+    let outcome = match (&args.statement, &args.file) {
+        _ if interactive => shell::run(&mut session).await,
+        (Some(statement), _) if script::items(statement).is_empty() => {
+            Err(CliError::Statement("no statement given".to_owned()))
         }
-    }
-    let elapsed = started.elapsed();
-    writer.finish(&mut output)?;
-    if args.timing || args.format == Format::Table {
-        let rows = if row_count == 1 { "row" } else { "rows" };
-        console::note(&format!("{} {rows} in {}", grouped(row_count as u64), millis(elapsed)));
-    }
-    Ok(())
+        (Some(statement), _) => session.run(statement, &Origin::Typed).await,
+        (None, Some(path)) => session.run_file(path).await,
+        (None, None) => session.run_file(Path::new("-")).await,
+    };
+    session.close(outcome.map(|_: Next| ())).await
 }

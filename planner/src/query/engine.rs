@@ -12,7 +12,7 @@ use datafusion::{
 };
 use hexflight_engine::{Engine, TableName};
 
-use super::{QueryOptions, QueryStream, runtime::QueryRuntime, schema_cache::SchemaCache};
+use super::{QueryOptions, QueryProgress, QueryStream, runtime::QueryRuntime, schema_cache::SchemaCache};
 use crate::{
     catalog::QueryCatalogs,
     session::{self, CATALOG_NAME, SCHEMA_NAME},
@@ -97,12 +97,25 @@ impl QueryEngine {
     /// # Errors
     /// As [`QueryEngine::schema`], and what goes wrong while planning the scans. What fails later is in the stream.
     pub async fn execute(&self, sql: &str, params: Vec<ScalarValue>) -> Result<QueryStream> {
+        self.execute_watched(sql, params, &QueryProgress::start()).await
+    }
+
+    /// [`QueryEngine::execute`] for a query that others watch. Whoever made `progress` says when it is finished.
+    ///
+    /// # Errors
+    /// As [`QueryEngine::execute`].
+    pub async fn execute_watched(
+        &self,
+        sql: &str,
+        params: Vec<ScalarValue>,
+        progress: &Arc<QueryProgress>,
+    ) -> Result<QueryStream> {
         let started = Instant::now();
         let planner = Arc::clone(&self.planner);
         let sql = sql.to_owned();
         let (plan, context) = self.runtime.run(async move { planner.plan(&sql, params).await }).await?;
         metrics::histogram!("hexflight_query_plan_seconds").record(started.elapsed().as_secs_f64());
-        Ok(self.runtime.start(plan, context))
+        Ok(self.runtime.start(plan, context, progress))
     }
 }
 

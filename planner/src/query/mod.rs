@@ -4,10 +4,12 @@ mod options;
 mod engine;
 mod runtime;
 mod schema_cache;
+mod progress;
 mod stream;
 mod parameters;
 
 pub use engine::{LogicalSchema, QueryEngine};
 pub use options::QueryOptions;
 pub use parameters::params_of_row;
+pub use progress::{ProgressReport, QueryProgress, QueryState};
 pub use stream::QueryStream;

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{QueryOptions, QueryStream};
+use super::{QueryOptions, QueryProgress, QueryStream};
 
 /// Threads for blocking file reads, shared by all queries.
 const BLOCKING_THREADS_MAX: usize = 64;
@@ -54,8 +54,14 @@ impl QueryRuntime {
     }
 
     /// Starts a plan; its batches wait in a bounded channel.
-    pub(super) fn start(&self, plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> QueryStream {
+    pub(super) fn start(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        context: Arc<TaskContext>,
+        progress: &Arc<QueryProgress>,
+    ) -> QueryStream {
         let schema = plan.schema();
+        progress.plan_starts(&plan);
         let (sender, receiver) = mpsc::channel(self.stream_batches_max);
         let task = self.handle.spawn(async move {
             match execute_stream(plan, context) {
@@ -63,7 +69,7 @@ impl QueryRuntime {
                 Err(error) => drop(sender.send(Err(error)).await),
             }
         });
-        QueryStream::new(schema, receiver, AbortOnDropHandle::new(task))
+        QueryStream::new(schema, receiver, AbortOnDropHandle::new(task), Arc::clone(progress))
     }
 }
 
@@ -108,7 +114,9 @@ mod tests {
             let _sender = sender;
             panic!("on purpose")
         });
-        let stream = QueryStream::new(Arc::new(Schema::empty()), receiver, AbortOnDropHandle::new(task));
+        let task = AbortOnDropHandle::new(task);
+        let schema = Arc::new(Schema::empty());
+        let stream = QueryStream::new(schema, receiver, task, QueryProgress::start());
         let items: Vec<_> = stream.collect().await;
         assert_eq!(items.len(), 1);
         assert_eq!(classify(items[0].as_ref().unwrap_err()).kind, QueryErrorKind::Internal);

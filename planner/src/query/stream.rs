@@ -3,6 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -15,6 +16,8 @@ use futures::{FutureExt, Stream};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::QueryProgress;
+
 /// The result of a query, batch by batch.
 ///
 /// **Cancellation**: dropping the stream stops the query; its memory is given back as soon as its tasks have noticed.
@@ -23,6 +26,7 @@ pub struct QueryStream {
     batches: mpsc::Receiver<Result<RecordBatch>>,
     /// Pushes into `batches`; `None` once its end has been seen.
     task: Option<AbortOnDropHandle<()>>,
+    progress: Arc<QueryProgress>,
 }
 
 impl QueryStream {
@@ -30,14 +34,22 @@ impl QueryStream {
         schema: SchemaRef,
         batches: mpsc::Receiver<Result<RecordBatch>>,
         task: AbortOnDropHandle<()>,
+        progress: Arc<QueryProgress>,
     ) -> Self {
-        Self { schema, batches, task: Some(task) }
+        Self { schema, batches, task: Some(task), progress }
     }
 
     /// Columns of every batch.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         SchemaRef::clone(&self.schema)
+    }
+}
+
+impl Drop for QueryStream {
+    /// A watcher must not keep the plan, which holds the snapshot and its memory.
+    fn drop(&mut self) {
+        self.progress.plan_ended();
     }
 }
 

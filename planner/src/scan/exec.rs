@@ -30,6 +30,7 @@ use super::{
     limit::take_rows,
     memory::MemoryScan,
     prune_sources::{Kept, PruneCounts},
+    scan_counts::ScanCounts,
     scan_metrics::{self, MemoryMetrics},
     scan_statistics,
 };
@@ -114,6 +115,13 @@ impl SegmentScanExec {
             metrics,
             snapshot,
         })
+    }
+
+    /// What has been done so far; grows while the scan runs.
+    pub(crate) fn counts(&self) -> ScanCounts {
+        let reader = self.files.as_ref().and_then(|files| files.metrics());
+        let own = self.metrics.clone_inner();
+        ScanCounts::of(&self.file_counts, &self.memory_counts, &own, reader.as_ref())
     }
 
     fn memory_scan(&self, partition: usize, baseline: &BaselineMetrics, context: &TaskContext) -> MemoryScan {

@@ -11,7 +11,9 @@ mod dynamic;
 mod files;
 mod limit;
 mod scan_metrics;
+mod scan_counts;
 mod scan_statistics;
 
 pub(crate) use exec::ScanRequest;
 pub use exec::SegmentScanExec;
+pub use scan_counts::ScanCounts;

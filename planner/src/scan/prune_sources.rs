@@ -24,6 +24,13 @@ pub(super) struct PruneCounts {
     pub(super) pruned: BTreeMap<Cause, usize>,
 }
 
+impl PruneCounts {
+    /// Excluded by any cause.
+    pub(super) fn pruned_total(&self) -> usize {
+        self.pruned.values().sum()
+    }
+}
+
 impl Kept {
     /// Applies a predicate over the table's columns to everything in a snapshot.
     pub(super) fn of(snapshot: &Snapshot, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Self {
@@ -62,6 +69,6 @@ fn keep<'a, T: 'a>(
 /// `kept/total`.
 impl fmt::Display for PruneCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.total - self.pruned.values().sum::<usize>(), self.total)
+        write!(f, "{}/{}", self.total - self.pruned_total(), self.total)
     }
 }

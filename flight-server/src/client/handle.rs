@@ -1,0 +1,97 @@
+//! `QueryHandle`: watches and stops a query from beside its stream, through calls of its own.
+
+use std::time::Duration;
+
+use arrow_flight::{
+    Action, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightInfo,
+    sql::client::FlightSqlServiceClient,
+};
+use prost::Message;
+use serde::Deserialize;
+use tonic::{Code, transport::Channel};
+
+use super::ClientError;
+
+/// The server's action that tells how far a query is.
+const QUERY_PROGRESS: &str = "hexflight.QueryProgress";
+
+/// One query of one server; it need not have started.
+#[derive(Debug, Clone)]
+pub struct QueryHandle {
+    client: FlightSqlServiceClient<Channel>,
+    info: FlightInfo,
+}
+
+/// How far a query is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Progress {
+    /// `planning`, `running` or `done`.
+    pub state: String,
+    /// Since the query was registered. **Units**: ms.
+    pub elapsed_ms: u64,
+    /// Rows looked at, in memory and in files.
+    pub rows_scanned: u64,
+    /// Files of the tables read.
+    pub files_total: u64,
+    /// Files that statistics excluded.
+    pub files_pruned: u64,
+    /// Batches in memory of the tables read.
+    pub memory_batches_total: u64,
+    /// Batches in memory that zone maps excluded.
+    pub memory_batches_pruned: u64,
+}
+
+impl Progress {
+    /// Since the query was registered.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.elapsed_ms)
+    }
+}
+
+impl QueryHandle {
+    pub(super) fn new(client: FlightSqlServiceClient<Channel>, info: FlightInfo) -> Self {
+        Self { client, info }
+    }
+
+    /// How far the query is; `None` if it has not started, or the server cannot tell.
+    ///
+    /// # Errors
+    /// `Status` when the call fails, `Protocol` when the answer cannot be read.
+    pub async fn progress(&self) -> Result<Option<Progress>, ClientError> {
+        let ticket = self.info.endpoint.iter().find_map(|endpoint| endpoint.ticket.as_ref());
+        let Some(ticket) = ticket else { return Ok(None) };
+        match self.act(Action::new(QUERY_PROGRESS, ticket.ticket.clone())).await {
+            Ok(body) => Ok(Some(serde_json::from_slice(&body).map_err(|error| ClientError::Protocol {
+                reason: format!("{QUERY_PROGRESS} did not answer with JSON as expected: {error}"),
+            })?)),
+            // Another server may not know the action.
+            Err(error) if matches!(error.code(), Some(Code::NotFound | Code::Unimplemented)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stops the query on the server; whether it was running.
+    ///
+    /// # Errors
+    /// `Status` when the call fails, `Protocol` when the answer cannot be read.
+    pub async fn cancel(&self) -> Result<bool, ClientError> {
+        let request = CancelFlightInfoRequest { info: Some(self.info.clone()) };
+        let body = self.act(Action::new("CancelFlightInfo", request.encode_to_vec())).await?;
+        let result =
+            CancelFlightInfoResult::decode(body.as_ref()).map_err(|error| ClientError::Protocol {
+                reason: format!("CancelFlightInfo answered with something else: {error}"),
+            })?;
+        Ok(result.status() == CancelStatus::Cancelled)
+    }
+
+    /// The first answer of an action that gives one.
+    async fn act(&self, action: Action) -> Result<bytes::Bytes, ClientError> {
+        let name = action.r#type.clone();
+        let mut answers = self.client.clone().do_action(action).await?;
+        let answer = answers.message().await?;
+        answer
+            .map(|answer| answer.body)
+            .ok_or_else(|| ClientError::Protocol { reason: format!("{name} gave no answer") })
+    }
+}

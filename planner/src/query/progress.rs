@@ -1,0 +1,131 @@
+//! `QueryProgress`: how far a query is, for whoever asks while it runs. Shared by the query's stream and its watchers; made
+//! before planning starts, and holds the plan (with its snapshot) only while the query runs.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::scan::{ScanCounts, SegmentScanExec};
+
+/// Where a query stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryState {
+    /// No plan runs yet.
+    Planning,
+    /// A plan runs.
+    Running,
+    /// It has ended, however it ended.
+    Done,
+}
+
+/// How far a query is, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgressReport {
+    /// Where it stands.
+    pub state: QueryState,
+    /// Since it was registered; stands still once it is done.
+    pub elapsed: Duration,
+    /// What its scans have done, all of them together.
+    pub scanned: ScanCounts,
+}
+
+/// Follows one query. A statement that runs once per row of parameters is one query here.
+#[derive(Debug)]
+pub struct QueryProgress {
+    started: Instant,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Of plans that have ended.
+    scanned: ScanCounts,
+    plan: Option<Arc<dyn ExecutionPlan>>,
+    /// When the query ended.
+    elapsed: Option<Duration>,
+    /// Whether a plan has run.
+    planned: bool,
+}
+
+impl QueryProgress {
+    /// Follows a query that is about to be planned.
+    #[must_use]
+    pub fn start() -> Arc<Self> {
+        Arc::new(Self { started: Instant::now(), inner: Mutex::default() })
+    }
+
+    /// How far the query is now.
+    #[must_use]
+    pub fn report(&self) -> ProgressReport {
+        let (plan, mut report) = {
+            let inner = self.inner();
+            let report = ProgressReport {
+                state: inner.state(),
+                elapsed: inner.elapsed.unwrap_or_else(|| self.started.elapsed()),
+                scanned: inner.scanned,
+            };
+            (inner.plan.as_ref().map(Arc::clone), report)
+        };
+        // Counting walks the plan: not under the lock that the query's own end needs.
+        if let Some(plan) = plan {
+            report.scanned += counts_of(&plan);
+        }
+        report
+    }
+
+    /// Says that nothing more will run. Lets go of the plan.
+    pub fn finish(&self) {
+        self.plan_ended();
+        let mut inner = self.inner();
+        let elapsed = self.started.elapsed();
+        inner.elapsed.get_or_insert(elapsed);
+    }
+
+    pub(super) fn plan_starts(&self, plan: &Arc<dyn ExecutionPlan>) {
+        let mut inner = self.inner();
+        inner.plan = Some(Arc::clone(plan));
+        inner.planned = true;
+    }
+
+    /// Keeps the counts and lets go of the plan, and so of its snapshot.
+    pub(super) fn plan_ended(&self) {
+        let plan = self.inner().plan.as_ref().map(Arc::clone);
+        let Some(plan) = plan else { return };
+        let counts = counts_of(&plan);
+        let mut inner = self.inner();
+        // Two ends at once count once.
+        if inner.plan.take().is_some() {
+            inner.scanned += counts;
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn state(&self) -> QueryState {
+        match (self.elapsed, self.planned) {
+            (Some(_), _) => QueryState::Done,
+            (None, true) => QueryState::Running,
+            (None, false) => QueryState::Planning,
+        }
+    }
+}
+
+/// Adds up the scans of a plan. Walks without recursion: a plan may be deep, and the caller's stack small.
+fn counts_of(plan: &Arc<dyn ExecutionPlan>) -> ScanCounts {
+    let mut counts = ScanCounts::default();
+    let mut waiting = vec![plan];
+    while let Some(node) = waiting.pop() {
+        if let Some(scan) = node.downcast_ref::<SegmentScanExec>() {
+            counts += scan.counts();
+        }
+        waiting.extend(node.children());
+    }
+    counts
+}
