@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  request ─▶ request_id (id, log, problem bodies) ─┬─▶ api ─▶ events, questions, sql ─▶ engine, planner
-//!                                                   └─▶ health, metrics
+//!                                                   └─▶ health
 //! ```
 
 mod problem;
@@ -14,20 +14,14 @@ mod body;
 mod api;
 mod questions;
 mod sql;
+mod health;
 
 use std::{
     future::Future,
     sync::{Arc, OnceLock},
 };
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    http::{StatusCode, header},
-    middleware,
-    response::IntoResponse,
-    routing::get,
-};
+use axum::{Router, extract::Request, http::StatusCode, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
@@ -35,9 +29,6 @@ use crate::telemetry::{self, Readiness};
 
 pub(crate) use api::{Api, ApiLimits};
 pub(crate) use problem::Problem;
-
-/// Version of the Prometheus text format.
-const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
 /// What the answers are made of.
 #[derive(Debug)]
@@ -74,9 +65,6 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let router = Router::new()
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
-        .route("/metrics", get(metrics))
         .merge(api::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
@@ -94,23 +82,4 @@ async fn unknown_path(request: Request) -> Problem {
 async fn wrong_method(request: Request) -> Problem {
     let detail = format!("{} does not take {}", request.uri().path(), request.method());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", detail).with_hint("see /openapi.json")
-}
-
-/// The process answers: restarting it would not help.
-async fn live() -> &'static str {
-    "ok\n"
-}
-
-async fn ready(State(context): State<Arc<HttpContext>>) -> impl IntoResponse {
-    match context.ready() {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
-    }
-}
-
-async fn metrics(State(context): State<Arc<HttpContext>>) -> impl IntoResponse {
-    if let Some(api) = context.api.get() {
-        telemetry::memory_used(api.engine.budget());
-    }
-    ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], context.prometheus.render())
 }
