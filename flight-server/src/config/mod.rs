@@ -3,7 +3,7 @@
 
 mod settings;
 mod layers;
-mod units;
+pub(crate) mod units;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -12,7 +12,6 @@ use std::{
 };
 
 pub use layers::{Origin, RawSetting, read_layers};
-pub(crate) use units::parse_duration;
 
 /// Smallest memory budget that can work: a generation, its flush and a query. **Units**: bytes.
 const MEMORY_LIMIT_MIN: u64 = 64 << 20;

@@ -14,7 +14,7 @@ use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    HttpContext, events, import,
+    HttpContext, events, health, import,
     problem::{Problem, ProblemBody},
     questions, sql,
 };
@@ -69,11 +69,12 @@ impl FromRequestParts<Arc<HttpContext>> for Ready {
         title = "Hexflight",
         description = "Real-time, geo-temporal analytics for IoT events: JSON in, exact aggregates out."
     ),
-    components(schemas(ProblemBody)),
+    components(schemas(ProblemBody<'static>)),
     tags(
         (name = "ingest", description = "Events in; an answer of 200 means durable and visible"),
         (name = "questions", description = "Ready-made aggregates over a window of time"),
         (name = "sql", description = "Any question"),
+        (name = "health", description = "For orchestrators and scrapers"),
     )
 )]
 struct Frame;
@@ -86,6 +87,7 @@ pub(super) fn router() -> Router<Arc<HttpContext>> {
         .merge(import::router())
         .merge(questions::router())
         .merge(sql::router())
+        .merge(health::router())
         .split_for_parts();
     router.route("/openapi.json", get(openapi_json)).layer(axum::Extension(Arc::new(document)))
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  request ─▶ request_id (id, log, problem bodies) ─┬─▶ api ─▶ events, questions, sql ─▶ engine, planner
-//!                                                   └─▶ health, metrics
+//!                                                   └─▶ health
 //! ```
 
 mod problem;
@@ -15,6 +15,7 @@ mod events;
 mod import;
 mod questions;
 mod sql;
+mod health;
 mod api;
 
 use std::{
@@ -22,14 +23,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    http::{StatusCode, header},
-    middleware,
-    response::IntoResponse,
-    routing::get,
-};
+use axum::{Router, extract::Request, http::StatusCode, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
@@ -40,9 +34,6 @@ use crate::{
 
 pub(crate) use api::{Api, ApiLimits};
 pub(crate) use problem::Problem;
-
-/// Version of the Prometheus text format.
-const METRICS_CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
 /// What the answers are made of.
 #[derive(Debug)]
@@ -85,9 +76,6 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let router = Router::new()
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
-        .route("/metrics", get(metrics))
         .merge(api::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
@@ -106,23 +94,4 @@ async fn unknown_path(request: Request) -> Problem {
 async fn wrong_method(request: Request) -> Problem {
     let detail = format!("{} does not take {}", request.uri().path(), request.method());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", detail).with_hint("see /openapi.json")
-}
-
-/// The process answers: restarting it would not help.
-async fn live() -> &'static str {
-    "ok\n"
-}
-
-async fn ready(State(context): State<Arc<HttpContext>>) -> impl IntoResponse {
-    match context.ready() {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
-    }
-}
-
-async fn metrics(State(context): State<Arc<HttpContext>>) -> impl IntoResponse {
-    if let Some(api) = context.api.get() {
-        telemetry::memory_used(api.engine.budget());
-    }
-    ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], context.prometheus.render())
 }

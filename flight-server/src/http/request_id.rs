@@ -39,7 +39,7 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
         if problem.status().is_server_error() {
             tracing::warn!(request_id = %id, %method, path, status, code, detail, "HTTP request failed");
         } else {
-            tracing::debug!(request_id = %id, %method, path, status, code, detail, "HTTP request refused");
+            tracing::info!(request_id = %id, %method, path, status, code, detail, "HTTP request refused");
         }
         // What the framework has set stays: a 405 says in Allow what would be right.
         let headers = std::mem::take(response.headers_mut());

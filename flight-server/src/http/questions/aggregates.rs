@@ -3,7 +3,7 @@
 use axum::Json;
 use hexflight_planner::ScalarValue;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{
     answer::{Rows, ask, bounds, text},
@@ -21,7 +21,7 @@ const OF_DEVICE: &str = "SELECT count(*), sum(value), avg(value), min(value), ma
      WHERE type = $1 AND timestamp >= $2 AND timestamp < $3 AND device_id = $4";
 
 /// The parameters of the question.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AggregatesQuery {
     /// The metric: the `type` of its events. May be given as `type` instead.

@@ -2,7 +2,7 @@
 
 use axum::{Json, http::Uri};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{
     aggregates::question,
@@ -21,7 +21,7 @@ const SQL: &str = "SELECT count(*), avg(value) FROM events \
 const DEVICE_PART: usize = 4;
 
 /// The parameters of the question.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DeviceAverageQuery {
     /// The metric: the type of its events. May be given as `metric_name` instead.

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use axum::Json;
 use hexflight_planner::ScalarValue;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{
     aggregates::question, answer::ask, asked::Asked, name, number::number_in, query_string::missing,
@@ -26,7 +26,7 @@ const LATITUDES: RangeInclusive<f64> = -90.0..=90.0;
 const LONGITUDES: RangeInclusive<f64> = -180.0..=180.0;
 
 /// The parameters of the question.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct GeoAverageQuery {
     /// The metric: the type of its events. May be given as `metric_name` instead.

@@ -3,7 +3,7 @@
 use axum::Json;
 use hexflight_planner::ScalarValue;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{aggregates::question, answer::ask, asked::Asked, name, number::number_in, window::WindowQuery};
 use crate::http::{Problem, api::Ready, instant::UnixSeconds, problem::QueryProblems};
@@ -21,7 +21,7 @@ const K_DEFAULT: i64 = 10;
 const K_MAX: i64 = 10_000;
 
 /// The parameters of the question.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TopDevicesQuery {
     /// The metric: the type of its events. May be given as `metric_name` instead.

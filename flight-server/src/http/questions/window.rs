@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use utoipa::{
-    IntoParams,
-    openapi::{Object, ObjectBuilder, schema::Type},
-};
+use utoipa::openapi::{Object, ObjectBuilder, schema::Type};
 
 use super::query_string::missing;
 use crate::{
-    config::parse_duration,
+    config::units::parse_duration,
     http::{
         Problem,
         instant::{UnixSeconds, instant_schema, parse_micros},
@@ -21,7 +18,7 @@ use crate::{
 const WINDOW_MICROS_MAX: i64 = 100_000_000_000 * 1_000_000;
 
 /// The parameters that say when.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WindowQuery {
     /// First moment of the window: Unix seconds or RFC 3339. The window holds events with start ≤ timestamp < end.

@@ -24,7 +24,7 @@ use tracing::Instrument;
 
 use super::{
     columns::Columns,
-    encode::{ResultEncoder, cells_as_text, encoder},
+    encode::{ResultEncoder, encoder, is_text},
     format::Format,
     params,
     request::SqlRequest,
@@ -118,7 +118,7 @@ impl Run {
         let params = params::bound(&self.api.queries, &self.request.sql, &self.request.params).await?;
         let started = self.api.queries.execute(&self.request.sql, params).await;
         let mut batches = started.map_err(|error| query_problem(&error))?;
-        let columns = Columns::of(&batches.schema(), cells_as_text(self.format));
+        let columns = Columns::of(&batches.schema(), is_text(self.format));
         let mut encoder = encoder(self.format, &columns).map_err(|error| self.unwritable(&error))?;
         let mut rows_left = self.request.max_rows.unwrap_or(u64::MAX);
         let mut truncated = false;

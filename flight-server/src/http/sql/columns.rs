@@ -9,6 +9,7 @@ use arrow::{
 };
 use hexflight_engine::column;
 
+use super::calendar;
 use crate::flight::{client_batch, client_schema};
 
 /// What columns of cells are called in a JSON result.
@@ -23,18 +24,19 @@ pub(super) struct Columns {
     written: SchemaRef,
     /// Positions of the columns that become text.
     cells: Vec<usize>,
+    /// Whether times are written as text, which only those have that are in the calendar.
+    dates_as_text: bool,
 }
 
 impl Columns {
-    /// The columns of a query whose result has `schema`. With `cells_as_text`, the integer column `h3` becomes hexadecimal text.
-    pub(super) fn of(schema: &Schema, cells_as_text: bool) -> Self {
+    /// The columns of a query whose result has `schema`. For a format of `text`, the integer
+    /// column `h3` becomes hexadecimal text.
+    pub(super) fn of(schema: &Schema, text: bool) -> Self {
         let plain = unique_names(&client_schema(schema));
         let is_cell = |field: &Field| field.name() == column::H3 && field.data_type() == &DataType::Int64;
         let positions = plain.fields().iter().enumerate();
-        let cells: Vec<usize> = positions
-            .filter(|(_, field)| cells_as_text && is_cell(field.as_ref()))
-            .map(|(index, _)| index)
-            .collect();
+        let cells: Vec<usize> =
+            positions.filter(|(_, field)| text && is_cell(field.as_ref())).map(|(index, _)| index).collect();
         let field = |(index, field): (usize, &FieldRef)| {
             if cells.contains(&index) {
                 Arc::new(Field::new(field.name(), DataType::Utf8, field.is_nullable()))
@@ -43,7 +45,7 @@ impl Columns {
             }
         };
         let fields: Vec<_> = plain.fields().iter().enumerate().map(field).collect();
-        Self { plain, written: Arc::new(Schema::new(fields)), cells }
+        Self { plain, written: Arc::new(Schema::new(fields)), cells, dates_as_text: text }
     }
 
     /// The schema of what [`Columns::convert`] returns.
@@ -63,9 +65,12 @@ impl Columns {
     /// A batch of the query as it is written.
     ///
     /// # Errors
-    /// A value that does not fit, which is a bug.
+    /// A time without a date, where it would be written as one.
     pub(super) fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let batch = client_batch(batch, &self.plain)?;
+        if self.dates_as_text {
+            calendar::check(&batch)?;
+        }
         if self.cells.is_empty() {
             return Ok(batch);
         }

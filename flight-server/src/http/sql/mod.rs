@@ -9,6 +9,7 @@ mod members;
 mod format;
 mod request;
 mod params;
+mod calendar;
 mod columns;
 mod encode;
 mod answer;

@@ -42,7 +42,7 @@ pub(super) fn encoder(format: Format, columns: &Columns) -> Result<Box<dyn Resul
     })
 }
 
-/// Whether cells are written as text.
-pub(super) fn cells_as_text(format: Format) -> bool {
+/// Whether a format is text: cells and times are written as such.
+pub(super) fn is_text(format: Format) -> bool {
     matches!(format, Format::Json | Format::Ndjson | Format::Csv)
 }
