@@ -10,7 +10,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use super::{
     cursor::{Cursor, Malformed, Text, Value},
     event::{self, Fallback, Sink},
-    fault::Place,
+    fault::{Layout, Place},
 };
 
 /// The version that is understood.
@@ -204,17 +204,18 @@ pub(super) fn read_data<'t>(
     event::read(cursor, place, &attributes.fallback(), sink)
 }
 
-/// What is wrong inside of `data_base64` has no place in the body: it is one fault of the whole.
 fn read_base64(encoded: Text<'_>, attributes: &Attributes<'_>, place: Place, sink: &mut Sink) {
+    let layout = Layout::CloudEncoded { in_batch: place.layout == Layout::CloudBatch };
+    let place = Place { layout, ..place };
     let decoded = encoded.decode().ok().and_then(|text| BASE64_STANDARD.decode(text.as_bytes()).ok());
     let Some(decoded) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) else {
-        sink.faults.add(|| place.attribute_fault("data_base64", "is not Base64 of UTF-8 text", None));
+        sink.faults.add(|| place.fault("", "is not Base64 of UTF-8 text", None));
         return;
     };
     let mut cursor = Cursor::new(&decoded, 0);
-    if let Err(malformed) = read_data(&mut cursor, attributes, place, sink).and_then(|()| cursor.end()) {
+    if let Err(malformed) = read_data(&mut cursor, attributes, place, sink) {
         let rule = format!("does not hold JSON: {} at its byte {}", malformed.rule, malformed.at);
-        sink.faults.add(|| place.attribute_fault("data_base64", rule, None));
+        sink.faults.add(|| place.fault("", rule, None));
     }
 }
 

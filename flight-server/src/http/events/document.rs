@@ -199,7 +199,7 @@ fn events(sink: Sink, count: usize, malformed: Option<Spot>) -> Result<Events, U
     if count == 0 {
         return Err(Unreadable::NoEvents);
     }
-    let Sink { columns, origins, faults } = sink;
+    let Sink { columns, origins, faults, .. } = sink;
     let batch = (!origins.is_empty()).then(|| columns.finish());
     Ok(Events { batch, origins, faults, count, malformed })
 }

@@ -212,8 +212,31 @@ fn data_of_a_cloud_event_may_be_base64() {
     let good =
         document::read(cloud_event(&BASE64_STANDARD.encode(GOOD)).as_bytes(), &Format::CloudEvent).unwrap();
     assert_eq!(good.batch.unwrap().num_rows(), 1);
-    for data in ["?", &BASE64_STANDARD.encode("{"), &BASE64_STANDARD.encode([0xff])] {
+    let outside = GOOD.replace("\"value\":1", "\"lat\":\"x\",\"value\":1");
+    for data in [
+        "?",
+        &BASE64_STANDARD.encode(format!("{GOOD} 1")),
+        &BASE64_STANDARD.encode(outside),
+        &BASE64_STANDARD.encode("{"),
+        &BASE64_STANDARD.encode([0xff]),
+    ] {
         let bad = document::read(cloud_event(data).as_bytes(), &Format::CloudEvent).unwrap();
         assert_eq!(bad.faults.listed[0].pointer, "/data_base64", "{data}");
+        assert!(bad.batch.is_none(), "{data}");
     }
+}
+
+#[test]
+fn a_misspelled_member_is_not_reported_as_missing_too() {
+    let body = format!("[{}]", vec![GOOD.replace("device_id", "devcie_id"); 300].join(","));
+    assert_eq!(read(&body).faults.total, 300);
+}
+
+#[test]
+fn millions_of_unknown_names_are_counted_in_little_time() {
+    let members: String = (0..200_000).map(|number| format!("\"device_{number}\":0,")).collect();
+    let started = std::time::Instant::now();
+    let events = read(&format!("{{{members}{}", &GOOD[1..]));
+    assert_eq!((events.faults.total, events.faults.listed.len()), (200_000, 100));
+    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
 }

@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use super::{
     columns::{Columns, Row},
     cursor::{Cursor, Malformed, Text, Value},
-    fault::{Faults, Layout, Origin, Place, pointer_token},
+    fault::{Fault, Faults, Layout, Origin, Place, pointer_token},
     instant,
-    spelling::{ROLES, Role, Spelling, probable_role, unknown_coordinate, unknown_field},
+    spelling::{Guesses, ROLES, Role, Spelling, unknown_coordinate, unknown_field},
 };
 
 /// Where rows and faults go.
@@ -18,6 +18,7 @@ pub(super) struct Sink {
     /// Of each row in `columns`.
     pub(super) origins: Vec<Origin>,
     pub(super) faults: Faults,
+    guesses: Guesses,
 }
 
 /// What a CloudEvent says about the event that it carries; used where the event itself does not.
@@ -37,13 +38,13 @@ pub(super) fn read<'t>(
 ) -> Result<(), Malformed> {
     if cursor.peek() != Some(b'{') {
         let found = raw_value(cursor)?;
-        end_of_line(cursor, place)?;
+        end_of_text(cursor, place)?;
         sink.faults.add(|| place.fault("", "is not an object; an event is one", Some(found)));
         return Ok(());
     }
-    let mut reader = Reader::new(place, &mut sink.faults);
+    let mut reader = Reader::new(place, &mut sink.faults, &mut sink.guesses);
     cursor.object(|cursor, name| reader.member(cursor, name))?;
-    end_of_line(cursor, place)?;
+    end_of_text(cursor, place)?;
     reader.fall_back(fallback);
     reader.miss();
     let Reader { row, spelled, is_good, .. } = reader;
@@ -54,14 +55,18 @@ pub(super) fn read<'t>(
     Ok(())
 }
 
-/// Of NDJSON, a row is kept only if its line holds nothing else.
-fn end_of_line(cursor: &mut Cursor<'_>, place: Place) -> Result<(), Malformed> {
-    if place.layout == Layout::Lines { cursor.end() } else { Ok(()) }
+/// Where an event has a text of its own, its row is kept only if nothing follows it there.
+fn end_of_text(cursor: &mut Cursor<'_>, place: Place) -> Result<(), Malformed> {
+    match place.layout {
+        Layout::Lines | Layout::CloudEncoded { .. } => cursor.end(),
+        _ => Ok(()),
+    }
 }
 
 struct Reader<'t, 's> {
     place: Place,
     faults: &'s mut Faults,
+    guesses: &'s mut Guesses,
     row: Row<'t>,
     spelled: [Spelling; ROLES],
     has_location: bool,
@@ -71,10 +76,11 @@ struct Reader<'t, 's> {
 }
 
 impl<'t, 's> Reader<'t, 's> {
-    fn new(place: Place, faults: &'s mut Faults) -> Self {
+    fn new(place: Place, faults: &'s mut Faults, guesses: &'s mut Guesses) -> Self {
         Self {
             place,
             faults,
+            guesses,
             row: Row::default(),
             spelled: [Spelling::Absent; ROLES],
             has_location: false,
@@ -96,10 +102,10 @@ impl<'t, 's> Reader<'t, 's> {
             return self.location(cursor);
         }
         let found = raw_value(cursor)?;
-        if let Some(role) = probable_role(&name) {
+        if let Some(role) = self.guesses.role(&name) {
             self.meant[role as usize] = true;
         }
-        self.fault(&pointer_token(&name), unknown_field(&name), Some(found));
+        self.add(|place| place.fault(&pointer_token(&name), unknown_field(&name), Some(found)));
         Ok(())
     }
 
@@ -126,8 +132,10 @@ impl<'t, 's> Reader<'t, 's> {
             return self.field(cursor, role, spelling);
         }
         let found = raw_value(cursor)?;
-        let path = format!("location/{}", pointer_token(&name));
-        self.fault(&path, unknown_coordinate(&name), Some(found));
+        self.add(|place| {
+            let path = format!("location/{}", pointer_token(&name));
+            place.fault(&path, unknown_coordinate(&name), Some(found))
+        });
         Ok(())
     }
 
@@ -175,11 +183,7 @@ impl<'t, 's> Reader<'t, 's> {
             self.spelled[Role::Timestamp as usize] = Spelling::CloudTime;
             match instant::of_text(time) {
                 Ok(micros) => self.row.timestamp = micros,
-                Err(rule) => {
-                    self.is_good = false;
-                    let place = self.place;
-                    self.faults.add(|| place.attribute_fault("time", rule, Some(time)));
-                }
+                Err(rule) => self.add(|place| place.attribute_fault("time", rule, Some(time))),
             }
         }
         if let (Some(subject), Spelling::Absent) = (fallback.subject, self.spelled[Role::DeviceId as usize]) {
@@ -202,9 +206,14 @@ impl<'t, 's> Reader<'t, 's> {
     }
 
     fn fault(&mut self, path: &str, rule: impl Into<String>, found: Option<&str>) {
+        self.add(|place| place.fault(path, rule, found));
+    }
+
+    /// The fault is only made when it will be listed: hints take time.
+    fn add(&mut self, make: impl FnOnce(Place) -> Fault) {
         self.is_good = false;
         let place = self.place;
-        self.faults.add(|| place.fault(path, rule, found));
+        self.faults.add(|| make(place));
     }
 }
 

@@ -43,6 +43,10 @@ pub(super) enum Layout {
     CloudEvent,
     CloudBatch,
     CloudHeaders,
+    /// In `data_base64`: a pointer into the body ends there.
+    CloudEncoded {
+        in_batch: bool,
+    },
 }
 
 /// One event in a body.
@@ -65,11 +69,17 @@ pub(super) struct Origin {
 impl Place {
     /// A fault of the member at `path`, which is relative to the event; empty for the event itself.
     pub(super) fn fault(self, path: &str, rule: impl Into<String>, value: Option<&str>) -> Fault {
-        let pointer = match self.layout {
-            Layout::CloudEvent | Layout::CloudBatch => format!("{}/data", self.root()),
-            _ => self.root(),
-        };
-        self.fault_at(pointer, path, rule, value)
+        match self.layout {
+            Layout::CloudEvent | Layout::CloudBatch => {
+                self.fault_at(format!("{}/data", self.root()), path, rule, value)
+            }
+            Layout::CloudEncoded { .. } if !path.is_empty() => {
+                let rule = format!("{} (at /{path} of what it holds)", rule.into());
+                self.fault_at(self.root(), "data_base64", rule, value)
+            }
+            Layout::CloudEncoded { .. } => self.fault_at(self.root(), "data_base64", rule, value),
+            _ => self.fault_at(self.root(), path, rule, value),
+        }
     }
 
     /// A fault of an attribute of the CloudEvent around the event; empty for the CloudEvent itself.
@@ -100,7 +110,9 @@ impl Place {
 
     fn root(self) -> String {
         match self.layout {
-            Layout::Array | Layout::CloudBatch => format!("/{}", self.index),
+            Layout::Array | Layout::CloudBatch | Layout::CloudEncoded { in_batch: true } => {
+                format!("/{}", self.index)
+            }
             _ => String::new(),
         }
     }

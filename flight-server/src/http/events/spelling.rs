@@ -1,6 +1,8 @@
 //! The names that members of an event may have: the same as for columns of Arrow batches. Keeps which one a row used, so that an error
 //! points to the body as it was sent.
 
+use std::collections::HashMap;
+
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use hexflight_engine::column;
 
@@ -21,6 +23,12 @@ pub(super) const ROLES: usize = 7;
 
 /// Longer names get no hint: comparing them costs the product of the lengths.
 const HINT_BYTES_MAX: usize = 64;
+
+/// Unknown names of a request that are looked into.
+const GUESSES_MAX: usize = 256;
+
+/// Names in a `location`, for hints.
+const COORDINATES: &[&str] = &["latitude", "lat", "longitude", "lon", "lng"];
 
 /// All names on the top level of an event, for hints.
 const NAMES: [&str; 15] = [
@@ -171,33 +179,46 @@ impl Spelling {
     }
 }
 
-/// The rule that an unknown member breaks, with the name that was probably meant.
-pub(super) fn unknown_member(name: &str, known: &[&'static str]) -> String {
-    let meant = nearest(name, known);
-    let hint = meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+/// The rule that an unknown member of an event breaks.
+pub(super) fn unknown_field(name: &str) -> String {
     match name {
         "h3" => "is derived from latitude and longitude; leave it out".to_owned(),
         "specversion" => {
             "is no field of an event; send CloudEvents as application/cloudevents+json".to_owned()
         }
-        _ if hint.is_empty() => format!("is no field of an event; those are {}", known.join(", ")),
-        _ => format!("is no field of an event{hint}"),
+        _ => unknown(name, &NAMES),
     }
 }
 
-/// As [`unknown_member`], on the top level of an event.
-pub(super) fn unknown_field(name: &str) -> String {
-    unknown_member(name, &NAMES)
-}
-
-/// As [`unknown_member`], inside a `location`.
+/// The rule that an unknown member of a `location` breaks.
 pub(super) fn unknown_coordinate(name: &str) -> String {
-    unknown_member(name, &NAMES[8..13])
+    unknown(name, COORDINATES)
 }
 
-/// The role that the nearest name has.
-pub(super) fn probable_role(name: &str) -> Option<Role> {
-    nearest(name, &NAMES).and_then(Spelling::of_member).map(|(role, _)| role)
+fn unknown(name: &str, known: &[&'static str]) -> String {
+    match nearest(name, known) {
+        Some(meant) => format!("is no field here; did you mean `{meant}`?"),
+        None => format!("is no field here; those are {}", known.join(", ")),
+    }
+}
+
+/// What unknown names were probably meant for. Senders repeat their mistakes: each is looked into once, and there is a limit to how many are.
+#[derive(Debug, Default)]
+pub(super) struct Guesses(HashMap<String, Option<Role>>);
+
+impl Guesses {
+    /// The role of the nearest name, if there is a near one.
+    pub(super) fn role(&mut self, name: &str) -> Option<Role> {
+        if let Some(guess) = self.0.get(name) {
+            return *guess;
+        }
+        if name.len() > HINT_BYTES_MAX || self.0.len() >= GUESSES_MAX {
+            return None;
+        }
+        let guess = nearest(name, &NAMES).and_then(Spelling::of_member).map(|(role, _)| role);
+        self.0.insert(name.to_owned(), guess);
+        guess
+    }
 }
 
 /// The known name that is nearest, if at least half of it is right.
