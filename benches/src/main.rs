@@ -10,6 +10,7 @@
 //! target/release/hexflight-bench disk          bytes per event
 //! target/release/hexflight-bench encodings     every encoding of every column
 //! target/release/hexflight-bench commit        flush commit with 10 to 10,000 files in the table
+//! target/release/hexflight-bench import        bulk load in any order and in order of time
 //! python benches/python/roundtrip.py           queries through pyarrow and ADBC
 //! ```
 //!
@@ -32,6 +33,7 @@ mod segment_file;
 mod disk;
 mod encodings;
 mod commit;
+mod import;
 
 use std::{fmt::Display, path::PathBuf};
 
@@ -118,6 +120,24 @@ enum Measurement {
         #[arg(long, default_value_t = 100)]
         flushes: usize,
     },
+    /// Rows per second, memory and cost per stage of a bulk load
+    Import {
+        /// Rows to load, for example 50M
+        #[arg(long, default_value = "50M", value_parser = import::amount)]
+        rows: usize,
+        /// Order of the rows
+        #[arg(long, value_enum, default_value_t = import::Order::Random)]
+        order: import::Order,
+        /// The engine's memory limit
+        #[arg(long, default_value = "2GiB", value_parser = import::amount)]
+        memory_limit: usize,
+        /// Rows of a batch
+        #[arg(long, default_value = "65536", value_parser = import::amount)]
+        batch_rows: usize,
+        /// Event time that the rows cover
+        #[arg(long, default_value_t = 48)]
+        hours: i64,
+    },
 }
 
 #[tokio::main]
@@ -135,5 +155,10 @@ async fn main() -> Result<()> {
         Measurement::Disk { rows } => disk::run(rows, print).await,
         Measurement::Encodings { rows, repeats } => encodings::run(rows, repeats, print).await,
         Measurement::Commit { flushes } => commit::run(flushes, print).await,
+        Measurement::Import { rows, order, memory_limit, batch_rows, hours } => {
+            let settings =
+                import::Settings { rows, order, memory_limit_bytes: memory_limit, batch_rows, hours };
+            import::run(settings, print).await
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use metrics::histogram;
 
 use super::{
@@ -32,15 +32,28 @@ impl Load {
         let started = Instant::now();
         self.check()?;
         let sources = self.check_sources(&sources)?;
+        self.take_small().await?;
         self.settle().await?;
         let units = self.plan().await?;
-        let writes: Vec<_> = units.into_iter().map(|unit| self.write(unit).boxed()).collect();
-        // One more than there are cores: while a file is fsynced, others are encoded.
-        stream::iter(writes).buffer_unordered(cores() + 1).try_collect::<()>().await?;
+        self.write_all(units).await?;
         let summary = self.publish(&sources).await?;
         histogram!("hexflight_import_seconds").record(started.elapsed());
         tracing::info!(?summary, seconds = started.elapsed().as_secs_f64(), "loaded");
         Ok(summary)
+    }
+
+    /// Writes units. After the first that fails the others are waited for, not dropped: a put that nobody waits for could land after
+    /// the load's files were deleted.
+    async fn write_all(self: &Arc<Self>, units: Vec<Unit>) -> Result<()> {
+        let writes = units.into_iter().map(|unit| async {
+            if let Err(error) = self.write(unit).await {
+                self.fail(&error);
+            }
+        });
+        let writes: Vec<_> = writes.map(FutureExt::boxed).collect();
+        // One more than there are cores: while a file is fsynced, others are encoded.
+        stream::iter(writes).buffer_unordered(cores() + 1).collect::<()>().await;
+        self.check()
     }
 
     /// What fails at the end would have cost all the work before it.
@@ -150,7 +163,7 @@ impl Load {
             batches.map(|batch| spread(&batch, width, piece_bytes, held.split(bytes_of(&batch)))).collect()
         });
         let spreads: Vec<_> = spreads.await?;
-        spreads.into_iter().for_each(|spread| finer.take(spread));
+        spreads.into_iter().for_each(|spread| finer.take(spread, &self.memory.limits));
         Ok(())
     }
 

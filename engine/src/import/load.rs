@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use arrow::array::RecordBatch;
+use arrow::{array::RecordBatch, compute::concat_batches};
 use metrics::{counter, histogram};
 use object_store::path::Path;
 use tokio::{
@@ -41,6 +41,9 @@ use crate::{
     schema::TableName,
     table::DataFile,
 };
+
+/// Rows that are spread together at least, unless they are large.
+const SPREAD_ROWS_MIN: usize = 16_384;
 
 /// Folder of scratch files below a local store's root, and below the system's temporary folder for other stores.
 pub(crate) const SCRATCH_FOLDER: &str = "import-scratch";
@@ -72,6 +75,7 @@ pub(super) struct Load {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) partitions: Partitions,
+    small: SmallBatches,
     /// Steps under way.
     pub(super) steps: usize,
     is_spilling: bool,
@@ -103,6 +107,7 @@ impl Load {
             memory: Memory::new(&core.budget),
             state: Mutex::new(State {
                 partitions: Partitions::new(bucket_micros),
+                small: SmallBatches::default(),
                 steps: 0,
                 is_spilling: false,
                 is_closed: false,
@@ -151,17 +156,42 @@ impl Load {
         };
         histogram!("hexflight_import_normalise_seconds").record(started.elapsed());
         let Some(rows) = rows else { return Ok(bad_rows) };
-        let started = Instant::now();
-        let width = lock(&self.state).partitions.width;
-        let spread = spread(&rows, width, self.memory.limits.part_bytes(), held.resized(bytes_of(&rows)))?;
-        histogram!("hexflight_import_spread_seconds").record(started.elapsed());
         counter!("hexflight_import_rows_total").increment(rows.num_rows() as u64);
-        let mut state = lock(&self.state);
-        self.check_open(&state)?;
-        state.rows += rows.num_rows() as u64;
-        state.partitions.take(spread);
-        self.begin_step(&mut state);
+        let held = held.resized(bytes_of(&rows));
+        let (rows, held) = {
+            let mut state = lock(&self.state);
+            self.check_open(&state)?;
+            state.rows += rows.num_rows() as u64;
+            match state.small.join(rows, held, self.memory.limits.part_bytes()) {
+                Some(joined) => joined,
+                None => return Ok(bad_rows),
+            }
+        };
+        self.take_rows(rows, held)?;
         Ok(bad_rows)
+    }
+
+    /// Spreads rows of the WAL schema.
+    fn take_rows(self: &Arc<Self>, batches: Vec<RecordBatch>, held: Held) -> Result<()> {
+        let started = Instant::now();
+        let rows = match batches.as_slice() {
+            [rows] => rows.clone(),
+            batches => concat_batches(batches[0].schema_ref(), batches)?,
+        };
+        let width = lock(&self.state).partitions.width;
+        let spread = spread(&rows, width, self.memory.limits.part_bytes(), held)?;
+        histogram!("hexflight_import_spread_seconds").record(started.elapsed());
+        let mut state = lock(&self.state);
+        state.partitions.take(spread, &self.memory.limits);
+        self.begin_step(&mut state);
+        Ok(())
+    }
+
+    /// Spreads the small batches that still wait for more.
+    pub(super) async fn take_small(self: &Arc<Self>) -> Result<()> {
+        let Some((rows, held)) = lock(&self.state).small.take() else { return Ok(()) };
+        let load = Arc::clone(self);
+        blocking("import spread", move || load.take_rows(rows, held)).await
     }
 
     /// Memory for rows that are pushed: first of the load's own share, then of the engine's.
@@ -287,6 +317,7 @@ impl Load {
             let mut state = lock(&self.state);
             // Their memory is given back.
             drop(state.partitions.take_all());
+            drop(state.small.take());
             std::mem::take(&mut state.locations)
         };
         if self.may_be_committed.load(Ordering::SeqCst) {
@@ -339,6 +370,37 @@ impl Load {
     pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>> {
         // Never closed: an error here would mean so.
         self.turns.acquire().await.map_err(|_| EngineError::Closed)
+    }
+}
+
+/// Small batches that wait to be spread together: spread by itself, a batch of a few rows becomes pieces of a row or two.
+#[derive(Debug, Default)]
+struct SmallBatches {
+    waiting: Option<(Vec<RecordBatch>, Held)>,
+    rows: usize,
+}
+
+impl SmallBatches {
+    /// Adds a batch; returns all that wait once they are many.
+    fn join(&mut self, batch: RecordBatch, held: Held, bytes_max: usize) -> Option<(Vec<RecordBatch>, Held)> {
+        self.rows += batch.num_rows();
+        let (batches, all) = match &mut self.waiting {
+            Some((batches, all)) => {
+                all.merge(held);
+                (batches, all)
+            }
+            None => {
+                let (batches, all) = self.waiting.insert((vec![], held));
+                (batches, all)
+            }
+        };
+        batches.push(batch);
+        if self.rows >= SPREAD_ROWS_MIN || all.own.bytes() >= bytes_max { self.take() } else { None }
+    }
+
+    fn take(&mut self) -> Option<(Vec<RecordBatch>, Held)> {
+        self.rows = 0;
+        self.waiting.take()
     }
 }
 

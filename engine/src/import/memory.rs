@@ -44,7 +44,7 @@ impl Memory {
     }
 
     /// Waits for room for rows in the load's share; `when_short` is called each time there is none. What is larger than the share
-    /// waits until it is alone. `None` when the load was stopped.
+    /// waits until it is all but alone. `None` when the load was stopped.
     pub(super) async fn rows(
         &self,
         bytes: usize,
@@ -75,7 +75,8 @@ async fn wait(
     stop: &CancellationToken,
     mut when_short: impl FnMut(),
 ) -> Option<Reservation> {
-    let bytes = bytes.min(budget.limit());
+    // A little of it may be held by rows that wait to be joined with more.
+    let bytes = bytes.min(budget.limit() / 4 * 3);
     loop {
         let freed = budget.freed();
         tokio::pin!(freed);

@@ -26,6 +26,7 @@ impl Load {
     /// # Errors
     /// `Unavailable` when the disk or the store fails, `Closed` when the load was stopped.
     pub(super) async fn write(self: &Arc<Self>, unit: Unit) -> Result<()> {
+        self.check()?;
         let log = &self.table()?.log;
         let spilled = unit.parts.iter().filter(|part| !part.is_in_memory()).map(Part::bytes).sum();
         let read_back = match spilled {

@@ -20,6 +20,12 @@ impl Held {
         Self { own: self.own.resized(bytes), engine: self.engine.resized(bytes) }
     }
 
+    /// Takes over what another holds.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.own.merge(other.own);
+        self.engine.merge(other.engine);
+    }
+
     /// Parts with `bytes`.
     pub(super) fn split(&mut self, bytes: usize) -> Self {
         Self { own: self.own.split(bytes), engine: self.engine.split(bytes) }

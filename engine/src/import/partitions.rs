@@ -1,9 +1,9 @@
 //! `Partitions`: the rows of a load by time, and what is to be done when memory gets short. Decides only; the load acts.
 //!
-//! *Cold* partitions have taken no rows for a while. In input that is in order of time all but the newest are cold: they become
-//! files at once. In input that is not, none is: all that is in memory is spilled.
+//! *Cold* partitions have taken no rows to speak of for a while. In input that is in order of time all but the newest are cold:
+//! they become files at once. In input that is not, none is, or they warm up again: all that is in memory is spilled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     part::{Part, Piece},
@@ -15,6 +15,10 @@ use super::{
 
 /// Partitions above which all are made wider.
 const PARTITIONS_MAX: usize = 256;
+/// Part of its even share of a batch from which a partition is warmed by its rows: late events do not warm the past.
+const WARMING_PART: usize = 4;
+/// Part of the input that may come back to cold partitions before the input counts as unordered.
+const REVISITING_PART: u64 = 8;
 
 /// Rows of a span of time.
 #[derive(Debug, Default)]
@@ -44,6 +48,10 @@ pub(super) struct Partitions {
     by_start: BTreeMap<i64, Partition>,
     memory_bytes: usize,
     taken_bytes: u64,
+    /// What of it came to cold or written partitions.
+    revisiting_bytes: u64,
+    /// Buckets of which rows were handed out to be written.
+    written: BTreeSet<i64>,
 }
 
 impl Partitions {
@@ -53,6 +61,8 @@ impl Partitions {
             by_start: BTreeMap::new(),
             memory_bytes: 0,
             taken_bytes: 0,
+            revisiting_bytes: 0,
+            written: BTreeSet::new(),
         }
     }
 
@@ -67,15 +77,27 @@ impl Partitions {
     }
 
     /// Takes rows that were spread by a width which may have been left since.
-    pub(super) fn take(&mut self, spread: Spread) {
+    pub(super) fn take(&mut self, spread: Spread, limits: &Limits) {
         if spread.width.is_coarser_than(self.width) {
             self.widen(spread.width);
         }
+        let rows: usize = spread.pieces.iter().map(|(_, piece)| piece.batch.num_rows()).sum();
+        let even = rows / spread.pieces.len().max(1);
         for (start, piece) in spread.pieces {
+            let start = self.width.start_of(start);
+            let is_warming = piece.batch.num_rows() >= even / WARMING_PART;
+            let bytes = piece.bytes as u64;
             self.memory_bytes += piece.bytes;
-            self.taken_bytes += piece.bytes as u64;
-            let partition = self.by_start.entry(self.width.start_of(start)).or_default();
-            partition.touched_at = self.taken_bytes;
+            self.taken_bytes += bytes;
+            let is_written = self.written.contains(&self.width.bucket_of(start));
+            let partition = self.by_start.entry(start).or_default();
+            let is_cold = partition.bytes > 0 && self.taken_bytes - partition.touched_at >= limits.cold_bytes;
+            if is_written || is_cold {
+                self.revisiting_bytes += bytes;
+            }
+            if is_warming {
+                partition.touched_at = self.taken_bytes;
+            }
             partition.push(Part::Memory(piece));
         }
         while self.by_start.len() > PARTITIONS_MAX
@@ -99,11 +121,13 @@ impl Partitions {
             wider.touched_at = wider.touched_at.max(partition.touched_at);
             partition.parts.into_iter().for_each(|part| wider.push(part));
         }
+        self.written = self.written.iter().map(|bucket| width.bucket_of(*bucket)).collect();
     }
 
     /// What should be done now, if anything. `is_short`: somebody waits for memory and nothing is under way that would free any.
     pub(super) fn next_step(&mut self, limits: &Limits, is_short: bool, may_spill: bool) -> Option<Step> {
-        let finished = self.take_finished(limits);
+        let is_ordered = self.revisiting_bytes <= self.taken_bytes / REVISITING_PART;
+        let finished = if is_ordered { self.take_finished(limits) } else { vec![] };
         if !finished.is_empty() {
             return Some(Step::Write(finished));
         }
@@ -117,11 +141,12 @@ impl Partitions {
             .filter(|partition| self.is_cold(partition, limits))
             .map(|partition| partition.bytes)
             .sum();
-        if cold_bytes >= self.memory_bytes / 2 {
+        if is_ordered && cold_bytes >= self.memory_bytes / 2 {
             if !(is_short || is_nearly_full) {
                 return None;
             }
             let cold = self.take_where(|partitions, partition| partitions.is_cold(partition, limits));
+            self.note_written(&cold);
             return Some(Step::Write(pack(cold, self.width, limits).into_units(limits)));
         }
         may_spill.then(|| Step::Spill(self.take_memory()))
@@ -148,7 +173,12 @@ impl Partitions {
             .filter(|start| buckets.contains_key(&width.bucket_of(*start)))
             .collect();
         let finished = self.remove(&taken);
+        self.note_written(&finished);
         pack(finished, width, limits).into_units(limits)
+    }
+
+    fn note_written(&mut self, partitions: &[(i64, Vec<Part>)]) {
+        self.written.extend(partitions.iter().map(|(start, _)| self.width.bucket_of(*start)));
     }
 
     /// Takes all rows that are in memory; partitions stay.

@@ -1,48 +1,34 @@
 //! Bulk loads: all rows once, in sorted files of time buckets, whatever their order and however little memory there is; or none.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+mod rows;
+mod ends;
+mod faults;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
     datatypes::{Float64Type, Int64Type, TimestampMicrosecondType},
 };
 use hexflight_engine::{
-    ContentHash, Engine, EngineOptions, ErrorKind, Import, OnBadRow, ScalarBound, Snapshot, column,
+    ContentHash, Engine, EngineError, EngineOptions, Import, ImportSummary, OnBadRow, ScalarBound, Snapshot,
+    column,
 };
-use object_store::ObjectStoreExt;
+use object_store::{ObjectStoreExt, path::Path};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use rand::{RngExt, rngs::StdRng};
 
-use crate::support::{START, events, open, options};
+use crate::support::{events, options};
 
 const HOUR: i64 = 3_600_000_000;
 
 /// A row: type, cell, device, timestamp; then value and metadata.
 type Row = (String, Option<i64>, String, i64, i64, Option<String>);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_row_is_loaded_once_whatever_the_order_and_the_memory() {
-    for (memory_mib, hours, rows) in
-        [(64, 30, 300_000), (64, 20_000, 60_000), (64, 1, 200_000), (1_024, 30, 100_000)]
-    {
-        let directory = tempfile::tempdir().unwrap();
-        let engine = open(directory.path(), small(memory_mib)).await;
-        let mut rng = StdRng::seed_from_u64(hours as u64);
-        let times = (0..rows).map(|_| START - rng.random_range(0..hours * HOUR)).collect::<Vec<_>>();
-        let batches = batches(&times, &mut rng);
-        let import = engine.begin_import(&events()).await.unwrap();
-        push_all(&import, &batches).await;
-        let spilled = import.progress().spilled_bytes;
-        let summary = import.commit(&[hash(1)]).await.unwrap();
-        let snapshot = engine.snapshot(&events()).unwrap();
-        assert_eq!((summary.rows, summary.version), (rows as u64, 1));
-        assert_eq!(summary.files, snapshot.files().len());
-        assert_eq!(summary.bytes, snapshot.files().iter().map(|file| file.size_bytes).sum::<u64>());
-        assert_eq!(spilled > 0, memory_mib == 64 && rows > 100_000, "{spilled} bytes spilled");
-        check(&engine, &snapshot, &batches).await;
-    }
-}
+/// Rows from which a time bucket has a file of its own.
+const FULL_BUCKET_ROWS: usize = 65_536;
 
+/// Pushes batches from two tasks at once.
 async fn push_all(import: &Import, batches: &[RecordBatch]) {
     let pushes = batches.chunks(batches.len().div_ceil(2)).map(async |half| {
         for batch in half {
@@ -50,6 +36,29 @@ async fn push_all(import: &Import, batches: &[RecordBatch]) {
         }
     });
     futures::future::join_all(pushes).await;
+}
+
+/// A load of one source, from its beginning to its end.
+async fn load(engine: &Engine, batches: &[RecordBatch], source: u8) -> Result<ImportSummary, EngineError> {
+    let import = engine.begin_import(&events()).await?;
+    for batch in batches {
+        import.push(batch.clone(), OnBadRow::Refuse).await?;
+    }
+    import.commit(&[hash(source)]).await
+}
+
+/// Names of all Parquet files that the store holds, whether a version names them or not.
+async fn parquet_files(engine: &Engine) -> Vec<Path> {
+    let objects = engine.store().list(&Path::from("tables")).await.unwrap();
+    let names = objects.into_iter().map(|object| object.location);
+    names.filter(|name| name.extension() == Some("parquet")).collect()
+}
+
+/// Names of the files of a snapshot, in the order of [`parquet_files`].
+fn named_files(snapshot: &Snapshot) -> Vec<Path> {
+    let mut names: Vec<Path> = snapshot.files().iter().map(|file| file.location.clone()).collect();
+    names.sort_unstable();
+    names
 }
 
 fn small(memory_mib: usize) -> EngineOptions {
@@ -64,7 +73,7 @@ fn hash(n: u8) -> ContentHash {
 fn batches(times: &[i64], rng: &mut StdRng) -> Vec<RecordBatch> {
     let (mut batches, mut rest) = (vec![], times);
     while !rest.is_empty() {
-        let (times, behind) = rest.split_at(rng.random_range(1..30_000).min(rest.len()));
+        let (times, behind) = rest.split_at(rng.random_range(1..8_000).min(rest.len()));
         batches.push(batch_at(times, rng));
         rest = behind;
     }
@@ -75,7 +84,10 @@ fn batch_at(times: &[i64], rng: &mut StdRng) -> RecordBatch {
     let timestamps = TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC");
     let numbers: Vec<u32> = times.iter().map(|_| rng.random()).collect();
     let kinds = ["temperature", "humidity", "a type with a long name"];
-    let metadata = |n: &u32| (n % 5 == 0).then(|| format!(r#"{{"firmware":"1.4.{}"}}"#, n % 7));
+    // Most of a row: little data is then much for a small memory.
+    let note = "x".repeat(200);
+    let metadata =
+        |n: &u32| (n % 5 > 0).then(|| format!(r#"{{"firmware":"1.4.{}","note":"{note}"}}"#, n % 7));
     let degrees = |n: &u32| (n % 11 > 0).then(|| f64::from(n % 80));
     let columns: Vec<(&str, ArrayRef)> = vec![
         (column::TIMESTAMP, Arc::new(timestamps)),
@@ -97,9 +109,11 @@ fn batch_at(times: &[i64], rng: &mut StdRng) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-/// The files hold the rows of the batches, each once; each file is sorted and its statistics are right.
-async fn check(engine: &Engine, snapshot: &Snapshot, batches: &[RecordBatch]) {
+/// The files hold the rows of the batches, each once; each file is sorted and its statistics are right. Returns the rows that
+/// each hour has in each file.
+async fn check(engine: &Engine, snapshot: &Snapshot, batches: &[RecordBatch]) -> BTreeMap<i64, Vec<usize>> {
     let mut found = vec![];
+    let mut buckets: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
     for file in snapshot.files() {
         let bytes = engine.store().object_store().get(&file.location).await.unwrap().bytes().await.unwrap();
         let mut rows = vec![];
@@ -129,6 +143,9 @@ async fn check(engine: &Engine, snapshot: &Snapshot, batches: &[RecordBatch]) {
             file.columns[column::TYPE].min,
             rows.iter().map(|row| ScalarBound::Text(row.0.clone())).next()
         );
+        let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+        rows.iter().for_each(|row| *counts.entry(row.3.div_euclid(HOUR)).or_default() += 1);
+        counts.iter().for_each(|(bucket, count)| buckets.entry(*bucket).or_default().push(*count));
         found.extend(rows);
     }
     let strip = |row: Row| (row.0, row.1.is_some(), row.2, row.3, row.4, row.5);
@@ -138,6 +155,7 @@ async fn check(engine: &Engine, snapshot: &Snapshot, batches: &[RecordBatch]) {
     expected.sort_unstable();
     assert_eq!(found.len(), expected.len());
     assert!(found == expected, "the rows differ");
+    buckets
 }
 
 fn to_rows(batch: &RecordBatch) -> Vec<Row> {
