@@ -2,8 +2,11 @@
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow::{
-    array::{ArrayRef, AsArray, Float64Array, Int64Array, ListArray, StringArray, TimestampMicrosecondArray},
-    datatypes::{DataType, Field, Int64Type, Schema, TimeUnit},
+    array::{
+        ArrayRef, AsArray, Float64Array, Int64Array, ListArray, NullArray, StringArray,
+        TimestampMicrosecondArray, UnionArray,
+    },
+    datatypes::{DataType, Field, Int64Type, Schema, TimeUnit, UnionFields},
 };
 
 use super::*;
@@ -94,6 +97,19 @@ fn lists_are_json_in_csv() {
 }
 
 #[test]
+fn json_operators_give_json_values() {
+    let batch = RecordBatch::try_from_iter([("v", json_values())]).unwrap();
+    let written = |format| {
+        let bytes = written_bytes(Layout { format, ..TO_FILE }, &batch, vec![batch.clone()]);
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    assert_eq!(written(Format::Jsonl), "{\"v\":\"a\"}\n{\"v\":[1, 2]}\n{\"v\":null}\n");
+    assert_eq!(written(Format::Csv), "v\n\"\"\"a\"\"\"\n\"[1, 2]\"\n\"\"\n");
+    assert!(written(Format::Table).contains("| [1, 2] |\n| NULL   |"), "{}", written(Format::Table));
+    assert!(written(Format::Parquet).starts_with("PAR1"));
+}
+
+#[test]
 fn a_full_table_ends_on_a_terminal_and_goes_on_in_a_file() {
     let many = numbers(25_000);
     let stopped = Layout { overflow: Overflow::Stop, ..TO_FILE };
@@ -155,6 +171,20 @@ fn numbers(rows: i64) -> RecordBatch {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
     assert_eq!(numbers.as_primitive::<Int64Type>().len() as i64, rows);
     RecordBatch::try_from_iter([("n", numbers)]).unwrap()
+}
+
+/// A text, an array and a null, as datafusion-functions-json returns them.
+fn json_values() -> ArrayRef {
+    let is_json = [("is_json".to_owned(), "true".to_owned())].into();
+    let fields = UnionFields::from_iter([
+        (0, Arc::new(Field::new("null", DataType::Null, true))),
+        (1, Arc::new(Field::new("str", DataType::Utf8, false))),
+        (2, Arc::new(Field::new("array", DataType::Utf8, false).with_metadata(is_json))),
+    ]);
+    let texts = StringArray::from(vec![Some("a"), None, None]);
+    let arrays = StringArray::from(vec![None, Some("[1,\n2]"), None]);
+    let children: Vec<ArrayRef> = vec![Arc::new(NullArray::new(3)), Arc::new(texts), Arc::new(arrays)];
+    Arc::new(UnionArray::try_new(fields, vec![1, 2, 0].into(), None, children).unwrap())
 }
 
 fn batch() -> RecordBatch {

@@ -4,6 +4,7 @@
 mod table;
 mod expanded;
 mod csv;
+mod json_text;
 mod parquet;
 
 use std::{
@@ -24,7 +25,13 @@ use arrow::{
 };
 use clap::ValueEnum;
 
-use self::{csv::CsvWriter, expanded::ExpandedWriter, parquet::ParquetWriter, table::TableWriter};
+use self::{
+    csv::CsvWriter,
+    expanded::ExpandedWriter,
+    json_text::{TextColumns, Unions, has_union},
+    parquet::ParquetWriter,
+    table::TableWriter,
+};
 use super::sink::Sink;
 use crate::console::CliError;
 
@@ -59,6 +66,7 @@ pub(super) enum Flow {
 /// Writes one result.
 pub(super) struct ResultWriter<'a> {
     kind: Kind<&'a mut Sink>,
+    columns: TextColumns,
     closed: Arc<AtomicBool>,
 }
 
@@ -88,7 +96,13 @@ impl<'a> ResultWriter<'a> {
     /// `Format` for a type that the format cannot hold.
     pub(super) fn new(layout: Layout, schema: &SchemaRef, output: &'a mut Sink) -> Result<Self, CliError> {
         // Every object has every column, so that readers need not guess.
-        let json = || JsonBuilder::new().with_explicit_nulls(true);
+        let json = || JsonBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(Unions));
+        let columns = TextColumns::of(schema, |data_type| match layout.format {
+            Format::Json | Format::Jsonl => false,
+            Format::Csv => data_type.is_nested(),
+            Format::Table | Format::Parquet => has_union(data_type),
+        });
+        let schema = columns.schema();
         let closed = output.closed();
         let kind = match layout.format {
             Format::Table if layout.expanded => Kind::Expanded(ExpandedWriter::new(schema, output)),
@@ -98,7 +112,7 @@ impl<'a> ResultWriter<'a> {
             Format::Jsonl => Kind::Jsonl(json().build(output)),
             Format::Parquet => Kind::Parquet(Box::new(ParquetWriter::new(schema, output)?)),
         };
-        Ok(Self { kind, closed })
+        Ok(Self { kind, columns, closed })
     }
 
     /// Writes a batch.
@@ -106,6 +120,7 @@ impl<'a> ResultWriter<'a> {
     /// # Errors
     /// `Format` when a value cannot be written in the format, `Io` when the sink fails.
     pub(super) fn write(&mut self, batch: RecordBatch) -> Result<Flow, CliError> {
+        let batch = self.columns.convert(batch)?;
         match &mut self.kind {
             Kind::Table(writer) => return writer.write(batch),
             Kind::Expanded(writer) => writer.write(&batch)?,
