@@ -119,11 +119,11 @@ impl Config {
             "max_import_body" => {
                 self.max_import_body_bytes = within(units::parse_bytes(text)?, MAX_IMPORT_BODY_RANGE)?;
             }
-            "max_future" => self.max_future = parse_duration(text)?,
-            "flush_interval" => self.flush_interval = parse_duration(text)?,
+            "max_future" => self.max_future = units::parse_duration(text)?,
+            "flush_interval" => self.flush_interval = units::parse_duration(text)?,
             "generation_rows" => self.generation_rows_max = units::parse_count(text)?,
             "query_timeout" if text.is_empty() => self.query_timeout = None,
-            "query_timeout" => self.query_timeout = Some(parse_duration(text)?),
+            "query_timeout" => self.query_timeout = Some(units::parse_duration(text)?),
             "auth_file" => self.auth_file = (!text.is_empty()).then(|| PathBuf::from(text)),
             "log" => self.log = text.to_owned(),
             "insecure" => self.insecure = units::parse_bool(text)?,
