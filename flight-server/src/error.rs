@@ -106,11 +106,17 @@ pub(crate) fn query_problem(failure: &DataFusionError) -> Problem {
     }
 }
 
-/// The problem of a query that took longer than `limit`.
+/// The problem of a query that took longer than the server allows.
 pub(crate) fn timeout_problem(limit: Duration) -> Problem {
-    let detail = format!("the query took longer than the limit of {limit:?}");
-    Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail)
-        .with_hint("ask for less, or give it more time: timeout_ms, up to the server's query_timeout")
+    let detail = format!("the query took longer than the server's limit of {limit:?} (query_timeout)");
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).with_hint("ask for less")
+}
+
+/// The problem of a query that took longer than its client wanted to wait: not a fault of the server.
+pub(crate) fn own_timeout_problem(limit: Duration) -> Problem {
+    let detail = format!("the query took longer than its own limit of {limit:?} (timeout_ms)");
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
+        .with_hint("ask for less, or give it more time")
 }
 
 /// Bugs and damage are logged where they leave the server; everything else is the caller's to read.

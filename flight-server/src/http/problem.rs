@@ -136,7 +136,7 @@ impl IntoResponses for QueryProblems {
             (429, "Too little memory for the query now; `Retry-After` says when to come back"),
             (500, "A bug, or damaged data; the log has more under the request's id"),
             (503, "The server does not take work: it starts or stops, or its store does not answer"),
-            (504, "The query took longer than its time limit"),
+            (504, "The query took longer than the server's `query_timeout`"),
         ])
     }
 }
@@ -148,7 +148,7 @@ impl IntoResponses for SqlProblems {
     fn responses() -> BTreeMap<String, RefOr<DocumentedResponse>> {
         documented(&[
             (406, "`Accept` names no format that a result can have"),
-            (408, "The body did not arrive in time"),
+            (408, "The query took longer than its `timeout_ms`, or the body did not arrive in time"),
             (413, "The body is too long; `limit_bytes` says how long it may be"),
             (415, "The body is not `application/json`"),
         ])

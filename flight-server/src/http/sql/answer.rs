@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     deadline::Deadline,
-    error::{query_problem, timeout_problem},
+    error::query_problem,
     flight::split_for_messages,
     http::{Api, Problem},
     telemetry::QueryTimer,
@@ -59,7 +59,7 @@ type Chunks = mpsc::Receiver<Result<Chunk, Problem>>;
 pub(super) async fn answer(api: Arc<Api>, request: SqlRequest, format: Format) -> Result<Response, Problem> {
     let (sender, mut chunks) = mpsc::channel(CHUNKS_MAX);
     let run = Run { api, request, format, sender, begun: false };
-    let task = AbortOnDropHandle::new(tokio::spawn(run.to_end().in_current_span()));
+    let task = AbortOnDropHandle::new(tokio::spawn(run.drive().in_current_span()));
     let first = chunks.recv().await.ok_or_else(broken)??;
     let content_type = [(header::CONTENT_TYPE, format.content_type())];
     if first.last {
@@ -97,12 +97,13 @@ struct Run {
 }
 
 impl Run {
-    async fn to_end(mut self) {
+    async fn drive(mut self) {
         let timer = QueryTimer::start();
-        let deadline = Deadline::after(self.request.timeout(self.api.limits.query_timeout));
+        let (timeout, late) = self.request.timeout(self.api.limits.query_timeout);
+        let deadline = Deadline::after(timeout);
         let ended = tokio::select! {
             biased;
-            limit = deadline.passed() => Err(timeout_problem(limit)),
+            limit = deadline.passed() => Err(late(limit)),
             ended = self.run(&timer) => ended,
         };
         drop(timer);

@@ -128,11 +128,11 @@ mod tests {
 
     #[test]
     fn cells_are_hexadecimal_text_only_where_the_format_is_text() {
-        let cells: ArrayRef = Arc::new(Int64Array::from(vec![Some(0x891f_1d48_177f_ffff), None]));
+        let cells: ArrayRef = Arc::new(Int64Array::from(vec![Some(0x0891_f1d4_8177_ffff), None]));
         let batch = RecordBatch::try_from_iter([("h3", Arc::clone(&cells)), ("other", cells)]).unwrap();
         let columns = Columns::of(&batch.schema(), true);
         let written = columns.convert(&batch).unwrap();
-        assert_eq!(written.column(0).as_string::<i32>().value(0), "891f1d48177fffff");
+        assert_eq!(written.column(0).as_string::<i32>().value(0), "891f1d48177ffff");
         assert!(written.column(0).is_null(1));
         assert_eq!(written.column(1).data_type(), &DataType::Int64);
         assert_eq!(Columns::of(&batch.schema(), false).convert(&batch).unwrap(), batch);

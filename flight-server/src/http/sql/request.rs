@@ -8,10 +8,16 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{format::Format, members::Members};
-use crate::http::{Problem, hint::did_you_mean};
+use crate::{
+    error::{own_timeout_problem, timeout_problem},
+    http::{Problem, hint::did_you_mean},
+};
 
 /// Longest `timeout_ms`: a day. The server's own limit holds besides. **Units**: ms.
 const TIMEOUT_MS_MAX: u64 = 86_400_000;
+
+/// Largest `max_rows`: JSON readers have integers of 64 bits with a sign.
+const MAX_ROWS_MAX: u64 = (1 << 63) - 1;
 
 /// What a body may have.
 const MEMBERS: [&str; 5] = ["sql", "params", "format", "timeout_ms", "max_rows"];
@@ -87,7 +93,7 @@ impl SqlRequest {
                 self.timeout_ms = Some(whole(name, value, TIMEOUT_MS_MAX, &rule)?);
             }
             ("max_rows", _) => {
-                self.max_rows = Some(whole(name, value, u64::MAX, "must be a whole number above 0")?);
+                self.max_rows = Some(whole(name, value, MAX_ROWS_MAX, "must be a whole number above 0")?);
             }
             ("sql", _) => return Err(not(name, value, "must be a text, the statement")),
             ("params", _) => {
@@ -99,10 +105,13 @@ impl SqlRequest {
         Ok(())
     }
 
-    /// After which the query is stopped.
-    pub(super) fn timeout(&self, server: Option<Duration>) -> Option<Duration> {
-        let own = self.timeout_ms.map(Duration::from_millis);
-        own.into_iter().chain(server).min()
+    /// After which the query is stopped, and the problem of one that is: the shorter limit holds, the client's or the server's.
+    pub(super) fn timeout(&self, server: Option<Duration>) -> (Option<Duration>, fn(Duration) -> Problem) {
+        match (self.timeout_ms.map(Duration::from_millis), server) {
+            (Some(own), None) => (Some(own), own_timeout_problem),
+            (Some(own), Some(server)) if own < server => (Some(own), own_timeout_problem),
+            _ => (server, timeout_problem),
+        }
     }
 }
 
@@ -191,9 +200,11 @@ mod tests {
     #[test]
     fn the_shorter_time_limit_holds() {
         let request = parsed(r#"{"sql": "SELECT 1", "timeout_ms": 2000}"#).unwrap();
-        assert_eq!(request.timeout(None), Some(Duration::from_secs(2)));
-        assert_eq!(request.timeout(Some(Duration::from_secs(1))), Some(Duration::from_secs(1)));
-        assert_eq!(request.timeout(Some(Duration::from_secs(3))), Some(Duration::from_secs(2)));
+        for (server, shorter, status) in [(None, 2, 408), (Some(1), 1, 504), (Some(3), 2, 408)] {
+            let (timeout, problem) = request.timeout(server.map(Duration::from_secs));
+            assert_eq!(timeout, Some(Duration::from_secs(shorter)));
+            assert_eq!(problem(Duration::ZERO).status(), status);
+        }
     }
 
     fn parsed(body: &str) -> Result<SqlRequest, Problem> {

@@ -14,10 +14,9 @@ use utoipa::ToSchema;
 
 use super::{super::columns::Columns, ResultEncoder};
 
-/// A result as JSON.
+/// A result as JSON. Documents what is written row by row and never held.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it documents what is written row by row and never held")]
 pub(in crate::http::sql) struct SqlResult {
     /// The columns in the order of the statement.
     columns: Vec<SqlColumn>,
