@@ -172,3 +172,26 @@ async fn a_flipped_byte_in_the_wal_stops_the_start_and_is_named() {
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains(object.as_ref()), "{error}");
 }
+
+#[tokio::test]
+async fn a_check_names_every_bad_row_and_keeps_nothing() {
+    use arrow::array::{ArrayRef, Float64Array, RecordBatch};
+    let directory = tempfile::tempdir().unwrap();
+    let engine = open(directory.path(), options()).await;
+    let good = batch("a", 4);
+    let mut columns = good.columns().to_vec();
+    let bad: [ArrayRef; 2] = [
+        Arc::new(Float64Array::from(vec![0.0, f64::NAN, 2.0, 3.0])),
+        Arc::new(Float64Array::from(vec![0.0, 1.0, 2.0, 91.0])),
+    ];
+    columns.splice(3..5, bad);
+    let bad = RecordBatch::try_new(good.schema(), columns).unwrap();
+
+    let found = engine.check(&events(), &bad).await.unwrap();
+
+    let found: Vec<_> = found.iter().map(|bad| (bad.row, bad.column.as_str())).collect();
+    assert_eq!(found, [(1, "value"), (3, "latitude")]);
+    assert_eq!(engine.check(&events(), &good).await.unwrap(), vec![]);
+    assert!(rows(&engine, &engine.snapshot(&events()).unwrap()).await.is_empty());
+    assert_eq!(engine.budget().used(), 0);
+}
