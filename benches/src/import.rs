@@ -124,15 +124,15 @@ pub(crate) async fn run(settings: Settings, print: Print<'_>) -> Result<()> {
     table.row(&[&"rows/s until all were pushed", &speed(pushed)]);
     table.row(&[&"seconds", &format!("{:.1}", loaded.as_secs_f64())]);
     table.row(&[&"CPU s per million rows", &format!("{:.3}", cpu.as_secs_f64() / millions)]);
-    table.row(&[&"resident at most (VmHWM), MiB", &mib(memory_of(std::process::id())?.peak)]);
-    table.row(&[&"budget at most, MiB", &mib(engine.budget().peak() as u64)]);
-    table.row(&[&"spilled until all were pushed, MiB", &mib(progress.spilled_bytes)]);
+    table.row(&[&"resident at most (VmHWM), MiB", &mib(memory_of(std::process::id())?.peak as f64)]);
+    table.row(&[&"budget at most, MiB", &mib(engine.budget().peak() as f64)]);
+    table.row(&[&"spilled until all were pushed, MiB", &mib(progress.spilled_bytes as f64)]);
     table.row(&[&"files written until all were pushed", &progress.files]);
     table.row(&[&"files", &summary.files]);
     table.row(&[&"bytes per row", &format!("{:.2}", summary.bytes as f64 / settings.rows as f64)]);
     let scrape = Scrape::parse(&handle.render());
     let total = |name: &str| scrape.since(&Scrape::default(), name);
-    table.row(&[&"spilled, MiB", &mib(total("hexflight_import_spilled_bytes_total") as u64)]);
+    table.row(&[&"spilled, MiB", &mib(total("hexflight_import_spilled_bytes_total"))]);
     for stage in STAGES {
         let seconds = total(&format!("hexflight_import_{stage}_seconds_sum"));
         table.row(&[&format!("{stage}, s per million rows"), &format!("{:.3}", seconds / millions)]);
@@ -141,8 +141,8 @@ pub(crate) async fn run(settings: Settings, print: Print<'_>) -> Result<()> {
     print(&table)
 }
 
-fn mib(bytes: u64) -> String {
-    format!("{:.0}", bytes as f64 / MIB)
+fn mib(bytes: f64) -> String {
+    format!("{:.0}", bytes / MIB)
 }
 
 /// CPU time of this process so far.
@@ -227,11 +227,12 @@ impl Source {
     }
 
     fn time(&self, row: usize) -> i64 {
-        let share = match self.order {
-            Order::Time => row as f64 / self.rows as f64,
+        let (part, parts) = match self.order {
+            Order::Time => (row as u64, self.rows as u64),
             // Multiplying by the golden ratio spreads numbers evenly.
-            Order::Random => (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) as f64 / 2_f64.powi(64),
+            Order::Random => ((row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32, 1 << 32),
         };
-        self.start_micros + (share * self.span_micros as f64) as i64
+        let offset = i128::from(self.span_micros) * i128::from(part) / i128::from(parts);
+        self.start_micros + i64::try_from(offset).unwrap_or_default()
     }
 }

@@ -108,6 +108,11 @@ impl NewFile {
         &self.file.location
     }
 
+    /// **Units**: bytes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Puts it durably.
     ///
     /// # Errors

@@ -4,11 +4,8 @@
 //!  push ── wait for memory ── normalise, spread (blocking) ── partitions ── next step? ─┬─ write: cold partitions become files
 //!                                                                                      └─ spill: all others to the scratch file
 //! ```
-//! A *keeper* waits until the load has ended, in whichever way, and for all that still runs in it; then it deletes what no commit
-//! names. So nothing outlives a load: not a task, not a file, not a byte of memory.
 
 use std::{
-    path::{Path as FilePath, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -28,9 +25,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     ImportProgress,
     memory::Memory,
-    part::{Held, Piece, bytes_of},
+    part::{Held, bytes_of},
     partitions::{Partitions, Step},
-    scratch::{Chunk, Scratch},
+    scratch::{Scratch, scratch_folder},
+    small::SmallBatches,
     spread::spread,
 };
 use crate::{
@@ -42,12 +40,6 @@ use crate::{
     table::DataFile,
 };
 
-/// Rows that are spread together at least, unless they are large.
-const SPREAD_ROWS_MIN: usize = 16_384;
-
-/// Folder of scratch files below a local store's root, and below the system's temporary folder for other stores.
-pub(crate) const SCRATCH_FOLDER: &str = "import-scratch";
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Load {
@@ -56,7 +48,7 @@ pub(super) struct Load {
     pub(super) memory: Memory,
     pub(super) state: Mutex<State>,
     /// `None` once the load has ended.
-    scratch: Mutex<Option<Arc<Scratch>>>,
+    pub(super) scratch: Mutex<Option<Arc<Scratch>>>,
     /// Pushes that found no memory and wait for it.
     waiting: AtomicUsize,
     /// A step or a push has ended.
@@ -75,17 +67,17 @@ pub(super) struct Load {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) partitions: Partitions,
-    small: SmallBatches,
+    pub(super) small: SmallBatches,
     /// Steps under way.
     pub(super) steps: usize,
-    is_spilling: bool,
+    pub(super) is_spilling: bool,
     /// Takes no more rows: the commit has begun.
     pub(super) is_closed: bool,
     pub(super) rows: u64,
     /// Names of files that were or are being put.
-    locations: Vec<Path>,
+    pub(super) locations: Vec<Path>,
     pub(super) files: Vec<DataFile>,
-    failure: Option<(ErrorKind, String)>,
+    pub(super) failure: Option<(ErrorKind, String)>,
 }
 
 impl Load {
@@ -237,17 +229,8 @@ impl Load {
         }
     }
 
-    async fn spill_step(self: Arc<Self>, partitions: Vec<(i64, Vec<Piece>)>) {
-        let end = self.spill(partitions).await;
-        let end = end.map(|chunks| {
-            let mut state = lock(&self.state);
-            state.is_spilling = false;
-            state.partitions.take_chunks(chunks);
-        });
-        self.end_step(end);
-    }
-
-    fn end_step(self: &Arc<Self>, end: Result<()>) {
+    /// A step has ended; another may be due.
+    pub(super) fn end_step(self: &Arc<Self>, end: Result<()>) {
         if let Err(error) = end {
             self.fail(&error);
         }
@@ -256,44 +239,6 @@ impl Load {
         self.begin_step(&mut state);
         drop(state);
         self.settled.notify_waiters();
-    }
-
-    /// Writes rows to the scratch file.
-    ///
-    /// # Errors
-    /// `Unavailable` when the disk refuses, `Closed` when the load was stopped.
-    pub(super) async fn spill(&self, partitions: Vec<(i64, Vec<Piece>)>) -> Result<Vec<(i64, Chunk)>> {
-        let scratch = self.scratch()?;
-        let stop = self.stop.clone();
-        let chunk_bytes = self.memory.limits.part_bytes();
-        let written = blocking("import spill", move || {
-            let started = Instant::now();
-            let before = scratch.bytes();
-            let mut chunks = vec![];
-            for (start, pieces) in partitions {
-                for pieces in chunked(pieces, chunk_bytes) {
-                    if stop.is_cancelled() {
-                        return Err(EngineError::Closed);
-                    }
-                    let batches: Vec<RecordBatch> = pieces.iter().map(|piece| piece.batch.clone()).collect();
-                    chunks.push((start, scratch.append(&batches)?));
-                }
-            }
-            histogram!("hexflight_import_spill_seconds").record(started.elapsed());
-            counter!("hexflight_import_spilled_bytes_total").increment(scratch.bytes() - before);
-            Ok(chunks)
-        });
-        written.await
-    }
-
-    /// A file is about to be put.
-    pub(super) fn begin_file(&self, location: &Path) {
-        lock(&self.state).locations.push(location.clone());
-    }
-
-    /// A file was put.
-    pub(super) fn end_file(&self, file: DataFile) {
-        lock(&self.state).files.push(file);
     }
 
     pub(super) fn progress(&self) -> ImportProgress {
@@ -305,53 +250,6 @@ impl Load {
             rows_written: state.files.iter().filter_map(|file| file.row_count).sum(),
             files: state.files.len(),
         }
-    }
-
-    /// Runs until the load has ended, then clears up.
-    async fn keep(self: Arc<Self>) {
-        self.stop.cancelled().await;
-        self.tasks.close();
-        self.tasks.wait().await;
-        drop(lock(&self.scratch).take());
-        let locations = {
-            let mut state = lock(&self.state);
-            // Their memory is given back.
-            drop(state.partitions.take_all());
-            drop(state.small.take());
-            std::mem::take(&mut state.locations)
-        };
-        if self.may_be_committed.load(Ordering::SeqCst) {
-            return;
-        }
-        for location in locations {
-            if let Err(error) = self.core.store.delete(&location).await {
-                tracing::warn!(%error, "a file of a load that was given up stays until it is an orphan");
-            }
-        }
-    }
-
-    /// Gives the load up with an error.
-    pub(super) fn fail(&self, error: &EngineError) {
-        let mut state = lock(&self.state);
-        if !self.stop.is_cancelled() {
-            tracing::warn!(%error, table = %self.table, "a load failed");
-            state.failure.get_or_insert((error.kind(), error.to_string()));
-            self.stop.cancel();
-        }
-    }
-
-    /// Why the load was stopped.
-    pub(super) fn failure(&self) -> EngineError {
-        match &lock(&self.state).failure {
-            None => EngineError::Closed,
-            Some((ErrorKind::Unavailable, detail)) => EngineError::LoadFailed { detail: detail.clone() },
-            Some((_, detail)) => EngineError::Task { task: "import", detail: detail.clone() },
-        }
-    }
-
-    /// `Err` once the load was stopped.
-    pub(super) fn check(&self) -> Result<()> {
-        if self.stop.is_cancelled() { Err(self.failure()) } else { Ok(()) }
     }
 
     fn check_open(&self, state: &State) -> Result<()> {
@@ -373,37 +271,6 @@ impl Load {
     }
 }
 
-/// Small batches that wait to be spread together: spread by itself, a batch of a few rows becomes pieces of a row or two.
-#[derive(Debug, Default)]
-struct SmallBatches {
-    waiting: Option<(Vec<RecordBatch>, Held)>,
-    rows: usize,
-}
-
-impl SmallBatches {
-    /// Adds a batch; returns all that wait once they are many.
-    fn join(&mut self, batch: RecordBatch, held: Held, bytes_max: usize) -> Option<(Vec<RecordBatch>, Held)> {
-        self.rows += batch.num_rows();
-        let (batches, all) = match &mut self.waiting {
-            Some((batches, all)) => {
-                all.merge(held);
-                (batches, all)
-            }
-            None => {
-                let (batches, all) = self.waiting.insert((vec![], held));
-                (batches, all)
-            }
-        };
-        batches.push(batch);
-        if self.rows >= SPREAD_ROWS_MIN || all.own.bytes() >= bytes_max { self.take() } else { None }
-    }
-
-    fn take(&mut self) -> Option<(Vec<RecordBatch>, Held)> {
-        self.rows = 0;
-        self.waiting.take()
-    }
-}
-
 /// Somebody waits for memory while this lives.
 #[derive(Debug)]
 struct Waiting<'a>(&'a AtomicUsize);
@@ -419,31 +286,6 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// Where the scratch files of a store lie.
-pub(crate) fn scratch_folder(root: Option<&FilePath>) -> PathBuf {
-    match root {
-        Some(root) => root.join(SCRATCH_FOLDER),
-        None => std::env::temp_dir().join(format!("hexflight-{SCRATCH_FOLDER}")),
-    }
-}
-
-/// Cuts a partition's pieces into runs of about `bytes`, so that each can be read back by itself.
-fn chunked(pieces: Vec<Piece>, bytes: usize) -> Vec<Vec<Piece>> {
-    let mut chunks: Vec<Vec<Piece>> = vec![];
-    let mut filled = usize::MAX;
-    for piece in pieces {
-        if filled >= bytes {
-            chunks.push(vec![]);
-            filled = 0;
-        }
-        filled += piece.bytes;
-        if let Some(chunk) = chunks.last_mut() {
-            chunk.push(piece);
-        }
-    }
-    chunks
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -28,8 +28,17 @@ pub(super) struct Memory {
 /// Memory that work on rows takes, of the load's share and of the engine's budget.
 #[derive(Debug)]
 pub(super) struct WorkHeld {
-    _own: Reservation,
-    _engine: Reservation,
+    own: Reservation,
+    engine: Reservation,
+}
+
+impl WorkHeld {
+    /// Gives back all but `bytes`.
+    pub(super) fn keep(&mut self, bytes: usize) {
+        for held in [&mut self.own, &mut self.engine] {
+            held.shrink(held.bytes().saturating_sub(bytes));
+        }
+    }
 }
 
 impl Memory {
@@ -65,7 +74,7 @@ impl Memory {
         let bytes = work_bytes(rows);
         let own = wait(&self.work, bytes, stop, || {}).await?;
         // It frees the rows' memory, so it does not wait for the engine's.
-        Some(WorkHeld { _own: own, _engine: self.engine.reserve_unchecked(bytes) })
+        Some(WorkHeld { own, engine: self.engine.reserve_unchecked(bytes) })
     }
 }
 

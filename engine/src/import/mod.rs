@@ -7,14 +7,17 @@
 
 mod width;
 mod part;
+mod memory;
+mod load;
+mod small;
 mod spread;
 mod partitions;
-mod plan;
-mod memory;
 mod scratch;
-mod load;
+mod spill;
+mod plan;
 mod output;
 mod commit;
+mod keeper;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -27,7 +30,7 @@ use crate::{
 };
 
 use load::Load;
-pub(crate) use load::SCRATCH_FOLDER;
+pub(crate) use scratch::SCRATCH_FOLDER;
 
 /// BLAKE3 hash of a source's bytes: what makes a load idempotent. Its text is 64 lower-case hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -153,3 +156,6 @@ impl FromStr for ContentHash {
         Ok(Self(bytes))
     }
 }
+
+#[cfg(test)]
+mod import_tests;

@@ -33,15 +33,16 @@ impl Load {
             0 => None,
             bytes => Some(self.memory.rows_again(bytes, &self.stop).await.ok_or_else(|| self.failure())?),
         };
-        let work = self.memory.work(unit.rows, &self.stop).await.ok_or_else(|| self.failure())?;
+        let mut work = self.memory.work(unit.rows, &self.stop).await.ok_or_else(|| self.failure())?;
         let sorted = Arc::new(self.sort(log, unit, read_back).await?);
         let mut puts = vec![];
         for places in sorted.rows.groups() {
             self.check()?;
             puts.push(self.encode(log, Arc::clone(&sorted), places.clone()).await?);
         }
-        // The rows are not needed any more; the encoded files are, and wait for the disk.
+        // While the files wait for the disk, others may use the memory that made them.
         drop(sorted);
+        work.keep(puts.iter().map(NewFile::size_bytes).sum());
         for file in puts {
             let started = Instant::now();
             // Named before it is put: whatever becomes of the put, the file is found when the load is given up.

@@ -72,3 +72,11 @@ impl Part {
 pub(super) fn bytes_of(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(|array| array.to_data().get_slice_memory_size().unwrap_or(0)).sum()
 }
+
+#[cfg(test)]
+impl Held {
+    /// `bytes` of one budget that stands for both.
+    pub(super) fn of_budgets(budget: &Arc<crate::budget::Budget>, bytes: usize) -> Self {
+        Self { own: budget.reserve_unchecked(bytes), engine: budget.reserve_unchecked(bytes) }
+    }
+}

@@ -20,6 +20,9 @@ use arrow::{
 
 use crate::error::{EngineError, Result};
 
+/// Folder of scratch files below a local store's root, and below the system's temporary folder for other stores.
+pub(crate) const SCRATCH_FOLDER: &str = "import-scratch";
+
 /// Rows of a batch from which it is written as it is; smaller ones are joined.
 const BATCH_ROWS_MIN: usize = 1_024;
 /// Buffers that one system call writes.
@@ -49,7 +52,12 @@ impl Scratch {
     pub(super) fn create(folder: &Path) -> Result<Self> {
         let created = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
         let file = created.map_err(|source| failed("create a scratch file in", folder, source))?;
-        Ok(Self { file, folder: folder.to_path_buf(), end: Mutex::new(0) })
+        Ok(Self::over(file, folder))
+    }
+
+    /// Appends to `file`; `folder` only names it in errors.
+    pub(super) fn over(file: File, folder: &Path) -> Self {
+        Self { file, folder: folder.to_path_buf(), end: Mutex::new(0) }
     }
 
     /// Bytes written so far.
@@ -111,6 +119,14 @@ impl Scratch {
     }
 }
 
+/// Where the scratch files of a store lie.
+pub(super) fn scratch_folder(root: Option<&Path>) -> PathBuf {
+    match root {
+        Some(root) => root.join(SCRATCH_FOLDER),
+        None => std::env::temp_dir().join(format!("hexflight-{SCRATCH_FOLDER}")),
+    }
+}
+
 fn write_all(file: &mut impl Write, buffers: &[Buffer]) -> io::Result<()> {
     let filled: Vec<&Buffer> = buffers.iter().filter(|buffer| !buffer.is_empty()).collect();
     for buffers in filled.chunks(SLICES_MAX) {
@@ -130,4 +146,60 @@ fn write_all(file: &mut impl Write, buffers: &[Buffer]) -> io::Result<()> {
 
 fn failed(operation: &'static str, folder: &Path, source: io::Error) -> EngineError {
     EngineError::Io { operation, path: folder.display().to_string(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::OpenOptions, sync::Arc};
+
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn chunks_are_read_back_in_any_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = Scratch::create(&folder.path().join("below")).unwrap();
+        let batches = [batch(0, 3), batch(3, 5_000), batch(5_003, 1)];
+        let small = scratch.append(&[batches[0].clone(), batches[2].clone()]).unwrap();
+        let large = scratch.append(&batches[1..2]).unwrap();
+        assert_eq!(scratch.read(large).unwrap(), batches[1..2]);
+        let joined = concat_batches(batches[0].schema_ref(), [&batches[0], &batches[2]]).unwrap();
+        assert_eq!(scratch.read(small).unwrap(), [joined]);
+        assert_eq!(scratch.bytes(), (small.length + large.length) as u64);
+        // A slice does not take its whole batch along.
+        let slice = scratch.append(&[batches[1].slice(1_000, 10)]).unwrap();
+        assert!(slice.length < large.length / 10, "{slice:?}");
+        assert_eq!(scratch.read(slice).unwrap(), [batches[1].slice(1_000, 10)]);
+        assert_eq!(std::fs::read_dir(folder.path().join("below")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_folder() {
+        let full = OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
+        let scratch =
+            Scratch { file: full, folder: PathBuf::from("/data/import-scratch"), end: Mutex::new(0) };
+        let error = scratch.append(&[batch(0, 10)]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let text = error.to_string();
+        assert!(text.contains("/data/import-scratch") && text.contains("No space left"), "{text}");
+    }
+
+    #[test]
+    fn a_chunk_that_is_not_what_was_written_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = Scratch::create(folder.path()).unwrap();
+        let chunk = scratch.append(&[batch(0, 10)]).unwrap();
+        assert_eq!(scratch.read(Chunk { rows: 11, ..chunk }).unwrap_err().kind(), ErrorKind::Corrupt);
+        assert!(scratch.read(Chunk { offset: 8, ..chunk }).is_err());
+    }
+
+    fn batch(start: i64, rows: i64) -> RecordBatch {
+        let numbers = Int64Array::from_iter_values(start..start + rows);
+        let text = StringArray::from_iter((start..start + rows).map(|n| (n % 3 > 0).then(|| n.to_string())));
+        let columns: Vec<(&str, ArrayRef)> = vec![("n", Arc::new(numbers)), ("text", Arc::new(text))];
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
+            .unwrap()
+    }
 }

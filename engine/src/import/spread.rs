@@ -135,3 +135,68 @@ fn split(rows: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>
     let end = rows.end;
     rows.step_by(length).map(move |start| start..(start + length).min(end))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use arrow::{
+        array::{ArrayRef, Int64Array, TimestampMicrosecondArray},
+        datatypes::Int64Type,
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::budget::Budget;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    proptest! {
+        #[test]
+        fn each_row_goes_to_its_partition(times in prop::collection::vec(0..2_000 * HOUR, 1..600), sorted: bool, piece_bytes in 1..100_000_usize) {
+            let mut times = times;
+            if sorted {
+                times.sort_unstable();
+            }
+            let spread = spread_over(&times, piece_bytes);
+            let mut found: Vec<(i64, i64)> = vec![];
+            let mut starts = BTreeMap::new();
+            for (start, piece) in &spread.pieces {
+                let numbers = piece.batch.column(1).as_primitive::<Int64Type>();
+                for (time, number) in timestamps(&piece.batch).iter().zip(numbers.values()) {
+                    prop_assert_eq!(spread.width.start_of(*time), *start);
+                    found.push((*number, *time));
+                }
+                *starts.entry(*start).or_insert(0) += piece.batch.num_rows();
+            }
+            found.sort_unstable();
+            prop_assert_eq!(found, (0..).zip(times).collect::<Vec<_>>());
+            prop_assert!(starts.len() <= TOUCHED_MIN);
+        }
+    }
+
+    #[test]
+    fn rows_in_order_share_their_batch_and_others_own_their_memory() {
+        let times: Vec<i64> = (0..5_000).map(|n| n * 4_000_000).collect();
+        let cut = spread_over(&times, 1 << 20);
+        assert!(cut.pieces.iter().all(|(_, piece)| Arc::strong_count(&piece.held) == cut.pieces.len()));
+        let shuffled: Vec<i64> = (0..5_000).map(|n| n * 1_237 % 5_000 * 4_000_000).collect();
+        let gathered = spread_over(&shuffled, 1 << 20);
+        assert_eq!(gathered.pieces.len(), cut.pieces.len());
+        assert!(gathered.pieces.iter().all(|(_, piece)| Arc::strong_count(&piece.held) == 1));
+        assert!(gathered.pieces.iter().all(|(_, piece)| piece.held.own.bytes() == piece.bytes));
+    }
+
+    fn spread_over(times: &[i64], piece_bytes: usize) -> Spread {
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            (
+                column::TIMESTAMP,
+                Arc::new(TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC")),
+            ),
+            ("n", Arc::new(Int64Array::from_iter_values((0..).take(times.len())))),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let held = Held::of_budgets(&Budget::new(1 << 30), bytes_of(&batch));
+        spread(&batch, Width::finest(HOUR), piece_bytes, held).unwrap()
+    }
+}
