@@ -15,7 +15,7 @@ use hexflight_engine::{ContentHash, OnBadRow, TableName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -47,7 +47,7 @@ const BUSY_RETRY_S: u64 = 2;
 static IMPORTS: Semaphore = Semaphore::const_new(IMPORTS_MAX);
 
 /// Query of an import.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ImportQuery {

@@ -119,7 +119,8 @@ impl Job<'_> {
         // Whatever ends this, the readers stop.
         let _stop = stop.clone().drop_guard();
         let load = Load { rules: &self.rules, sink, progress: &progress, rejects: &rejects, stop: &stop };
-        let loading = with_progress(load.run(self.sources.clone()), || progress.text(started.elapsed()));
+        let run = Box::pin(load.run(self.sources.clone()));
+        let loading = with_progress(run, || progress.text(started.elapsed()));
         let loaded = interruption.or(loading, ImportError::Interrupted).await;
         rejects.flush().await?;
         let loaded = loaded?;

@@ -183,7 +183,7 @@ def test_int96_of_a_far_year_does_not_wrap(tmp_path: Path) -> None:
     far = pa.array([START_MICROS, START_MICROS, 16_725_225_600_000_000, 32_503_680_000_000_000], pa.timestamp("us"))
     write(tmp_path / "a.parquet", table(4, timestamp=far), use_deprecated_int96_timestamps=True)
 
-    refused(load(tmp_path, tmp_path / "a.parquet"), "a.parquet: row 2: column 'timestamp': 2500-01-01T00:00:00Z is more than 1h")
+    refused(load(tmp_path, tmp_path / "a.parquet"), "a.parquet: row 2: column 'timestamp': 2500-01-01T00:00:00Z is more than")
     loaded(load(tmp_path, tmp_path / "a.parquet", "--on-error", "skip"))
 
     assert stored(tmp_path).num_rows == 2
@@ -368,9 +368,9 @@ def truncated(path: Path) -> None:
 
 
 def corrupt(path: Path) -> None:
-    """Overwrites data in the middle of a file whose footer stays whole."""
+    """Overwrites the first pages of a file whose footer stays whole."""
     content = bytearray(path.read_bytes())
-    content[40:400] = os.urandom(360)
+    content[4:400] = b"\xee" * 396
     path.write_bytes(content)
 
 
@@ -411,7 +411,7 @@ BAD_FILES = {
     "missing column": (lambda path: write(path, table(4, value=None)), "column 'value (or metric_value)' is missing; found: "),
     "list": (
         lambda path: write(path, table(4, value=pa.array([[1.0]] * 4))),
-        "column 'value': type List(Float64) is not accepted; send a float, integer or decimal column",
+        "column 'value': type List(Float64, field: 'element') is not accepted; send a float, integer or decimal column",
     ),
     "boolean": (lambda path: write(path, table(4, latitude=pa.array([True] * 4))), "column 'latitude': type Boolean"),
     "half a position": (lambda path: write(path, table(4, longitude=None)), "column 'longitude (or lon, lng)' is missing"),
@@ -723,18 +723,25 @@ def import_stream(
     return client.do_put(descriptor, events(1).schema)
 
 
+def finish(writer: flight.FlightStreamWriter, reader: flight.FlightMetadataReader) -> dict[str, Any]:
+    """Ends a bulk load and returns the only answer; raises what the server refused with."""
+    writer.done_writing()
+    answer = reader.read()
+    writer.close()
+    assert answer is not None and reader.read() is None
+    return json.loads(answer.to_pybytes())
+
+
 def test_pyarrow_loads_in_bulk(client: flight.FlightClient) -> None:
     before, source = event_count(client), "ab" * 32
     writer, reader = import_stream(client, {"table": "events"})
     for _ in range(3):
         writer.write_batch(events(1_000, "by pyarrow"))
     assert event_count(client) == before
-    writer.write_metadata(json.dumps({"commit": {"sources": [source]}}))
-    writer.done_writing()
+    writer.write_metadata(json.dumps({"commit": {"sources": [source]}}).encode())
 
-    answer = json.loads(reader.read().to_pybytes())
+    answer = finish(writer, reader)
 
-    assert reader.read() is None
     assert answer["rows"] == 3_000 and answer["files"] >= 1 and answer["bytes"] > 0 and answer["version"] >= 1
     assert event_count(client) == before + 3_000
     asked = {"table": "events", "sources": ["cd" * 32, source]}
@@ -746,10 +753,9 @@ def test_a_stream_without_a_commit_loads_nothing(client: flight.FlightClient) ->
     before = event_count(client)
     writer, reader = import_stream(client, {"table": "events"})
     writer.write_batch(events(1_000))
-    writer.done_writing()
 
     with pytest.raises(pa.ArrowInvalid, match="without a commit"):
-        reader.read()
+        finish(writer, reader)
     assert event_count(client) == before
 
 
@@ -759,24 +765,22 @@ def test_a_stream_without_a_commit_loads_nothing(client: flight.FlightClient) ->
 )
 def test_a_wrong_command_is_refused(client: flight.FlightClient, command: dict[str, Any], rule: str) -> None:
     writer, reader = import_stream(client, command)
-    writer.done_writing()
 
     with pytest.raises((pa.ArrowInvalid, pa.ArrowKeyError, flight.FlightError), match=rule):
-        reader.read()
+        finish(writer, reader)
 
 
 def test_a_source_that_was_loaded_meanwhile_is_refused(client: flight.FlightClient) -> None:
-    commit = json.dumps({"commit": {"sources": ["12" * 32]}})
+    commit = json.dumps({"commit": {"sources": ["12" * 32]}}).encode()
     for attempt in range(2):
         writer, reader = import_stream(client, {"table": "events"})
         writer.write_batch(events(10, f"attempt-{attempt}"))
         writer.write_metadata(commit)
-        writer.done_writing()
         if attempt == 0:
-            reader.read()
+            assert finish(writer, reader)["rows"] == 10
         else:
-            with pytest.raises(pa.ArrowException, match="12121212"):
-                reader.read()
+            with pytest.raises((pa.ArrowException, flight.FlightError), match="12121212"):
+                finish(writer, reader)
     assert query(client, "SELECT DISTINCT device_id FROM events WHERE device_id LIKE 'attempt-%'").num_rows == 1
 
 
