@@ -10,6 +10,7 @@
 //! target/release/hexflight-bench disk          bytes per event
 //! target/release/hexflight-bench encodings     every encoding of every column
 //! target/release/hexflight-bench commit        flush commit with 10 to 10,000 files in the table
+//! target/release/hexflight-bench parquet       files to import: time them with `hexflight import`
 //! target/release/hexflight-bench import        bulk load in any order and in order of time
 //! python benches/python/roundtrip.py           queries through pyarrow and ADBC
 //! ```
@@ -33,6 +34,7 @@ mod segment_file;
 mod disk;
 mod encodings;
 mod commit;
+mod parquet_set;
 mod import;
 
 use std::{fmt::Display, path::PathBuf};
@@ -120,6 +122,8 @@ enum Measurement {
         #[arg(long, default_value_t = 100)]
         flushes: usize,
     },
+    /// Parquet files to import
+    Parquet(parquet_set::ParquetArgs),
     /// Rows per second, memory and cost per stage of a bulk load
     Import {
         /// Rows to load, for example 50M
@@ -155,6 +159,7 @@ async fn main() -> Result<()> {
         Measurement::Disk { rows } => disk::run(rows, print).await,
         Measurement::Encodings { rows, repeats } => encodings::run(rows, repeats, print).await,
         Measurement::Commit { flushes } => commit::run(flushes, print).await,
+        Measurement::Parquet(args) => parquet_set::run(&args, print),
         Measurement::Import { rows, order, memory_limit, batch_rows, hours } => {
             let settings =
                 import::Settings { rows, order, memory_limit_bytes: memory_limit, batch_rows, hours };

@@ -121,9 +121,7 @@ impl ImportStream {
         {
             // Held over both, so that answers are waited for in the order in which batches are sent.
             let requests = self.requests.lock().await;
-            if let Err(ended) = lock(&self.waiting).expect_batch(outcome) {
-                return Err(ended);
-            }
+            lock(&self.waiting).expect_batch(outcome)?;
             // Fails only when the call has ended; the reason comes as the answer.
             let _ended = requests.send(batch).await;
         }

@@ -69,6 +69,7 @@ fn limits_have_bounds() {
     assert!(resolved(None, &[("memory_limit", "1MiB")]).is_err());
     assert!(resolved(None, &[("max_message", "1kB")]).is_err());
     assert!(resolved(None, &[("max_message", "3GiB")]).is_err());
+    assert!(resolved(None, &[("max_import_body", "1B")]).is_err());
     assert!(resolved(None, &[("generation_rows", "0")]).is_err());
 }
 

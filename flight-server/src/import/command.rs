@@ -6,6 +6,7 @@ use std::{
 };
 
 use hexflight_engine::{ContentHash, Engine, EngineError, EngineOptions, ImportSummary, Store, SystemClock};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -33,9 +34,12 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// # Errors
 /// `Argument` when arguments do not fit each other, `Import` when nothing was loaded.
 pub async fn run(args: ImportArgs) -> Result<(), CliError> {
+    let mut interruption = Interruption::listen()?;
     let read = args.read_rules()?;
     let config = args.config().map_err(|error| CliError::Server(ServeError::from(error).to_string()))?;
-    let Found { sources, passed_over, data_dirs } = source::find(&args.paths, args.format).await?;
+    let finding = source::find(&args.paths, args.format);
+    let Found { sources, passed_over, data_dirs } =
+        interruption.or(finding, ImportError::Interrupted).await?;
     for data_dir in &data_dirs {
         console::note(&format!("passed over {}: a data directory of hexflight", data_dir.display()));
     }
@@ -48,12 +52,12 @@ pub async fn run(args: ImportArgs) -> Result<(), CliError> {
     if args.dry_run {
         let table = args.table();
         let checked = check::run(&job.sources, &table, config.max_future, &job.rules);
-        return or_interrupted(checked, ImportError::Interrupted.into()).await;
+        return interruption.or(checked, ImportError::Interrupted).await;
     }
-    job.survey().await?;
+    interruption.or(job.survey(), ImportError::Interrupted).await?;
     match &args.target {
-        Some(target) => job.through_server(target).await,
-        None => job.into_folder(&config).await,
+        Some(target) => job.through_server(target, &mut interruption).await,
+        None => job.into_folder(&config, &mut interruption).await,
     }
 }
 
@@ -73,32 +77,38 @@ impl Job<'_> {
         Ok(())
     }
 
-    async fn into_folder(mut self, config: &Config) -> Result<(), CliError> {
-        let engine = open_engine(config).await?;
+    async fn into_folder(mut self, config: &Config, interruption: &mut Interruption) -> Result<(), CliError> {
+        let engine = interruption.or(open_engine(config), ImportError::Interrupted).await?;
         // Fetched files are as large as what they become.
         self.rules.scratch_dir.clone_from(&config.data_dir);
-        let loaded = Box::pin(self.with_engine(&engine)).await;
+        let loaded = Box::pin(self.with_engine(&engine, interruption)).await;
         let closed = engine.shutdown().await.map_err(|error| CliError::from(ImportError::from(error)));
         loaded.and(closed)
     }
 
-    async fn with_engine(&self, engine: &Arc<Engine>) -> Result<(), CliError> {
+    async fn with_engine(
+        &self,
+        engine: &Arc<Engine>,
+        interruption: &mut Interruption,
+    ) -> Result<(), CliError> {
         let sink = EngineSink::begin(engine, &self.args.table(), self.rules.on_bad_row).await?;
-        let run = self.read_into(&sink).await?;
-        let summary = run.committed(|sources| async move { sink.commit(&sources).await }).await?;
+        let run = self.read_into(&sink, interruption).await?;
+        let summary =
+            run.committed(interruption, |sources| async move { sink.commit(&sources).await }).await?;
         run.say(self.args, summary.as_ref())
     }
 
-    async fn through_server(&self, target: &str) -> Result<(), CliError> {
+    async fn through_server(&self, target: &str, interruption: &mut Interruption) -> Result<(), CliError> {
         let client = Client::connect(target).await?;
         let sink = ServerSink::begin(&client, &self.args.table(), self.rules.on_bad_row);
-        let run = self.read_into(&sink).await?;
-        let summary = run.committed(|sources| async move { sink.commit(&sources).await }).await?;
+        let run = self.read_into(&sink, interruption).await?;
+        let summary =
+            run.committed(interruption, |sources| async move { sink.commit(&sources).await }).await?;
         run.say(self.args, summary.as_ref())
     }
 
     /// Reads all files into the sink, showing how it goes.
-    async fn read_into<S: Sink>(&self, sink: &S) -> Result<Run, CliError> {
+    async fn read_into<S: Sink>(&self, sink: &S, interruption: &mut Interruption) -> Result<Run, CliError> {
         let started = Instant::now();
         let progress = Progress::of(self.sources.len(), self.sources.iter().map(|source| source.bytes).sum());
         let rejects = match self.args.on_error {
@@ -109,8 +119,9 @@ impl Job<'_> {
         // Whatever ends this, the readers stop.
         let _stop = stop.clone().drop_guard();
         let load = Load { rules: &self.rules, sink, progress: &progress, rejects: &rejects, stop: &stop };
-        let loading = with_progress(load.run(self.sources.clone()), || progress.text(started.elapsed()));
-        let loaded = or_interrupted(loading, ImportError::Interrupted).await;
+        let run = Box::pin(load.run(self.sources.clone()));
+        let loading = with_progress(run, || progress.text(started.elapsed()));
+        let loaded = interruption.or(loading, ImportError::Interrupted).await;
         rejects.flush().await?;
         let loaded = loaded?;
         Ok(Run {
@@ -136,6 +147,7 @@ impl Run {
     /// Commits, unless there is nothing new.
     async fn committed<F>(
         &self,
+        interruption: &mut Interruption,
         commit: impl FnOnce(Vec<ContentHash>) -> F,
     ) -> Result<Option<ImportSummary>, ImportError>
     where
@@ -148,7 +160,7 @@ impl Run {
         let committing = with_progress(commit(self.loaded.sources.clone()), || {
             format!("sorting and writing {rows} rows: {:.0} s", begun.elapsed().as_secs_f64())
         });
-        or_interrupted(committing, ImportError::InterruptedCommit).await.map(Some)
+        interruption.or(committing, ImportError::InterruptedCommit).await.map(Some)
     }
 
     fn say(&self, args: &ImportArgs, summary: Option<&ImportSummary>) -> Result<(), CliError> {
@@ -219,25 +231,33 @@ async fn with_progress<T>(work: impl Future<Output = T>, text: impl Fn() -> Stri
     done
 }
 
-/// Runs `work` until it ends, or the user ends it.
-async fn or_interrupted<T, E>(work: impl Future<Output = Result<T, E>>, interrupted: E) -> Result<T, E> {
-    tokio::select! {
-        biased;
-        done = work => done,
-        () = interruption() => Err(interrupted),
-    }
+/// SIGINT and SIGTERM; listened for from the start, so that neither ends the process in the middle of something.
+#[derive(Debug)]
+struct Interruption {
+    interrupt: Signal,
+    terminate: Signal,
 }
 
-/// Waits for Ctrl-C or SIGTERM; for ever, where they cannot be listened for.
-async fn interruption() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+impl Interruption {
+    fn listen() -> Result<Self, CliError> {
+        let listen = |kind| {
+            let failed = |source| CliError::Io { action: "listen for signals".to_owned(), source };
+            signal(kind).map_err(failed)
+        };
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Runs `work` until it ends, or the user ends it.
+    async fn or<T, E>(
+        &mut self,
+        work: impl Future<Output = Result<T, E>>,
+        interrupted: impl Into<E>,
+    ) -> Result<T, E> {
+        tokio::select! {
+            biased;
+            done = work => done,
+            _ = self.interrupt.recv() => Err(interrupted.into()),
+            _ = self.terminate.recv() => Err(interrupted.into()),
+        }
     }
 }

@@ -77,7 +77,7 @@ impl NdjsonFile {
                     break;
                 }
                 if !line.trim_ascii().is_empty() {
-                    batch.push(self.event(&line), line.len());
+                    batch.push(self.event(line.trim_ascii()), line.len());
                 }
             }
             if batch.rows == 0 {
