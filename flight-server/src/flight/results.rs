@@ -34,6 +34,10 @@ pub(super) fn announced_or(announced: SchemaRef, found: SchemaRef) -> SchemaRef 
 
 fn client_field(field: &FieldRef) -> FieldRef {
     let data_type = client_type(field.data_type());
+    if matches!(data_type, DataType::Union(..)) {
+        // A union has no nulls of its own, and arrow-flight sends it so: without flag and metadata.
+        return Arc::new(Field::new(field.name(), data_type, false));
+    }
     Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()))
 }
 
