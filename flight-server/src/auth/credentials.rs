@@ -62,7 +62,7 @@ impl Credentials {
 /// Text in base64, with or without its padding: gRPC libraries differ.
 fn decoded(bytes: &[u8]) -> Option<String> {
     let mut padded = bytes.to_vec();
-    while padded.len() % 4 != 0 {
+    while !padded.len().is_multiple_of(4) {
         padded.push(b'=');
     }
     String::from_utf8(STANDARD.decode(padded).ok()?).ok()

@@ -79,7 +79,8 @@ impl Users {
         let given = self.hash(name, password);
         let known = self.by_name.get_key_value(name);
         // Comparing hashes takes constant time. Nobody's hash is one that no password can be found for.
-        let expected = known.map_or(Hash::from_bytes(self.key), |(_, hash)| *hash);
+        let nobody = Hash::from_bytes(self.key);
+        let expected = known.map_or(nobody, |(_, hash)| *hash);
         let is_right = given == expected;
         known.filter(|_| is_right).map(|(name, _)| Arc::clone(name))
     }

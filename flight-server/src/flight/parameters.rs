@@ -70,11 +70,27 @@ fn fitted_column(column: &ArrayRef, expected: &DataType) -> Result<ArrayRef, Arr
         (_, Kind::Nothing) => Ok(Arc::clone(column)),
         (Kind::Nothing, _) => cast(column, expected),
         (Kind::Text, _) if !expected.is_nested() => strictly(column, expected),
+        (Kind::Time, Kind::Time) if is_finer(found, expected) => {
+            unchanged(column, expected).ok_or_else(|| {
+                let text = format!(
+                    "has a finer unit ({found}) than it is compared with ({expected}), which would cut it"
+                );
+                ArrowError::CastError(text)
+            })
+        }
         (one, other) if one == other || (one, other) == (Kind::Number, Kind::Text) => {
             Ok(unchanged(column, expected).unwrap_or_else(|| Arc::clone(column)))
         }
         // A number is no moment, a flag no number: whether they can be compared is the planner's to say.
         _ => Ok(Arc::clone(column)),
+    }
+}
+
+/// Whether one moment is told in a finer unit than another. Comparing them, DataFusion 55 would cut the finer one.
+fn is_finer(found: &DataType, expected: &DataType) -> bool {
+    match (found, expected) {
+        (DataType::Timestamp(found, _), DataType::Timestamp(expected, _)) => found > expected,
+        _ => false,
     }
 }
 

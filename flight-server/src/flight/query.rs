@@ -12,7 +12,7 @@ use tonic::Status;
 use super::{
     FlightContext,
     advice::statement_status,
-    results::{client_batch, client_schema, split_for_messages},
+    results::{announced_or, client_batch, client_schema, split_for_messages},
     running::RunningQuery,
     session::SessionOptions,
     statement::{PARAMETER_ROWS_MAX, Statement},
@@ -68,7 +68,11 @@ async fn start(
             started.map_err(|error| statement_status(&statement.sql, &error))?
         }
     };
-    let schema = client_schema(&first.schema());
+    let found = client_schema(&first.schema());
+    let schema = match context.queries.schema(&statement.sql).await {
+        Ok(announced) => announced_or(client_schema(&announced.result), found),
+        Err(_) => found,
+    };
     let watched = Arc::clone(running.progress());
     let batches = all_rows(Arc::clone(context), statement.sql, first, rows.collect(), watched);
     Ok((schema, guarded(batches, running, deadline).boxed()))

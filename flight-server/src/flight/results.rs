@@ -19,8 +19,25 @@ pub(crate) fn client_schema(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// The schema that was announced for a statement, if its stream `found` keeps what it says: the planner cannot know which columns
+/// come without nulls after all, and some clients insist that both schemas are one.
+pub(super) fn announced_or(announced: SchemaRef, found: SchemaRef) -> SchemaRef {
+    let keeps = |announced: &FieldRef, found: &FieldRef| {
+        announced.name() == found.name()
+            && announced.data_type() == found.data_type()
+            && (announced.is_nullable() || !found.is_nullable())
+    };
+    let same_count = announced.fields().len() == found.fields().len();
+    let mut pairs = announced.fields().iter().zip(found.fields());
+    if same_count && pairs.all(|(announced, found)| keeps(announced, found)) { announced } else { found }
+}
+
 fn client_field(field: &FieldRef) -> FieldRef {
     let data_type = client_type(field.data_type());
+    if matches!(data_type, DataType::Union(..)) {
+        // A union has no nulls of its own, and arrow-flight sends it so: without flag and metadata.
+        return Arc::new(Field::new(field.name(), data_type, false));
+    }
     Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()))
 }
 
@@ -102,6 +119,18 @@ mod tests {
         assert_eq!(schema.field(0).data_type(), &DataType::Utf8);
         assert_eq!(sent.column(1).as_string::<i32>(), &StringArray::from(vec!["x", "y"]));
         assert_eq!(sent.column(2).as_struct().column(0).as_string::<i32>().value(0), "a");
+    }
+
+    #[test]
+    fn the_announced_schema_is_kept_where_it_says_no_more_than_is_so() {
+        let of =
+            |data_type: DataType, nullable| Arc::new(Schema::new(vec![Field::new("x", data_type, nullable)]));
+        let (loose, strict) = (of(DataType::Int64, true), of(DataType::Int64, false));
+        assert_eq!(announced_or(Arc::clone(&loose), Arc::clone(&strict)), loose);
+        assert_eq!(announced_or(Arc::clone(&strict), Arc::clone(&loose)), loose);
+        let text = of(DataType::Utf8, false);
+        assert_eq!(announced_or(loose, Arc::clone(&text)), text);
+        assert_eq!(announced_or(Arc::new(Schema::empty()), Arc::clone(&text)), text);
     }
 
     #[test]

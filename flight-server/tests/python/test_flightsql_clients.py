@@ -31,7 +31,7 @@ START = dt.datetime.fromtimestamp(START_MICROS / 1e6, UTC)
 COLUMNS = ["timestamp", "device_id", "type", "value", "latitude", "longitude", "h3", "metadata"]
 
 # Runs for ages, and yields its first rows at once.
-ENDLESS = "SELECT a.value FROM events a, events b, events c, events d WHERE a.value + b.value + c.value >= 0"
+ENDLESS = "SELECT * FROM generate_series(1, 100000000000)"
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,8 @@ def test_a_prepared_statement_tells_the_schema_of_its_stream(raw: RawClient, sql
     ("sql", "value"),
     [
         ("SELECT value FROM events WHERE value > ?", pa.array([3])),
-        ("SELECT coalesce(value, ?) AS v, ? + value AS w FROM events LIMIT 1", pa.array([1.5])),
+        ("SELECT coalesce(value, value + ?) AS v, ? + latitude AS w FROM events LIMIT 1", pa.array([1.5])),
+        ("SELECT CASE WHEN value > ? THEN value END FROM events WHERE value < ?", pa.array([1.5])),
         ("SELECT * FROM events WHERE timestamp >= ? LIMIT 1", pa.array(["2025-06-01T12:00:00Z"])),
     ],
 )
@@ -381,7 +382,7 @@ NANOS = pa.timestamp("ns", "Europe/Berlin")
         ("timestamp < ?", (START + dt.timedelta(seconds=10)).astimezone(dt.timezone(dt.timedelta(hours=5))), 10),
         ("timestamp < ?", "2025-06-01T12:00:10Z", 10),
         ("timestamp < ?", "2025-06-01 14:00:10+02:00", 10),
-        ("timestamp < ?", pa.array([(START_MICROS + 9_000_000) * 1_000 + 1], NANOS), 10),
+        ("timestamp < ?", pa.array([(START_MICROS + 10_000_000) * 1_000], NANOS), 10),
         ("timestamp < ?", dt.date(2025, 6, 2), 1_000),
         ("timestamp BETWEEN ? AND ?", (START, "2025-06-01T12:00:04Z"), 5),
         ("h3 = ?", 3.5, 0),
@@ -413,6 +414,7 @@ def test_a_limit_can_be_a_parameter(adbc: flightsql.Connection, limit: Any, foun
         ("SELECT value FROM events WHERE timestamp > ?", (1_748_779_200,), "Timestamp.*Int64"),
         ("SELECT value FROM events WHERE value > ?", (True,), "Boolean"),
         ("SELECT value FROM events LIMIT ?", (1.5,), "LIMIT"),
+        ("SELECT value FROM events WHERE timestamp > ?", pa.array([START_MICROS * 1_000 + 1], NANOS), "finer unit"),
         ("SELECT ?, ?", (1,), "has 2 parameters, 1 values were given"),
         ("SELECT 1", (1,), "has 0 parameters, 1 values were given"),
         ("SELECT ? + $1", (1, 2), r"either as \? or as \$1"),
@@ -421,8 +423,10 @@ def test_a_limit_can_be_a_parameter(adbc: flightsql.Connection, limit: Any, foun
     ],
 )
 def test_a_wrong_parameter_is_refused_with_words(
-    adbc: flightsql.Connection, sql: str, parameters: tuple[Any, ...], named: str
+    adbc: flightsql.Connection, sql: str, parameters: Any, named: str
 ) -> None:
+    if isinstance(parameters, pa.Array):
+        parameters = pa.record_batch([parameters], ["x"])
     with pytest.raises(adbc_driver_manager.ProgrammingError, match=named):
         fetch(adbc, sql, parameters)
 
@@ -619,8 +623,6 @@ def test_pandas_reads_over_a_connection(adbc: flightsql.Connection) -> None:
 
     assert frame["value"].tolist() == [0.0, 1.0, 2.0]
     assert str(frame["timestamp"].dtype) == "datetime64[us, UTC]"
-    bound = pd.read_sql("SELECT count(*) AS n FROM events WHERE value < ? AND device_id = ?", adbc, params=(7, "d"))
-    assert bound["n"].tolist() == [7]
 
 
 def test_pandas_appends_to_the_table(adbc: flightsql.Connection) -> None:
