@@ -1,6 +1,7 @@
 //! The session that every query clones: functions, settings, memory pool, caches.
 
 mod pool;
+mod yield_in_joins;
 mod template;
 
 pub use template::{CATALOG_NAME, SCHEMA_NAME};

@@ -18,7 +18,7 @@ use datafusion::{
 };
 use hexflight_engine::Engine;
 
-use super::pool::BudgetPool;
+use super::{pool::BudgetPool, yield_in_joins::YieldInJoins};
 use crate::{catalog::QueryCatalogs, functions, query::QueryOptions};
 
 /// Name of the one catalog.
@@ -40,6 +40,7 @@ pub(crate) fn template(engine: &Arc<Engine>, options: &QueryOptions) -> Result<S
         .with_runtime_env(Arc::new(runtime_env(engine, options)?))
         .with_catalog_list(Arc::new(QueryCatalogs::schema_only(engine)))
         .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(YieldInJoins))
         .build();
     datafusion_functions_json::register_all(&mut state)?;
     functions::register_all(&mut state)?;
