@@ -227,12 +227,13 @@ impl Source {
     }
 
     fn time(&self, row: usize) -> i64 {
-        let (part, parts) = match self.order {
-            Order::Time => (row as u64, self.rows as u64),
+        // Of 2³².
+        let share = match self.order {
+            Order::Time => ((row as u64) << 32) / self.rows as u64,
             // Multiplying by the golden ratio spreads numbers evenly.
-            Order::Random => ((row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32, 1 << 32),
+            Order::Random => (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32,
         };
-        let offset = i128::from(self.span_micros) * i128::from(part) / i128::from(parts);
+        let offset = (i128::from(self.span_micros) * i128::from(share)) >> 32;
         self.start_micros + i64::try_from(offset).unwrap_or_default()
     }
 }

@@ -17,6 +17,8 @@ use super::{
 const PARTITIONS_MAX: usize = 256;
 /// Part of its even share of a batch from which a partition is warmed by its rows: late events do not warm the past.
 const WARMING_PART: usize = 4;
+/// Part of the rows in memory that is cold, at least, in input that is in order of time.
+const COLD_PART: usize = 4;
 /// Part of the input that may come back to cold partitions before the input counts as unordered.
 const REVISITING_PART: u64 = 8;
 
@@ -141,7 +143,7 @@ impl Partitions {
             .filter(|partition| self.is_cold(partition, limits))
             .map(|partition| partition.bytes)
             .sum();
-        if is_ordered && cold_bytes >= self.memory_bytes / 2 {
+        if is_ordered && cold_bytes >= self.memory_bytes / COLD_PART {
             if !(is_short || is_nearly_full) {
                 return None;
             }
