@@ -688,7 +688,8 @@ def test_the_calls_of_flightsql_dbapi(raw: RawClient) -> None:
     command = any_of("CommandPreparedStatementQuery", bytes_field(1, handle))
     for value in (7, 9):
         # ParameterRecordBuilder: each value in a dense union of the types that it knows.
-        members = [pa.array([value], pa.int64()), pa.array([], pa.float64()), pa.array(["d"])]
+        members = [pa.array([value], pa.int64()), pa.array([], pa.float64()), pa.array(["d"]),
+                   pa.array([], pa.binary()), pa.array([], pa.bool_())]  # fmt: skip
         columns = [
             pa.UnionArray.from_dense(pa.array([kind], pa.int8()), pa.array([0], pa.int32()), members)
             for kind in (2, 0)
