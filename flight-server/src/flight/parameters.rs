@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, RecordBatch, RecordBatchOptions},
-    compute::{CastOptions, cast, cast_with_options, kernels::cmp::not_distinct},
+    array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, RecordBatchOptions, new_null_array},
+    compute::{CastOptions, cast, cast_with_options, kernels::cmp::not_distinct, take},
     datatypes::{DataType, Field, Schema},
     error::ArrowError,
 };
 use tonic::Status;
 
-use super::results::client_schema;
+use super::results::{client_schema, client_type};
 
 /// The batch with its columns in the types of `expected`, as far as that keeps every value.
 ///
@@ -25,21 +25,37 @@ pub(super) fn fitted(batch: &RecordBatch, expected: &Schema) -> Result<RecordBat
             "the statement has {wanted} parameters, {given} values were given"
         )));
     }
+    let columns = batch.columns().iter().map(member_of_union).collect::<Result<Vec<_>, _>>()?;
     // As they leave and come back in a handle: without views and dictionaries.
-    let plain = client_schema(&batch.schema());
     let expected = client_schema(expected);
     let mut fields = Vec::with_capacity(wanted);
-    let mut columns = Vec::with_capacity(wanted);
-    for (index, column) in batch.columns().iter().enumerate() {
+    let mut fitting = Vec::with_capacity(wanted);
+    for (index, column) in columns.iter().enumerate() {
         let named = |error| Status::invalid_argument(format!("parameter ${}: {}", index + 1, reason(error)));
-        let column = cast(column, plain.field(index).data_type()).map_err(named)?;
+        let column = cast(column, &client_type(column.data_type())).map_err(named)?;
         let column = fitted_column(&column, expected.field(index).data_type()).map_err(named)?;
         fields.push(Field::new(format!("${}", index + 1), column.data_type().clone(), true));
-        columns.push(column);
+        fitting.push(column);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), fitting, &options)
         .map_err(|error| Status::invalid_argument(format!("parameters: {error}")))
+}
+
+/// The values of a union, which some clients bind because they do not know the type: all must be of one member.
+fn member_of_union(column: &ArrayRef) -> Result<ArrayRef, Status> {
+    let Some(union) = column.as_union_opt() else { return Ok(Arc::clone(column)) };
+    let ids = union.type_ids();
+    let Some(&id) = ids.first() else { return Ok(new_null_array(&DataType::Null, 0)) };
+    if ids.iter().any(|other| *other != id) {
+        return Err(Status::invalid_argument(
+            "parameters: a union holds values of several types; bind the rows one at a time",
+        ));
+    }
+    let Some(offsets) = union.offsets() else { return Ok(Arc::clone(union.child(id))) };
+    let offsets = Int32Array::new(offsets.clone(), None);
+    take(union.child(id), &offsets, None)
+        .map_err(|error| Status::invalid_argument(format!("parameters: {}", reason(error))))
 }
 
 /// Kinds of types between which a value can stay the same.

@@ -4,9 +4,9 @@ use arrow::{
     array::{
         AsArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int32Array,
         Int64Array, NullArray, StringArray, StringViewArray, TimestampMicrosecondArray,
-        TimestampNanosecondArray,
+        TimestampNanosecondArray, UnionArray,
     },
-    datatypes::{Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType},
+    datatypes::{Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, UnionFields},
 };
 
 use super::*;
@@ -67,6 +67,24 @@ fn dictionaries_and_views_are_taken_apart() {
         assert_eq!(batch.column(0).as_string::<i32>(), &StringArray::from(vec!["a", "b", "a"]));
         assert!(fits(&batch, &expected));
     }
+}
+
+#[test]
+fn a_union_of_one_kind_of_value_is_taken_apart() {
+    let member = |name: &str, data_type| Arc::new(Field::new(name, data_type, true));
+    let fields: UnionFields =
+        [(0, member("int", DataType::Int64)), (1, member("text", DataType::Utf8))].into_iter().collect();
+    let children: Vec<ArrayRef> =
+        vec![Arc::new(Int64Array::from(vec![7, 8])), Arc::new(StringArray::from(vec!["a"]))];
+    let dense = |ids: Vec<i8>, offsets: Vec<i32>| {
+        let union = UnionArray::try_new(fields.clone(), ids.into(), Some(offsets.into()), children.clone());
+        RecordBatch::try_from_iter([("x", Arc::new(union.unwrap()) as ArrayRef)]).unwrap()
+    };
+    let float = Schema::new(vec![Field::new("$1", DataType::Float64, true)]);
+    let batch = fitted(&dense(vec![0, 0], vec![1, 0]), &float).unwrap();
+    assert_eq!(batch.column(0).as_primitive::<Float64Type>().values(), &[8.0, 7.0]);
+    let error = fitted(&dense(vec![0, 1], vec![0, 0]), &float).unwrap_err();
+    assert!(error.message().contains("several types"), "{error}");
 }
 
 #[test]

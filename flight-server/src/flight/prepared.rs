@@ -153,7 +153,7 @@ async fn read_all(
         }
         return Ok(Vec::new());
     }
-    let mut decoder = BatchDecoder::new(context.limits);
+    let mut decoder = BatchDecoder::new(context.limits).taking_unions();
     let mut batches = Vec::new();
     let (mut next, mut rows) = (Some(first), 0);
     while let Some(message) = next {

@@ -41,7 +41,8 @@ fn client_field(field: &FieldRef) -> FieldRef {
     Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()))
 }
 
-fn client_type(data_type: &DataType) -> DataType {
+/// The type in which a column leaves.
+pub(super) fn client_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,

@@ -431,6 +431,12 @@ def test_a_wrong_parameter_is_refused_with_words(
         fetch(adbc, sql, parameters)
 
 
+def test_an_event_is_no_union(adbc: flightsql.Connection) -> None:
+    value = pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1.0])])
+    with pytest.raises(adbc_driver_manager.ProgrammingError, match="Union is not accepted"):
+        ingest(adbc, "events", events(1, "union", value=value), mode="append")
+
+
 def test_no_parameters_are_bound_to_a_statement_without(adbc: flightsql.Connection) -> None:
     assert fetch(adbc, "SELECT 1", ()) == [(1,)]
 
@@ -668,9 +674,10 @@ def test_the_calls_of_grafana(raw: RawClient) -> None:
 
 
 def test_the_calls_of_flightsql_dbapi(raw: RawClient) -> None:
-    """`flightsql/client.py` and `dbapi.py` of influxdata/flightsql-dbapi.
+    """`flightsql/client.py` and `dbapi.py` of influxdata/flightsql-dbapi (0.2.2 and the versions before it).
 
-    Without a user it sends `Bearer None`; parameters are bound without any header; the handle that DoPut answers with is not used.
+    Without a user it sends `Bearer None`; earlier versions bind parameters without any header; the handle that DoPut answers with is
+    not used.
     """
     raw.headers = [("authorization", "Bearer None")]
     assert raw.ask(any_of("CommandGetDbSchemas")).column("db_schema_name").to_pylist() == ["public"]
@@ -680,7 +687,14 @@ def test_the_calls_of_flightsql_dbapi(raw: RawClient) -> None:
     handle = raw.prepare("SELECT count(*) FROM events WHERE device_id = ? AND value < ?")[1][0]
     command = any_of("CommandPreparedStatementQuery", bytes_field(1, handle))
     for value in (7, 9):
-        RawClient(raw.channel).put(command, pa.record_batch([["d"], [value]], ["field0", "field1"]))
+        # ParameterRecordBuilder: each value in a dense union of the types that it knows.
+        members = [pa.array([value], pa.int64()), pa.array([], pa.float64()), pa.array(["d"]),
+                   pa.array([], pa.binary()), pa.array([], pa.bool_())]  # fmt: skip
+        columns = [
+            pa.UnionArray.from_dense(pa.array([kind], pa.int8()), pa.array([0], pa.int32()), members)
+            for kind in (2, 0)
+        ]
+        RawClient(raw.channel).put(command, pa.record_batch(columns, ["param_0", "param_1"]))
         assert raw.ask(command).column(0).to_pylist() == [value]
     raw.close_prepared(handle)
     # execute_update puts a schema without columns.

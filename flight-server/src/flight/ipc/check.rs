@@ -2,7 +2,7 @@
 //! bounded, validity bitmaps as long as their columns, decompressed sizes bounded before anything is decompressed.
 
 use arrow::{
-    datatypes::{DataType, Field},
+    datatypes::{DataType, Field, UnionMode},
     ipc::{Buffer, CompressionType, FieldNode, RecordBatch},
 };
 
@@ -140,6 +140,9 @@ impl<'a, N: Iterator<Item = &'a FieldNode>> Walk<N> {
         if matches!(field.data_type(), DataType::Null) {
             return Ok(length);
         }
+        if let DataType::Union(_, mode) = field.data_type() {
+            return self.union(field, *mode, length);
+        }
         let validity_bytes = self.buffer(field)?;
         if nulls > 0 && validity_bytes.saturating_mul(8) < length {
             return Err(format!(
@@ -159,6 +162,24 @@ impl<'a, N: Iterator<Item = &'a FieldNode>> Walk<N> {
         }
         for child in children(field.data_type()) {
             self.field(child)?;
+        }
+        Ok(length)
+    }
+
+    /// Checks a union: no bitmap, a type id of a byte for each value, offsets if it is dense, then the members. Whether ids and
+    /// offsets lead to a member is checked by arrow.
+    fn union(&mut self, field: &Field, mode: UnionMode, length: usize) -> Result<usize, String> {
+        let id_bytes = self.buffer(field)?;
+        let offset_bytes =
+            if mode == UnionMode::Dense { self.buffer(field)? } else { length.saturating_mul(4) };
+        if id_bytes < length || offset_bytes / 4 < length {
+            return Err(format!(
+                "column '{}': the buffers of a union hold fewer than {length} values",
+                field.name()
+            ));
+        }
+        for member in children(field.data_type()) {
+            self.field(member)?;
         }
         Ok(length)
     }
@@ -195,6 +216,7 @@ fn value_width(data_type: &DataType) -> usize {
 fn children(data_type: &DataType) -> Vec<&Field> {
     match data_type {
         DataType::Struct(fields) => fields.iter().map(AsRef::as_ref).collect(),
+        DataType::Union(members, _) => members.iter().map(|(_, member)| member.as_ref()).collect(),
         DataType::List(child) | DataType::LargeList(child) | DataType::Map(child, _) => vec![child],
         _ => Vec::new(),
     }

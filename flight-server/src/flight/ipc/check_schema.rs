@@ -1,7 +1,7 @@
 //! Checks a schema message before arrow-ipc converts it: the conversion panics on every type, width, unit or child count it does not
 //! know. What passes here is the set of types that ingest and parameters can be asked to read.
 
-use arrow::ipc::{DateUnit, Endianness, Field, IntervalUnit, Precision, Schema, TimeUnit, Type};
+use arrow::ipc::{DateUnit, Endianness, Field, IntervalUnit, Precision, Schema, TimeUnit, Type, UnionMode};
 
 /// Nesting of structs and maps; `location` and `metadata` need 3.
 const DEPTH_MAX: usize = 8;
@@ -9,8 +9,11 @@ const DEPTH_MAX: usize = 8;
 /// Fields of a schema, nested ones included.
 const FIELDS_MAX: usize = 1_024;
 
-/// Refuses a schema that arrow-ipc would panic on, or that has no columns.
-pub(super) fn check_schema(schema: Schema<'_>) -> Result<(), String> {
+/// Members of a union.
+const UNION_MEMBERS_MAX: usize = 32;
+
+/// Refuses a schema that arrow-ipc would panic on, or that has no columns. Unions of plain values pass only where they are asked for.
+pub(super) fn check_schema(schema: Schema<'_>, takes_unions: bool) -> Result<(), String> {
     if schema.endianness() != Endianness::Little {
         return Err("the schema declares big-endian data; send little-endian".to_owned());
     }
@@ -19,7 +22,8 @@ pub(super) fn check_schema(schema: Schema<'_>) -> Result<(), String> {
         return Err("the schema has no columns".to_owned());
     }
     let mut seen = 0;
-    fields.iter().try_for_each(|field| check_field(field, 1, &mut seen))
+    let mut others = fields.iter().filter(|field| !(takes_unions && is_plain_union(*field)));
+    others.try_for_each(|field| check_field(field, 1, &mut seen))
 }
 
 fn check_field(field: Field<'_>, depth: usize, seen: &mut usize) -> Result<(), String> {
@@ -85,6 +89,28 @@ fn has_entries(field: Field<'_>) -> bool {
         let entries = children.get(0);
         entries.type_type() == Type::Struct_ && entries.children().is_some_and(|pair| pair.len() == 2)
     }
+}
+
+/// Whether a field is a union whose members are values without structure, so that it holds no more than was sent.
+fn is_plain_union(field: Field<'_>) -> bool {
+    let Some(union) = field.type_as_union() else { return false };
+    let members = field.children().unwrap_or_default();
+    let ids: Vec<i32> = union.typeIds().into_iter().flatten().collect();
+    let ids_ok =
+        ids.iter().enumerate().all(|(index, id)| (0..128).contains(id) && !ids[..index].contains(id));
+    let is_plain = |member: Field<'_>| {
+        let held_once = !matches!(
+            member.type_type(),
+            Type::Utf8View | Type::BinaryView | Type::Struct_ | Type::List | Type::LargeList | Type::Map
+        );
+        held_once && member.dictionary().is_none() && parameters_ok(member)
+    };
+    [UnionMode::Sparse, UnionMode::Dense].contains(&union.mode())
+        && (1..=UNION_MEMBERS_MAX).contains(&members.len())
+        && ids_ok
+        && (ids.is_empty() || ids.len() == members.len())
+        && field.dictionary().is_none()
+        && members.iter().all(is_plain)
 }
 
 fn is_unit(unit: TimeUnit) -> bool {

@@ -13,8 +13,8 @@ use arrow::{
     datatypes::{ArrowNativeType, DataType, Field, Schema, SchemaRef},
     error::ArrowError,
     ipc::{
-        MessageHeader, convert::fb_to_schema, reader::read_dictionary, reader::read_record_batch,
-        root_as_message,
+        MessageHeader, MetadataVersion, convert::fb_to_schema, reader::read_dictionary,
+        reader::read_record_batch, root_as_message,
     },
 };
 use arrow_flight::FlightData;
@@ -49,13 +49,19 @@ pub(crate) enum Decoded {
 #[derive(Debug)]
 pub(crate) struct BatchDecoder {
     limits: Limits,
+    takes_unions: bool,
     schema: Option<SchemaRef>,
     dictionaries: HashMap<i64, ArrayRef>,
 }
 
 impl BatchDecoder {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, schema: None, dictionaries: HashMap::new() }
+        Self { limits, takes_unions: false, schema: None, dictionaries: HashMap::new() }
+    }
+
+    /// The same, also taking unions of plain values.
+    pub(crate) fn taking_unions(self) -> Self {
+        Self { takes_unions: true, ..self }
     }
 
     /// Decodes the next message of the stream; large ones on a blocking thread.
@@ -65,6 +71,7 @@ impl BatchDecoder {
         }
         let mut moved = Self {
             limits: self.limits,
+            takes_unions: self.takes_unions,
             schema: self.schema.clone(),
             dictionaries: std::mem::take(&mut self.dictionaries),
         };
@@ -97,7 +104,7 @@ impl BatchDecoder {
                 if self.schema.is_some() {
                     return Err("a second schema in one stream".to_owned());
                 }
-                check_schema(schema)?;
+                check_schema(schema, self.takes_unions)?;
                 self.schema = Some(Arc::new(fb_to_schema(schema)));
                 Ok(Decoded::Nothing)
             }
@@ -120,8 +127,13 @@ impl BatchDecoder {
                 let schema = Arc::clone(self.schema.as_ref().ok_or("a batch before the schema")?);
                 let batch = message.header_as_record_batch().ok_or("no batch in its message")?;
                 check_batch(batch, schema.fields().iter().map(AsRef::as_ref), body, self.limits)?;
-                let body = Buffer::from(body.clone());
+                // arrow-ipc 59 aligns the buffers of every type but unions, and panics on those: a copy is aligned.
+                let body =
+                    if self.takes_unions { Buffer::from_slice_ref(body) } else { Buffer::from(body.clone()) };
                 let version = message.version();
+                if self.takes_unions && version < MetadataVersion::V5 {
+                    return Err("unions had another layout before version 5 of the format".to_owned());
+                }
                 let batch = read_record_batch(&body, batch, schema, &self.dictionaries, None, &version)
                     .map_err(reason)?;
                 self.check_logical_size(&batch)?;
