@@ -29,7 +29,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Send simulated device events to a server
     Simulate(simulate::SimulateArgs),
-    /// Ask a server one SQL statement
+    /// Ask SQL: statements, a script, or a prompt
     Sql(sql::SqlArgs),
     /// Look at the configuration
     Config {
