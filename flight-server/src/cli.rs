@@ -32,7 +32,7 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Load Parquet, CSV and NDJSON files
     Import(import::ImportArgs),
-    /// Ask a server one SQL statement
+    /// Ask SQL: statements, a script, or a prompt
     Sql(sql::SqlArgs),
     /// Look at the configuration
     Config {

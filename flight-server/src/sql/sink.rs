@@ -127,7 +127,7 @@ impl OutputFile {
             .prefix(".hexflight-")
             .suffix(".part")
             .permissions(Permissions::from_mode(NEW_FILE_MODE))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?
+            .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?
             .into_parts();
         if let Some(found) = existing {
             file.set_permissions(found.permissions())?;

@@ -17,6 +17,7 @@ import termios
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hexserver
 
@@ -30,7 +31,7 @@ _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\
 
 
 class Terminal:
-    """`hexflight sql` at a pseudo-terminal; `stdout` may go elsewhere, as with `>` in a shell."""
+    """`hexflight sql` at a pseudo-terminal."""
 
     def __init__(self, *arguments: str, home: Path, env: dict[str, str] | None = None) -> None:
         leader, follower = pty.openpty()
@@ -49,7 +50,6 @@ class Terminal:
         os.close(follower)
         self._raw = b""
         self._seen = 0
-        self.column = 0
 
     def __enter__(self) -> Terminal:
         return self
@@ -111,7 +111,7 @@ class Terminal:
             chunk = os.read(self._leader, 65536)
         except OSError:  # the other side is closed
             return False
-        # Answers where the cursor is: the column matters, as a prompt after column 1 starts a line of its own.
+        # The editor asks where the cursor is and waits for the answer. Any place will do: what it draws is read as text.
         for _ in range(chunk.count(_CURSOR_QUERY)):
             os.write(self._leader, b"\x1b[1;1R")
         self._raw += chunk
@@ -127,8 +127,11 @@ def plain(raw: bytes) -> str:
     return _CONTROL.sub("", raw.decode(errors="replace"))
 
 
-def sql(*arguments: str, server: hexserver.Server | None = None, **options: object) -> subprocess.CompletedProcess[str]:
+def sql(
+    *arguments: str, server: hexserver.Server | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """Runs `hexflight sql` to its end, without a terminal."""
     target: Sequence[str] = [] if server is None else ["--target", server.flight_url]
-    options.setdefault("stdin", subprocess.DEVNULL) if "input" not in options else None
+    if "input" not in options:
+        options["stdin"] = subprocess.DEVNULL
     return hexserver.run("sql", *target, *arguments, **options)

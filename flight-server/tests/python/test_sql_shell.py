@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
-import os
-import resource
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.flight as flight
 import pyarrow.parquet as parquet
 import pytest
@@ -31,8 +30,11 @@ ENDLESS = (
     " WHERE a.value + b.value + c.value + d.value >= 0"
 )
 
-# A million rows and more than 30 MB of text, from a thousand events.
-MILLION = "SELECT a.value AS a, b.value AS b, a.device_id, a.timestamp FROM events a, events b"
+# A million rows and 250 MB of text, from a thousand events.
+MILLION = "SELECT a.value AS a, repeat(b.device_id, 20) AS b FROM events a, events b"
+
+# What the client may take for it, debug build and flow control windows included.
+PEAK_KIB_MAX = 160 << 10
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ def test_parquet_reads_back_with_other_tools(filled: Server, tmp_path: Path) -> 
     assert (answer.returncode, answer.stdout) == (0, ""), answer.stderr
     (row,) = parquet.read_table(path).to_pylist()
     assert (row["text"], row["missing"], row["list"], row["json"]) == (ODD_TEXT, None, [1, 2], "3")
-    assert duckdb.sql(f"SELECT text FROM '{path}'").fetchone() == (ODD_TEXT,)
+    assert duckdb.sql(f"SELECT text FROM '{path}'").fetchall() == [(ODD_TEXT,)]
 
 
 def test_parquet_can_be_piped(filled: Server, tmp_path: Path) -> None:
@@ -153,11 +155,11 @@ def test_a_file_stops_at_its_first_error_and_names_the_line(filled: Server, tmp_
 
 
 def test_a_syntax_error_has_a_caret_below_its_place(filled: Server) -> None:
-    answer = sql("SELECT count(*)\n  FROM events WHERE WHERE", server=filled)
+    answer = sql("SELECT 1 +\n  ) FROM events", server=filled)
     error, line, caret = answer.stderr.splitlines()
     assert "INVALID_ARGUMENT" in error
-    assert line.startswith("LINE 2:   FROM events WHERE WHERE")
-    assert caret.index("^") == line.rindex("WHERE")
+    assert line == "LINE 2:   ) FROM events"
+    assert caret.index("^") == line.index(")")
 
 
 @pytest.mark.parametrize("arguments", [["-f", "-"], []])
@@ -228,16 +230,22 @@ def test_an_output_that_cannot_be_written_is_named(filled: Server, tmp_path: Pat
 
 
 def test_a_million_rows_go_through_in_little_memory(filled: Server) -> None:
-    def bounded() -> None:
-        # Address space, because that is what can be limited: the allocator and the runtime reserve most of it.
-        resource.setrlimit(resource.RLIMIT_DATA, (192 << 20, 192 << 20))
-
     command = [str(hexserver.binary()), "sql", "--target", filled.flight_url, "--format", "csv", MILLION]
-    environment = hexserver.clean_environment()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, preexec_fn=bounded) as process:
+    lines = peak_kib = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=hexserver.clean_environment()) as process:
         assert process.stdout is not None
-        lines = sum(1 for _ in process.stdout)
+        for _ in process.stdout:
+            if lines % 10_000 == 0:
+                peak_kib = peak_memory_kib(process.pid)
+            lines += 1
     assert (process.returncode, lines) == (0, ROWS * ROWS + 1)
+    assert 0 < peak_kib < PEAK_KIB_MAX
+
+
+def peak_memory_kib(pid: int) -> int:
+    """Returns the most memory that a process has had so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 def test_a_reader_that_leaves_is_no_error_and_stops_the_query(filled: Server) -> None:
@@ -246,7 +254,7 @@ def test_a_reader_that_leaves_is_no_error_and_stops_the_query(filled: Server) ->
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment, **pipes) as process:
         assert process.stdout is not None and process.stderr is not None
-        assert process.stdout.readline() == b"a,b,device_id,timestamp\n"
+        assert process.stdout.readline() == b"a,b\n"
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
@@ -314,9 +322,8 @@ def progress(client: flight.FlightClient, body: bytes) -> dict[str, object]:
 def test_progress_follows_a_query_to_its_end(filled: Server) -> None:
     with flight_client.connect(filled.flight_url) as client:
         ticket = ticket_of(client, "SELECT value FROM events WHERE type = 'temperature'")
-        with pytest.raises(flight.FlightServerError, match="no query .* runs or ended lately") as refused:
+        with pytest.raises(pa.ArrowKeyError, match="no query .* runs or ended lately"):
             progress(client, ticket.ticket)
-        assert "NotFound" in str(refused.value) or "NOT_FOUND" in str(refused.value).upper().replace(" ", "_")
         assert client.do_get(ticket).read_all().num_rows == ROWS
         done = hexserver.wait_until(
             lambda: (report := progress(client, ticket.ticket))["state"] == "done" and report, WAIT_SECONDS, "done"
@@ -337,13 +344,13 @@ def test_progress_counts_what_was_pruned(filled: Server) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"no query", b"SELECT 1", b"\x0a\x01"])
 def test_progress_of_nothing_is_invalid(filled: Server, body: bytes) -> None:
-    with flight_client.connect(filled.flight_url) as client, pytest.raises(flight.pa.ArrowInvalid):
+    with flight_client.connect(filled.flight_url) as client, pytest.raises(pa.ArrowInvalid, match="QueryProgress"):
         progress(client, body)
 
 
 def test_progress_of_an_unknown_id_names_it(filled: Server) -> None:
     with flight_client.connect(filled.flight_url) as client:
-        with pytest.raises(flight.FlightServerError, match="00000000-0000-0000-0000-000000000000"):
+        with pytest.raises(pa.ArrowKeyError, match="00000000-0000-0000-0000-000000000000"):
             progress(client, bytes(16))
 
 
@@ -434,7 +441,7 @@ def test_a_file_is_run_and_may_fail(shell: Terminal, tmp_path: Path) -> None:
 
 
 def test_an_error_has_a_caret_and_leaves_the_prompt(shell: Terminal) -> None:
-    shown = shell.run("SELECT count(*) FROM events WHERE WHERE;")
+    shown = shell.run("SELECT 1 + ) FROM events;")
     assert "error: " in shown and "LINE 1: " in shown and "^" in shown
     assert "unknown command" in shell.run(r"\dance")
     assert "| 1 " in shell.run("SELECT 1;")
@@ -475,8 +482,8 @@ def test_tab_completes_tables_columns_keywords_and_commands(shell: Terminal) -> 
     shell.type("SELECT count(longi" + TAB)
     shell.expect("count(longitude")
     shell.type(") AS n FROM eve" + TAB)
-    shell.expect("FROM events ")
-    shell.type("WHE" + TAB)
+    shell.expect("FROM events")
+    shell.type(" WHER" + TAB)
     shell.expect("events WHERE ")
     shell.type("value >= 0;" + ENTER)
     shell.expect("| 1000 ")
@@ -510,6 +517,7 @@ def test_ctrl_c_cancels_the_query_on_the_server(shell: Terminal, filled: Server)
     hexserver.wait_until(lambda: running(filled) == 1, WAIT_SECONDS, "the query runs")
     shell.type(CTRL_C)
     shell.expect("cancelled")
+    shell.prompt()
     hexserver.wait_until(lambda: running(filled) == 0, WAIT_SECONDS, "the query has ended")
     assert "| 1 " in shell.run("SELECT 1;")
 
@@ -530,9 +538,20 @@ def test_a_lost_server_is_found_again(make_server: Callable[..., Server], tmp_pa
         shell.run("SELECT 1;")
         server.kill()
         assert "error: " in shell.run("SELECT 2;")
-        again = make_server("--flight-bind", address.removeprefix("grpc://"))
-        again.start()
-        assert "| 3 " in shell.run("SELECT 3;")
+        with serving(tmp_path / "again", address):
+            assert "| 3 " in shell.run("SELECT 3;")
+
+
+@contextlib.contextmanager
+def serving(data_dir: Path, flight_url: str) -> Iterator[None]:
+    """Runs a server at an address that another one had."""
+    binds = ["--flight-bind", flight_url.removeprefix("grpc://"), "--http-bind", "127.0.0.1:0"]
+    command = [str(hexserver.binary()), "serve", "--data-dir", str(data_dir), *binds]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=hexserver.clean_environment()) as process:
+        assert process.stdout is not None
+        assert flight_url.encode() in process.stdout.readline()
+        yield
+        process.terminate()
 
 
 def test_a_prompt_without_a_server_says_so_and_ends(tmp_path: Path) -> None:

@@ -9,3 +9,4 @@ mod parameters;
 mod pruning;
 mod snapshots;
 mod limits;
+mod progress;

@@ -200,8 +200,13 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: ApiLimits =
-        ApiLimits { body_bytes_max: 1_000, plain_bytes_max: 1_000, query_timeout: None };
+    const LIMITS: ApiLimits = ApiLimits {
+        body_bytes_max: 1_000,
+        plain_bytes_max: 1_000,
+        import_bytes_max: 0,
+        scratch_dir: std::path::PathBuf::new(),
+        query_timeout: None,
+    };
 
     async fn read_body(body: Body, wait: Duration, total: &Arc<Budget>) -> Result<Held, Problem> {
         read(&mut body.into_data_stream(), &BodyMemory::default(), total, &LIMITS, wait).await

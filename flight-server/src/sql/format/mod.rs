@@ -73,7 +73,7 @@ pub(super) struct ResultWriter<'a> {
 enum Kind<W: Write + Send> {
     Table(TableWriter<W>),
     Expanded(ExpandedWriter<W>),
-    Csv(CsvWriter<W>),
+    Csv(Box<CsvWriter<W>>),
     Json(JsonWriter<W, JsonArray>),
     Jsonl(JsonWriter<W, LineDelimited>),
     Parquet(Box<ParquetWriter<W>>),
@@ -107,7 +107,7 @@ impl<'a> ResultWriter<'a> {
         let kind = match layout.format {
             Format::Table if layout.expanded => Kind::Expanded(ExpandedWriter::new(schema, output)),
             Format::Table => Kind::Table(TableWriter::new(schema, layout.overflow, output)),
-            Format::Csv => Kind::Csv(CsvWriter::new(schema, output)),
+            Format::Csv => Kind::Csv(Box::new(CsvWriter::new(schema, output))),
             Format::Json => Kind::Json(json().build(output)),
             Format::Jsonl => Kind::Jsonl(json().build(output)),
             Format::Parquet => Kind::Parquet(Box::new(ParquetWriter::new(schema, output)?)),

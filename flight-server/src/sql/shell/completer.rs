@@ -44,7 +44,8 @@ impl Completer for SqlCompleter {
         let suggestions: Arc<[Suggestion]> = found
             .into_iter()
             .map(|value| Suggestion {
-                append_whitespace: !value.ends_with('('),
+                // Behind a name a comma or a bracket may follow as well.
+                append_whitespace: KEYWORDS.iter().any(|word| word.eq_ignore_ascii_case(&value)),
                 value,
                 span: Span::new(start, before.len()),
                 ..Suggestion::default()
