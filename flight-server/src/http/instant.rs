@@ -55,20 +55,30 @@ fn parse_seconds(text: &str) -> Result<i64, String> {
     Ok(if negative { -micros } else { micros })
 }
 
-/// How a point in time of a question is documented; what [`parse_micros`] takes.
-pub(super) fn instant_schema() -> Schema {
-    let seconds = ObjectBuilder::new()
-        .schema_type(Type::Number)
-        .description(Some("Unix seconds, exact to the microsecond, written without an exponent"))
-        .minimum(Some(-UNIX_SECONDS_MAX))
-        .maximum(Some(UNIX_SECONDS_MAX))
-        .examples([1_764_547_200]);
-    let text = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-        .description(Some("RFC 3339; the + of a zone is written %2B"))
-        .examples(["2025-12-01T00:00:00Z"]);
-    Schema::OneOf(OneOfBuilder::new().item(seconds).item(text).build())
+/// How a point in time of a question is documented: what [`parse_micros`] takes.
+pub(super) struct InstantText;
+
+impl PartialSchema for InstantText {
+    fn schema() -> RefOr<Schema> {
+        let seconds = ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .description(Some("Unix seconds, exact to the microsecond, written without an exponent"))
+            .minimum(Some(-UNIX_SECONDS_MAX))
+            .maximum(Some(UNIX_SECONDS_MAX))
+            .examples([1_764_547_200]);
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("RFC 3339; the + of a zone is written %2B"))
+            .examples(["2025-12-01T00:00:00Z"]);
+        OneOfBuilder::new().item(seconds).item(text).into()
+    }
+}
+
+impl ToSchema for InstantText {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Instant")
+    }
 }
 
 /// A point in time of an answer: a JSON number of Unix seconds, an integer when it is whole.

@@ -121,7 +121,7 @@ pub(super) struct ProblemBody<'a> {
     request_id: &'a str,
     /// Further members, for programs, such as `parameter`.
     #[serde(flatten)]
-    #[schema(value_type = Object, additional_properties)]
+    #[schema(ignore)]
     members: &'a Map<String, Value>,
 }
 
@@ -132,12 +132,20 @@ impl IntoResponses for QueryProblems {
     fn responses() -> BTreeMap<String, RefOr<DocumentedResponse>> {
         documented(&[
             (400, "What was asked for is wrong; `code` and `detail` say what"),
-            (422, "The answer cannot be computed: a sum overflows"),
             (429, "Too little memory for the query now; `Retry-After` says when to come back"),
             (500, "A bug, or damaged data; the log has more under the request's id"),
             (503, "The server does not take work: it starts or stops, or its store does not answer"),
             (504, "The query took longer than the server's `query_timeout`"),
         ])
+    }
+}
+
+/// What can go wrong besides with a sum.
+pub(super) struct SumProblems;
+
+impl IntoResponses for SumProblems {
+    fn responses() -> BTreeMap<String, RefOr<DocumentedResponse>> {
+        documented(&[(422, "The sum of the values is beyond what a 64-bit float can hold")])
     }
 }
 

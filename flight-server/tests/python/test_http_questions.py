@@ -246,7 +246,7 @@ def test_geo_average(server: Server, box: tuple[float, float, float, float]) -> 
 
 
 def test_answers_stay_the_same_once_the_events_are_in_files(server: Server) -> None:
-    """Keeps the name of the module's last word: the same questions, asked of Parquet after a restart."""
+    """The same questions, asked of memory and, after a restart, of Parquet."""
     before = [answer(server, *question[:1], **question[1]) for question in QUESTIONS]
     server.restart()
 

@@ -10,9 +10,14 @@ use super::{
     asked::Asked,
     name,
     series::{Series, series},
-    window::{Window, WindowQuery, length_schema},
+    window::{LengthText, Window, WindowQuery},
 };
-use crate::http::{Problem, api::Ready, instant::UnixSeconds, problem::QueryProblems};
+use crate::http::{
+    Problem,
+    api::Ready,
+    instant::UnixSeconds,
+    problem::{QueryProblems, SumProblems},
+};
 
 const OF_METRIC: &str = "SELECT count(*), sum(value), avg(value), min(value), max(value) FROM events \
      WHERE type = $1 AND timestamp >= $2 AND timestamp < $3";
@@ -34,7 +39,7 @@ pub(super) struct AggregatesQuery {
     #[param(min_length = 1, max_length = 256, example = "thermo-1")]
     device_id: Option<String>,
     /// Cuts the window into steps of this length and answers with a series: at most 10,000 steps, the last one cut at the end.
-    #[param(schema_with = length_schema)]
+    #[param(value_type = Option<LengthText>, inline, example = "10s")]
     step: Option<String>,
 }
 
@@ -112,6 +117,7 @@ pub(super) enum Aggregates {
     responses(
         (status = 200, description = "The aggregates; with `step` a series of them", body = Aggregates),
         QueryProblems,
+        SumProblems,
     )
 )]
 pub(super) async fn aggregates(

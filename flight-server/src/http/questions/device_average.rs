@@ -12,7 +12,12 @@ use super::{
     query_string::{Plus, decode, undecodable},
     window::WindowQuery,
 };
-use crate::http::{Problem, api::Ready, instant::UnixSeconds, problem::QueryProblems};
+use crate::http::{
+    Problem,
+    api::Ready,
+    instant::UnixSeconds,
+    problem::{QueryProblems, SumProblems},
+};
 
 const SQL: &str = "SELECT count(*), avg(value) FROM events \
      WHERE type = $1 AND timestamp >= $2 AND timestamp < $3 AND device_id = $4";
@@ -62,7 +67,7 @@ pub(super) struct DeviceAverage {
          description = "The device, percent-encoded: a / within its name is %2F"),
         DeviceAverageQuery, WindowQuery
     ),
-    responses((status = 200, description = "The average", body = DeviceAverage), QueryProblems)
+    responses((status = 200, description = "The average", body = DeviceAverage), QueryProblems, SumProblems)
 )]
 pub(super) async fn device_average(
     Ready(api): Ready,

@@ -11,7 +11,12 @@ use super::{
     aggregates::question, answer::ask, asked::Asked, name, number::number_in, query_string::missing,
     window::WindowQuery,
 };
-use crate::http::{Problem, api::Ready, instant::UnixSeconds, problem::QueryProblems};
+use crate::http::{
+    Problem,
+    api::Ready,
+    instant::UnixSeconds,
+    problem::{QueryProblems, SumProblems},
+};
 
 const IN_BOX: &str = "SELECT count(*), avg(value) FROM events \
      WHERE type = $1 AND timestamp >= $2 AND timestamp < $3 \
@@ -55,9 +60,14 @@ pub(super) struct GeoAverageQuery {
 pub(super) struct GeoAverage {
     #[schema(example = "temperature")]
     r#type: String,
-    #[serde(flatten)]
-    #[schema(inline)]
-    area: GeoBox,
+    #[schema(minimum = -90, maximum = 90)]
+    min_latitude: f64,
+    #[schema(minimum = -90, maximum = 90)]
+    max_latitude: f64,
+    #[schema(minimum = -180, maximum = 180)]
+    min_longitude: f64,
+    #[schema(minimum = -180, maximum = 180)]
+    max_longitude: f64,
     /// The first moment of the window.
     time_window_start: UnixSeconds,
     /// The first moment after the window.
@@ -70,15 +80,11 @@ pub(super) struct GeoAverage {
 }
 
 /// A box on the globe; one without area means exactly its points.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct GeoBox {
-    #[schema(minimum = -90, maximum = 90)]
     min_latitude: f64,
-    #[schema(minimum = -90, maximum = 90)]
     max_latitude: f64,
-    #[schema(minimum = -180, maximum = 180)]
     min_longitude: f64,
-    #[schema(minimum = -180, maximum = 180)]
     max_longitude: f64,
 }
 
@@ -89,7 +95,7 @@ struct GeoBox {
     tag = "questions",
     operation_id = "geo_average",
     params(GeoAverageQuery, WindowQuery),
-    responses((status = 200, description = "The average", body = GeoAverage), QueryProblems)
+    responses((status = 200, description = "The average", body = GeoAverage), QueryProblems, SumProblems)
 )]
 pub(super) async fn geo_average(
     Ready(api): Ready,
@@ -102,7 +108,10 @@ pub(super) async fn geo_average(
     let rows = ask(&api, area.sql(), params).await?;
     Ok(Json(GeoAverage {
         r#type: metric,
-        area,
+        min_latitude: area.min_latitude,
+        max_latitude: area.max_latitude,
+        min_longitude: area.min_longitude,
+        max_longitude: area.max_longitude,
         time_window_start: window.start(),
         time_window_end: window.end(),
         count: rows.integer(0, 0)?,

@@ -1,16 +1,19 @@
 //! The window of a question: `[start, end)`, from any two of `start`, `end` and `window`, or from `window` alone.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use serde::Deserialize;
-use utoipa::openapi::{Object, ObjectBuilder, schema::Type};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
 
 use super::query_string::missing;
 use crate::{
     config::units::parse_duration,
     http::{
         Problem,
-        instant::{UnixSeconds, instant_schema, parse_micros},
+        instant::{InstantText, UnixSeconds, parse_micros},
     },
 };
 
@@ -22,13 +25,13 @@ const WINDOW_MICROS_MAX: i64 = 100_000_000_000 * 1_000_000;
 #[into_params(parameter_in = Query)]
 pub(super) struct WindowQuery {
     /// First moment of the window: Unix seconds or RFC 3339. The window holds events with start ≤ timestamp < end.
-    #[param(schema_with = instant_schema)]
+    #[param(value_type = Option<InstantText>, inline, example = 1_764_547_200)]
     start: Option<String>,
     /// First moment after the window: Unix seconds or RFC 3339.
-    #[param(schema_with = instant_schema)]
+    #[param(value_type = Option<InstantText>, inline, example = 1_764_550_800)]
     end: Option<String>,
     /// Length of the window: a number with ms, s, m, h or d. Alone, the window ends now; with `start` or `end`, it says the other.
-    #[param(schema_with = length_schema)]
+    #[param(value_type = Option<LengthText>, inline, example = "60s")]
     window: Option<String>,
 }
 
@@ -105,13 +108,23 @@ pub(super) fn length_micros(name: &str, text: &str) -> Result<i64, Problem> {
         .ok_or_else(|| refused("must be at most 100000000000 seconds"))
 }
 
-/// How a length is documented; what [`length_micros`] takes, but for zero.
-pub(super) fn length_schema() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(r"^[0-9]+(\.[0-9]{1,6})?(ms|s|m|min|h|d)$"))
-        .examples(["60s", "500ms", "5m", "1h", "7d"])
-        .build()
+/// How a length is documented: what [`length_micros`] takes, but for zero.
+pub(super) struct LengthText;
+
+impl PartialSchema for LengthText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(r"^[0-9]+(\.[0-9]{1,6})?(ms|s|m|min|h|d)$"))
+            .examples(["60s", "500ms", "5m", "1h", "7d"])
+            .into()
+    }
+}
+
+impl ToSchema for LengthText {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Length")
+    }
 }
 
 fn micros(length: Duration) -> Option<i64> {

@@ -1,8 +1,13 @@
 //! `Format`: the media types of a result, and which of them a client wants: `format` in the body, else the header `Accept`.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
+};
 
 use crate::http::Problem;
 
@@ -93,6 +98,22 @@ impl Format {
             matching.max_by_key(|(specificity, _)| *specificity).map(|(_, quality)| quality)
         };
         self.media_types().iter().filter_map(of_type).max().unwrap_or(0)
+    }
+}
+
+/// How Arrow and Parquet are documented.
+pub(super) struct Binary;
+
+impl PartialSchema for Binary {
+    fn schema() -> RefOr<Schema> {
+        let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(binary)).into()
+    }
+}
+
+impl ToSchema for Binary {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Binary")
     }
 }
 

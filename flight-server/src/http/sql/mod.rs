@@ -19,7 +19,11 @@ use std::sync::Arc;
 use axum::{body::Body, http::HeaderMap, response::Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{encode::SqlResult, format::Format, request::SqlRequest};
+use self::{
+    encode::SqlResult,
+    format::{Binary, Format},
+    request::SqlRequest,
+};
 use super::{
     HttpContext, Problem,
     api::Ready,
@@ -50,8 +54,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {
             (SqlResult = "application/json"),
             (String = "application/x-ndjson", example = "{\"device_id\":\"thermo-1\",\"events\":42}\n"),
             (String = "text/csv", example = "device_id,events\nthermo-1,42\n"),
-            (Vec<u8> = "application/vnd.apache.arrow.stream"),
-            (Vec<u8> = "application/vnd.apache.parquet"),
+            (Binary = "application/vnd.apache.arrow.stream"),
+            (Binary = "application/vnd.apache.parquet"),
         )),
         QueryProblems,
         SqlProblems,

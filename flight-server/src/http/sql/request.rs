@@ -39,7 +39,7 @@ pub(super) struct SqlRequest {
     /// Format of the result; without it the header `Accept` says.
     #[schema(nullable = true)]
     pub(super) format: Option<Format>,
-    /// Stops the query after this time. The server's `query_timeout` holds besides. **Units**: ms.
+    /// Milliseconds after which the query is stopped. The server's `query_timeout` holds besides.
     #[schema(minimum = 1, maximum = 86_400_000, example = 30_000)]
     pub(super) timeout_ms: Option<u64>,
     /// Most rows of the result; what comes after them is left out, and JSON says so in `truncated`.

@@ -14,7 +14,8 @@ use utoipa::ToSchema;
 
 use super::{super::columns::Columns, ResultEncoder};
 
-/// A result as JSON. Documents what is written row by row and never held.
+// Never made: it documents what is written row by row.
+/// A result as JSON.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http::sql) struct SqlResult {
