@@ -55,9 +55,9 @@ struct ImportQuery {
     #[serde(default = "events")]
     #[param(default = "events", example = "events")]
     table: String,
-    /// What happens when a row breaks a rule: `abort` loads nothing, `skip` leaves the row out.
+    /// What happens when a row breaks a rule: `abort` (the default) loads nothing, `skip` leaves the row out.
     #[serde(default)]
-    #[param(inline, default = "abort")]
+    #[param(inline)]
     on_error: OnError,
 }
 
@@ -68,6 +68,12 @@ enum OnError {
     Abort,
     Skip,
 }
+
+/// The bytes of a Parquet file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "only describes the body")]
+struct ParquetFile(Vec<u8>);
 
 /// What was loaded.
 #[derive(Debug, Serialize, ToSchema)]
@@ -129,8 +135,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {
     params(ImportQuery),
     request_body(
         content(
-            (Vec<u8> = "application/vnd.apache.parquet"),
-            (Vec<u8> = "application/octet-stream"),
+            (ParquetFile = "application/vnd.apache.parquet"),
+            (ParquetFile = "application/octet-stream"),
         ),
         description = "A Parquet file",
     ),

@@ -18,6 +18,7 @@ from typing import Any
 
 import deltalake
 import duckdb
+import openapi_spec_validator
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv
@@ -847,6 +848,15 @@ def test_a_wrong_post_is_a_problem(
 
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_the_route_is_described(server: Server) -> None:
+    document = requests.get(f"{server.http_url}/openapi.json", timeout=10).json()
+
+    openapi_spec_validator.validate(document)
+    route = document["paths"]["/api/v1/import"]["post"]
+    assert {"200", "413", "415", "422"} <= route["responses"].keys()
+    assert {parameter["name"] for parameter in route["parameters"]} == {"table", "on_error"}
 
 
 def test_a_body_over_the_limit_is_refused(make_server: ServerFactory, tmp_path: Path) -> None:
