@@ -210,6 +210,16 @@ fn edges_of_the_globe_are_inside() {
 }
 
 #[test]
+fn negative_zero_is_zero() {
+    let zero = || Float64Array::from(vec![-0.0; 4]);
+    let sample = Sample::valid().with("value", zero()).with("latitude", zero()).with("longitude", zero());
+    for row in rows(&sample.normalised()) {
+        let (latitude, longitude) = row.position.unwrap();
+        assert!([row.value, latitude, longitude].iter().all(|number| number.is_sign_positive()));
+    }
+}
+
+#[test]
 fn longest_identifiers_are_accepted() {
     let device_id = "é".repeat(128);
     let batch =

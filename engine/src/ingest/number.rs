@@ -25,7 +25,7 @@ pub(super) fn read_value(column: &InputColumn<'_>) -> Result<Float64Array> {
     Ok(numbers)
 }
 
-/// Brings a column of numbers to Float64, with its parent's nulls folded in. A Float64 column is shared.
+/// Brings a column of numbers to Float64, with its parent's nulls folded in. A Float64 column without −0 is shared.
 pub(super) fn to_float64(column: &InputColumn<'_>) -> Result<Float64Array> {
     let data_type = column.array.data_type();
     let numbers = if *data_type == DataType::Null {
@@ -37,6 +37,7 @@ pub(super) fn to_float64(column: &InputColumn<'_>) -> Result<Float64Array> {
     } else {
         return Err(wrong_type(&column.name, data_type, "a float or integer column"));
     };
+    let numbers = without_negative_zero(numbers);
     match column.parent_nulls.filter(|nulls| nulls.null_count() > 0) {
         None => Ok(numbers),
         Some(parent) => {
@@ -44,6 +45,12 @@ pub(super) fn to_float64(column: &InputColumn<'_>) -> Result<Float64Array> {
             Ok(Float64Array::new(values, NullBuffer::union(nulls.as_ref(), Some(parent))))
         }
     }
+}
+
+/// −0 becomes 0. They are one number, but Arrow orders −0 before 0: `longitude >= 0` would not find it.
+fn without_negative_zero(numbers: Float64Array) -> Float64Array {
+    let is_negative_zero = |value: f64| value.to_bits() == (-0.0_f64).to_bits();
+    if count_if(numbers.values(), is_negative_zero) == 0 { numbers } else { numbers.unary(|value| value + 0.0) }
 }
 
 /// Counts without leaving early, so that the loop has no branch and becomes vector instructions.

@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use datafusion::common::utils::datafusion_strsim::levenshtein;
 use hexflight_engine::column;
+
+use crate::http::hint::{NAME_BYTES_MAX, nearest};
 
 /// What a member is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +21,6 @@ pub(super) enum Role {
 
 /// Number of roles.
 pub(super) const ROLES: usize = 7;
-
-/// Longer names get no hint: comparing them costs the product of the lengths.
-const HINT_BYTES_MAX: usize = 64;
 
 /// Unknown names of a request that are looked into.
 const GUESSES_MAX: usize = 256;
@@ -195,8 +193,8 @@ pub(super) fn unknown_coordinate(name: &str) -> String {
     unknown(name, COORDINATES)
 }
 
-fn unknown(name: &str, known: &[&'static str]) -> String {
-    match nearest(name, known) {
+fn unknown(name: &str, known: &[&str]) -> String {
+    match nearest(name, known.iter().copied()) {
         Some(meant) => format!("is no field here; did you mean `{meant}`?"),
         None => format!("is no field here; those are {}", known.join(", ")),
     }
@@ -212,25 +210,11 @@ impl Guesses {
         if let Some(guess) = self.0.get(name) {
             return *guess;
         }
-        if name.len() > HINT_BYTES_MAX || self.0.len() >= GUESSES_MAX {
+        if name.len() > NAME_BYTES_MAX || self.0.len() >= GUESSES_MAX {
             return None;
         }
-        let guess = nearest(name, &NAMES).and_then(Spelling::of_member).map(|(role, _)| role);
+        let guess = nearest(name, NAMES).and_then(Spelling::of_member).map(|(role, _)| role);
         self.0.insert(name.to_owned(), guess);
         guess
     }
-}
-
-/// The known name that is nearest, if at least half of it is right.
-fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
-    if name.len() > HINT_BYTES_MAX {
-        return None;
-    }
-    let name = name.to_lowercase();
-    known
-        .iter()
-        .map(|known| (levenshtein(&name, known), *known))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| distance * 2 <= name.chars().count())
-        .map(|(_, known)| known)
 }
