@@ -3,10 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use serde::Deserialize;
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
-};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 
 use super::query_string::missing;
 use crate::{
@@ -111,7 +108,7 @@ pub(super) fn length_micros(name: &str, text: &str) -> Result<i64, Problem> {
 /// How a length is documented: what [`length_micros`] takes, but for zero.
 pub(super) struct LengthText;
 
-impl PartialSchema for LengthText {
+impl utoipa::PartialSchema for LengthText {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
@@ -121,7 +118,7 @@ impl PartialSchema for LengthText {
     }
 }
 
-impl ToSchema for LengthText {
+impl utoipa::ToSchema for LengthText {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("Length")
     }
