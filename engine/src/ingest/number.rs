@@ -50,7 +50,11 @@ pub(super) fn to_float64(column: &InputColumn<'_>) -> Result<Float64Array> {
 /// −0 becomes 0. They are one number, but Arrow orders −0 before 0: `longitude >= 0` would not find it.
 fn without_negative_zero(numbers: Float64Array) -> Float64Array {
     let is_negative_zero = |value: f64| value.to_bits() == (-0.0_f64).to_bits();
-    if count_if(numbers.values(), is_negative_zero) == 0 { numbers } else { numbers.unary(|value| value + 0.0) }
+    if count_if(numbers.values(), is_negative_zero) == 0 {
+        numbers
+    } else {
+        numbers.unary(|value| value + 0.0)
+    }
 }
 
 /// Counts without leaving early, so that the loop has no branch and becomes vector instructions.
