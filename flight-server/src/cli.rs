@@ -60,7 +60,7 @@ pub struct ServeArgs {
     /// Where Flight and Flight SQL listen; port 0 takes a free one [default: 127.0.0.1:8815]
     #[arg(long, value_name = "IP:PORT")]
     flight_bind: Option<String>,
-    /// Where HTTP listens (health, metrics) [default: 127.0.0.1:8080]
+    /// Where HTTP listens (JSON API, health, metrics) [default: 127.0.0.1:8080]
     #[arg(long, value_name = "IP:PORT")]
     http_bind: Option<String>,
     /// Memory for ingest and queries: a share of the machine's or a size such as 2GiB [default: 60%]
@@ -170,6 +170,7 @@ fn greet(server: &Server, data_dir: &str) {
     let target = flight.replacen("grpc://", "http://", 1);
     let lines = [
         format!("Flight and Flight SQL  {flight}"),
+        format!("JSON API               {http}/api/v1  {http}/openapi.json"),
         format!("Health and metrics     {http}/health/ready  {http}/metrics"),
         format!("Data directory         {data_dir}"),
         String::new(),

@@ -21,7 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     HttpContext,
     api::{Api, Ready},
-    problem::Problem,
+    problem::{Problem, ProblemBody},
 };
 use crate::{
     error::engine_problem,
@@ -142,14 +142,14 @@ pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {
     ),
     responses(
         (status = 200, description = "The file is loaded, or was before", body = ImportReport),
-        (status = 400, description = "A parameter breaks its rule", content_type = "application/problem+json"),
-        (status = 404, description = "No such table", content_type = "application/problem+json"),
-        (status = 409, description = "The file was loaded meanwhile", content_type = "application/problem+json"),
-        (status = 413, description = "The file is larger than max_import_body", content_type = "application/problem+json"),
-        (status = 415, description = "Not Parquet by its Content-Type", content_type = "application/problem+json"),
-        (status = 422, description = "Not a Parquet file that fits the table, or a row breaks a rule", content_type = "application/problem+json"),
-        (status = 429, description = "Out of memory, or too many imports; come back", content_type = "application/problem+json"),
-        (status = 503, description = "Not ready, or the disk refuses", content_type = "application/problem+json"),
+        (status = 400, description = "A parameter breaks its rule", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such table", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The file was loaded meanwhile", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "The file is larger than max_import_body", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "Not Parquet by its Content-Type", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Not a Parquet file that fits the table, or a row breaks a rule", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Out of memory, or too many imports; come back", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Not ready, or the disk refuses", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 async fn import(

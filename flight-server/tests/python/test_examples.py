@@ -88,7 +88,8 @@ def test_producer_example_waits_for_a_server_that_is_away(make_server: ServerFac
 def test_curl_example_gets_an_answer_to_each_question(make_server: ServerFactory) -> None:
     server = make_server().start()
 
-    lines = run_example("bash", str(EXAMPLES / "http.sh"), server.http_url).splitlines()
+    lines = run_example("bash", str(EXAMPLES / "http.sh"), server.http_url).split("\n")
+    lines = [line for line in lines if line]
 
     answers = [json.loads(line) for line in lines if line.startswith("{")]
     assert [answer["accepted"] for answer in answers[:2]] == [1, 2]

@@ -352,7 +352,9 @@ def test_a_client_that_leaves_amid_the_rows_stops_the_query(idle: Server) -> Non
     url = f"{idle.http_url}/api/v1/sql"
 
     with requests.post(url, json={"sql": ENDLESS}, stream=True, timeout=60) as response:
-        assert next(response.iter_content(1_000))
+        # Held on to: an iterator that is dropped closes the connection.
+        chunks = response.iter_content(1_000)
+        assert next(chunks)
         assert running(idle) == 1
 
 

@@ -30,6 +30,9 @@ const CUBE_COLUMNS_MAX: usize = 10;
 /// `EXPLAIN` is parsed by recursion that no parser limit counts.
 const EXPLAINS_MAX: usize = 8;
 
+/// Planning time grows with the square: 4,000 took a minute without optimisation.
+const SET_OPERATIONS_MAX: usize = 500;
+
 /// Bounds of a SQL text.
 #[derive(Debug, Clone)]
 pub(crate) struct SqlLimits {
@@ -62,6 +65,7 @@ impl SqlLimits {
         let count = |wanted: fn(&Token) -> bool| tokens.iter().filter(|token| wanted(&token.token)).count();
         at_most("tokens", count(|token| !is_space(token)), self.tokens_max)?;
         at_most("uses of EXPLAIN", count(is_explain), EXPLAINS_MAX)?;
+        at_most("uses of UNION, INTERSECT and EXCEPT", count(is_set_operation), SET_OPERATIONS_MAX)?;
         let nesting = Nesting::of(&tokens);
         at_most("levels of brackets", nesting.brackets, self.depth_max)?;
         at_most("nested types", nesting.type_brackets, TYPE_BRACKETS_MAX)?;
@@ -116,4 +120,9 @@ pub(super) fn is_space(token: &Token) -> bool {
 
 fn is_explain(token: &Token) -> bool {
     matches!(token, Token::Word(word) if word.keyword == Keyword::EXPLAIN)
+}
+
+fn is_set_operation(token: &Token) -> bool {
+    let is_one = |keyword| matches!(keyword, Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT);
+    matches!(token, Token::Word(word) if is_one(word.keyword))
 }
