@@ -26,6 +26,9 @@ use crate::{
     view::Snapshot,
 };
 
+/// Units under way for each core; most of them wait for the disk.
+const UNITS_PER_CORE: usize = 4;
+
 impl Load {
     /// Runs to its end even if the caller goes away; it then stops before the last step.
     pub(super) async fn commit(self: Arc<Self>, sources: Vec<ContentHash>) -> Result<ImportSummary> {
@@ -51,8 +54,8 @@ impl Load {
             }
         });
         let writes: Vec<_> = writes.map(FutureExt::boxed).collect();
-        // One more than there are cores: while a file is fsynced, others are encoded.
-        stream::iter(writes).buffer_unordered(cores() + 1).collect::<()>().await;
+        // More than there are cores: while files are fsynced, others are encoded. Memory and turns bound what really runs.
+        stream::iter(writes).buffer_unordered(cores() * UNITS_PER_CORE).collect::<()>().await;
         self.check()
     }
 

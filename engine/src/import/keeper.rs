@@ -7,7 +7,7 @@ use object_store::path::Path;
 
 use super::load::{Load, lock};
 use crate::{
-    error::{EngineError, ErrorKind, Result},
+    error::{EngineError, Result},
     table::DataFile,
 };
 
@@ -56,11 +56,7 @@ impl Load {
 
     /// Why the load was stopped.
     pub(super) fn failure(&self) -> EngineError {
-        match &lock(&self.state).failure {
-            None => EngineError::Closed,
-            Some((ErrorKind::Unavailable, detail)) => EngineError::LoadFailed { detail: detail.clone() },
-            Some((_, detail)) => EngineError::Task { task: "import", detail: detail.clone() },
-        }
+        lock(&self.state).failure()
     }
 
     /// `Err` once the load was stopped.

@@ -80,6 +80,17 @@ pub(super) struct State {
     pub(super) failure: Option<(ErrorKind, String)>,
 }
 
+impl State {
+    /// Why the load takes no more.
+    pub(super) fn failure(&self) -> EngineError {
+        match &self.failure {
+            None => EngineError::Closed,
+            Some((ErrorKind::Unavailable, detail)) => EngineError::LoadFailed { detail: detail.clone() },
+            Some((_, detail)) => EngineError::Task { task: "import", detail: detail.clone() },
+        }
+    }
+}
+
 impl Load {
     /// Begins a load and its keeper.
     ///
@@ -253,7 +264,7 @@ impl Load {
     }
 
     fn check_open(&self, state: &State) -> Result<()> {
-        if self.stop.is_cancelled() || state.is_closed { Err(EngineError::Closed) } else { Ok(()) }
+        if self.stop.is_cancelled() || state.is_closed { Err(state.failure()) } else { Ok(()) }
     }
 
     pub(super) fn scratch(&self) -> Result<Arc<Scratch>> {
