@@ -1,7 +1,7 @@
 //! `POST /api/v1/import`: one Parquet file in a request body becomes rows in one commit. The body goes to a scratch file, hashed on
 //! the way, and is then read as `hexflight import` reads files.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use axum::extract::rejection::QueryRejection;
 use axum::{
@@ -15,13 +15,16 @@ use hexflight_engine::{ContentHash, OnBadRow, TableName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{RefOr, Response},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     HttpContext,
     api::{Api, Ready},
-    problem::{Problem, ProblemBody},
+    problem::{Problem, documented},
 };
 use crate::{
     error::engine_problem,
@@ -123,6 +126,24 @@ pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {
     OpenApiRouter::new().routes(routes!(import))
 }
 
+/// What can go wrong with a load, for its documentation.
+struct ImportProblems;
+
+impl IntoResponses for ImportProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        documented(&[
+            (400, "A parameter breaks its rule"),
+            (404, "No such table"),
+            (409, "The file was loaded meanwhile"),
+            (413, "The file is larger than `max_import_body`"),
+            (415, "Not Parquet by its Content-Type"),
+            (422, "Not a Parquet file that fits the table, or a row breaks a rule"),
+            (429, "Too little memory, or too many imports; `Retry-After` says when to come back"),
+            (503, "Not ready, or the disk refuses; `Retry-After` says when to come back"),
+        ])
+    }
+}
+
 /// Load a Parquet file.
 ///
 /// All rows become visible at once, or none. A file with the same bytes is loaded once. Columns are matched by the names that
@@ -142,14 +163,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {
     ),
     responses(
         (status = 200, description = "The file is loaded, or was before", body = ImportReport),
-        (status = 400, description = "A parameter breaks its rule", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "No such table", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The file was loaded meanwhile", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "The file is larger than max_import_body", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not Parquet by its Content-Type", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Not a Parquet file that fits the table, or a row breaks a rule", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "Out of memory, or too many imports; come back", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Not ready, or the disk refuses", body = ProblemBody, content_type = "application/problem+json"),
+        ImportProblems,
     ),
 )]
 async fn import(
