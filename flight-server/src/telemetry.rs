@@ -10,9 +10,9 @@ use hexflight_engine::Budget;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
-/// Rows acknowledged over `DoPut`.
+/// Rows acknowledged over Flight and HTTP.
 const INGEST_ROWS: &str = "hexflight_ingest_rows_total";
-/// Batches acknowledged over `DoPut`.
+/// Batches acknowledged over Flight and HTTP.
 const INGEST_BATCHES: &str = "hexflight_ingest_batches_total";
 /// Bytes of the messages whose batches were taken over for the WAL.
 const INGEST_BYTES: &str = "hexflight_ingest_bytes_total";
@@ -77,7 +77,7 @@ pub(crate) fn prometheus() -> PrometheusHandle {
 }
 
 fn describe() {
-    metrics::describe_counter!(INGEST_ROWS, "rows made durable over Flight");
+    metrics::describe_counter!(INGEST_ROWS, "rows made durable over Flight and HTTP");
     metrics::describe_counter!(INGEST_BATCHES, "batches made durable over Flight");
     metrics::describe_counter!(INGEST_BYTES, "bytes of the messages of durable batches");
     metrics::describe_histogram!(INGEST_ACK_SECONDS, "time from reading a batch to its acknowledgement");

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from conftest import ServerFactory
 from hexserver import REPOSITORY, clean_environment
@@ -85,6 +88,7 @@ def test_producer_example_waits_for_a_server_that_is_away(make_server: ServerFac
     assert producing.returncode == 0 and "20000 events are durable" in rest, rest
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl, which the example is about, is not installed")
 def test_curl_example_gets_an_answer_to_each_question(make_server: ServerFactory) -> None:
     server = make_server().start()
 
