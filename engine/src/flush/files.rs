@@ -14,10 +14,11 @@ use crate::{
     budget::Budget,
     error::{EngineError, Result},
     memory::{Generation, GenerationState},
-    schema::column,
+    rollup::RollupBuilder,
+    schema::{TableSpec, column},
     segment,
     store::PutOutcome,
-    table::{ColumnRange, DataFile, DeltaLog, ScalarBound, of_batches},
+    table::{ColumnRange, DataFile, DeltaLog, RollupObject, ScalarBound, extend_ranges},
 };
 
 /// Bytes that encoding a row takes at most, in the file being built and in the writer's buffers.
@@ -68,66 +69,108 @@ async fn write_file(log: &DeltaLog, budget: &Arc<Budget>, segment: RecordBatch) 
     let _memory = budget.reserve_unchecked(row_count * ENCODE_BYTES_PER_ROW);
     let spec = Arc::clone(&log.spec);
     let started = std::time::Instant::now();
-    let (bytes, columns) = blocking("encode", move || {
-        let columns = of_batches(std::slice::from_ref(&segment));
-        Ok((segment::encode(&spec, row_count, [Ok(segment)])?, columns))
-    })
-    .await?;
+    let encoded = blocking("encode", move || Encoded::of(&spec, row_count, [Ok(segment)])).await?;
     histogram!("hexflight_flush_encode_seconds").record(started.elapsed());
-    counter!("hexflight_flush_bytes_total").increment(bytes.len() as u64);
-    NewFile::new(log, row_count, bytes, columns).put(log).await
+    let file = NewFile::new(log, encoded);
+    counter!("hexflight_flush_bytes_total").increment(file.size_bytes() as u64);
+    file.put(log).await
+}
+
+/// A segment as bytes: its Parquet file and its rollup.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    row_count: usize,
+    bytes: Bytes,
+    columns: BTreeMap<String, ColumnRange>,
+    rollup: Option<Bytes>,
+}
+
+impl Encoded {
+    /// Encodes sorted batches, `row_count` rows in all, that are made as they are needed. CPU work.
+    ///
+    /// # Errors
+    /// `Internal` when the writer refuses, or what making a batch says.
+    pub(crate) fn of(
+        spec: &TableSpec,
+        row_count: usize,
+        batches: impl IntoIterator<Item = Result<RecordBatch>>,
+    ) -> Result<Self> {
+        let mut columns = BTreeMap::new();
+        let mut rollup = RollupBuilder::default();
+        let batches = batches.into_iter().map(|batch| {
+            let batch = batch?;
+            extend_ranges(&mut columns, &batch);
+            rollup.push(&batch);
+            Ok(batch)
+        });
+        let bytes = segment::encode(spec, row_count, batches)?;
+        Ok(Self { row_count, bytes, columns, rollup: rollup.finish()? })
+    }
 }
 
 /// An encoded file under a name of its own, not yet put.
 #[derive(Debug)]
 pub(crate) struct NewFile {
     bytes: Bytes,
+    rollup: Option<Bytes>,
     file: DataFile,
 }
 
 impl NewFile {
-    pub(crate) fn new(
-        log: &DeltaLog,
-        row_count: usize,
-        bytes: Bytes,
-        columns: BTreeMap<String, ColumnRange>,
-    ) -> Self {
+    /// Names what was encoded.
+    pub(crate) fn new(log: &DeltaLog, encoded: Encoded) -> Self {
+        let Encoded { row_count, bytes, columns, rollup } = encoded;
         let first = columns.get(column::TIMESTAMP).and_then(|range| range.min.as_ref());
+        let location = new_location(log.root(), first);
+        let rollup_object = rollup.as_ref().map(|rollup| RollupObject {
+            location: RollupObject::location_of(log.root(), &location)
+                .unwrap_or_else(|| unreachable!("{location} is a data file's name")),
+            size_bytes: rollup.len() as u64,
+        });
         let file = DataFile {
-            location: new_location(log.root(), first),
+            location,
             size_bytes: bytes.len() as u64,
             row_count: Some(row_count as u64),
             modified_ms: log.now_ms(),
             columns,
+            rollup: rollup_object,
         };
-        Self { bytes, file }
+        Self { bytes, rollup, file }
     }
 
-    /// Where it will be.
-    pub(crate) fn location(&self) -> &Path {
-        &self.file.location
+    /// Where it and its rollup will be.
+    pub(crate) fn locations(&self) -> impl Iterator<Item = &Path> {
+        let rollup = self.file.rollup.as_ref().map(|rollup| &rollup.location);
+        rollup.into_iter().chain([&self.file.location])
     }
 
-    /// **Units**: bytes.
+    /// With its rollup. **Units**: bytes.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.rollup.as_ref().map_or(0, Bytes::len)
     }
 
-    /// Puts it durably.
+    /// Puts it durably, its rollup first: whoever names the file can name both.
     ///
     /// # Errors
-    /// `Unavailable` when the store fails; the file may then be there.
+    /// `Unavailable` when the store fails; either may then be there.
     pub(crate) async fn put(self, log: &DeltaLog) -> Result<DataFile> {
-        let Self { bytes, file } = self;
-        let location = &file.location;
-        if log.store.put_if_absent(location, PutPayload::from(bytes)).await? == PutOutcome::AlreadyExists {
-            return Err(EngineError::Corrupt {
-                path: location.to_string(),
-                detail: String::from("a new file's name is already taken"),
-            });
+        let Self { bytes, rollup, file } = self;
+        if let Some((object, bytes)) = file.rollup.as_ref().zip(rollup) {
+            put_new(log, &object.location, bytes).await?;
         }
+        put_new(log, &file.location, bytes).await?;
         Ok(file)
     }
+}
+
+async fn put_new(log: &DeltaLog, location: &Path, bytes: Bytes) -> Result<()> {
+    if log.store.put_if_absent(location, PutPayload::from(bytes)).await? == PutOutcome::AlreadyExists {
+        return Err(EngineError::Corrupt {
+            path: location.to_string(),
+            detail: String::from("a new file's name is already taken"),
+        });
+    }
+    Ok(())
 }
 
 /// `{root}/{day of the first row}/{hour}-{uuid}.parquet`: never reused, and readable for a person.

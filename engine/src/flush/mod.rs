@@ -4,6 +4,6 @@ mod files;
 mod table;
 mod flusher;
 
-pub(crate) use files::{NewFile, blocking};
+pub(crate) use files::{Encoded, NewFile, blocking};
 pub(crate) use flusher::{FlushMessage, FlushSignals, run};
 pub(crate) use table::flush_table;

@@ -35,7 +35,7 @@ impl Load {
         }
     }
 
-    /// A file is about to be put.
+    /// An object is about to be put.
     pub(super) fn begin_file(&self, location: &Path) {
         lock(&self.state).locations.push(location.clone());
     }

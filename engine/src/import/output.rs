@@ -1,6 +1,6 @@
 //! Units become files: read back, sort, then gather, encode and put file by file.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Instant};
+use std::{ops::Range, sync::Arc, time::Instant};
 
 use arrow::array::RecordBatch;
 use metrics::{counter, histogram};
@@ -13,11 +13,11 @@ use super::{
 };
 use crate::{
     error::Result,
-    flush::{NewFile, blocking},
+    flush::{Encoded, NewFile, blocking},
     ingest::to_query,
     schema::TableSpec,
     segment::{self, ROW_GROUP_ROWS, SortedRows},
-    table::{DeltaLog, extend_ranges},
+    table::DeltaLog,
 };
 
 impl Load {
@@ -46,7 +46,7 @@ impl Load {
         for file in puts {
             let started = Instant::now();
             // Named before it is put: whatever becomes of the put, the file is found when the load is given up.
-            self.begin_file(file.location());
+            file.locations().for_each(|location| self.begin_file(location));
             let file = file.put(log).await?;
             histogram!("hexflight_import_put_seconds").record(started.elapsed());
             counter!("hexflight_import_files_total").increment(1);
@@ -76,21 +76,18 @@ impl Load {
         let spec = Arc::clone(&log.spec);
         let row_count = places.len();
         let _turn = self.turn().await?;
-        let (bytes, columns) = blocking("import encode", move || {
+        let encoded = blocking("import encode", move || {
             let started = Instant::now();
-            let mut columns = BTreeMap::new();
             let end = places.end;
-            let batches = places.step_by(ROW_GROUP_ROWS).map(|start| {
-                let batch = unit.rows.gather(start..(start + ROW_GROUP_ROWS).min(end))?;
-                extend_ranges(&mut columns, &batch);
-                Ok(batch)
-            });
-            let bytes = segment::encode(&spec, row_count, batches)?;
+            let batches = places
+                .step_by(ROW_GROUP_ROWS)
+                .map(|start| unit.rows.gather(start..(start + ROW_GROUP_ROWS).min(end)));
+            let encoded = Encoded::of(&spec, row_count, batches)?;
             histogram!("hexflight_import_encode_seconds").record(started.elapsed());
-            Ok((bytes, columns))
+            Ok(encoded)
         })
         .await?;
-        Ok(NewFile::new(log, row_count, bytes, columns))
+        Ok(NewFile::new(log, encoded))
     }
 }
 

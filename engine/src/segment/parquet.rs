@@ -61,6 +61,8 @@ fn properties(spec: &TableSpec) -> Result<WriterProperties> {
         .set_column_statistics_enabled(ColumnPath::from(column::METADATA), EnabledStatistics::None)
         .set_sorting_columns(Some(sorting_columns(spec)))
         .set_column_dictionary_page_size_limit(ColumnPath::from(column::VALUE), VALUE_DICTIONARY_BYTES)
+        .set_column_bloom_filter_enabled(ColumnPath::from(column::DEVICE_ID), true)
+        .set_column_bloom_filter_max_ndv(ColumnPath::from(column::DEVICE_ID), ROW_GROUP_ROWS as u64)
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?));
     for (name, encoding, compression) in [
         (column::TIMESTAMP, Some(Encoding::DELTA_BINARY_PACKED), Compression::UNCOMPRESSED),

@@ -11,7 +11,7 @@ mod probe;
 mod recording;
 mod crash;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -109,6 +109,14 @@ impl Store {
     pub async fn get(&self, path: &Path) -> Result<Option<Bytes>> {
         let read = async { self.objects.get(path).await?.bytes().await };
         found(read.await).map_err(|source| failed("get", path, source))
+    }
+
+    /// Reads bytes `range` of an object, fewer where it ends; `None` when there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store fails.
+    pub async fn get_range(&self, path: &Path, range: Range<u64>) -> Result<Option<Bytes>> {
+        found(self.objects.get_range(path, range).await).map_err(|source| failed("get", path, source))
     }
 
     /// Size and time of an object; `None` when there is none.

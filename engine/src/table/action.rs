@@ -13,6 +13,11 @@ pub(crate) const READER_VERSION: i32 = 1;
 /// See [`READER_VERSION`].
 pub(crate) const WRITER_VERSION: i32 = 2;
 
+/// Tag of an Add: the object with the file's rollup, relative to the table's root.
+pub(crate) const ROLLUP_TAG: &str = "hexflight.rollup";
+/// Tag of an Add: size of that object in bytes.
+pub(crate) const ROLLUP_BYTES_TAG: &str = "hexflight.rollupBytes";
+
 /// One line of a log version: at most one field is set. Actions that we do not know are skipped.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

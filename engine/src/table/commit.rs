@@ -8,15 +8,15 @@
 //!                                                                            └── ours ─────────────▶ done
 //! ```
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::PutPayload;
+use object_store::{PutPayload, path::Path};
 use uuid::Uuid;
 
 use super::{
-    DataFile, TableState,
-    action::{Action, Add, Txn, to_json_lines},
+    DataFile, RollupObject, TableState,
+    action::{Action, Add, ROLLUP_BYTES_TAG, ROLLUP_TAG, Txn, to_json_lines},
     log::DeltaLog,
     statistics,
 };
@@ -163,19 +163,30 @@ fn actions(log: &DeltaLog, commit_id: Uuid, change: &Change<'_>) -> Vec<Action> 
 }
 
 fn add(log: &DeltaLog, file: &DataFile) -> Add {
-    let prefix = format!("{}/", log.root());
-    let relative = file.location.as_ref().strip_prefix(&prefix);
-    assert!(relative.is_some(), "file {} is not below {prefix}", file.location);
     Add {
-        path: relative.unwrap_or_default().to_owned(),
-        partition_values: std::collections::BTreeMap::new(),
+        path: relative(log, &file.location),
+        partition_values: BTreeMap::new(),
         size: i64::try_from(file.size_bytes).unwrap_or(i64::MAX),
         modification_time: file.modified_ms,
         data_change: true,
         stats: Some(statistics::to_json(file.row_count.unwrap_or(0), &file.columns)),
-        tags: None,
+        tags: file.rollup.as_ref().map(|rollup| rollup_tags(log, rollup)),
         deletion_vector: None,
     }
+}
+
+fn rollup_tags(log: &DeltaLog, rollup: &RollupObject) -> BTreeMap<String, Option<String>> {
+    BTreeMap::from([
+        (ROLLUP_TAG.to_owned(), Some(relative(log, &rollup.location))),
+        (ROLLUP_BYTES_TAG.to_owned(), Some(rollup.size_bytes.to_string())),
+    ])
+}
+
+fn relative(log: &DeltaLog, location: &Path) -> String {
+    let prefix = format!("{}/", log.root());
+    let relative = location.as_ref().strip_prefix(&prefix);
+    assert!(relative.is_some(), "object {location} is not below {prefix}");
+    relative.unwrap_or_default().to_owned()
 }
 
 fn is_ours(actions: &[Action], commit_id: Uuid) -> bool {

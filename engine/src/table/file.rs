@@ -54,4 +54,34 @@ pub struct DataFile {
     pub modified_ms: i64,
     /// Ranges by column name; a column without an entry is unknown.
     pub columns: BTreeMap<String, ColumnRange>,
+    /// What its rows add up to, if that was written.
+    pub rollup: Option<RollupObject>,
 }
+
+/// The object that holds a file's rollup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollupObject {
+    /// Location below the root of the object store.
+    pub location: Path,
+    /// Size. **Units**: bytes.
+    pub size_bytes: u64,
+}
+
+impl RollupObject {
+    /// Where the rollup of a file lies, if it has one: under the same name in a folder that other tools' clean-up leaves alone.
+    pub(crate) fn location_of(root: &Path, file: &Path) -> Option<Path> {
+        let relative = file.as_ref().strip_prefix(root.as_ref())?.strip_prefix('/')?;
+        let name = relative.strip_suffix(".parquet")?;
+        Path::parse(format!("{root}/{FOLDER}/{name}.rollup")).ok()
+    }
+
+    /// Whether an object of the store is a rollup, and then of which file.
+    pub(crate) fn file_of(root: &Path, location: &Path) -> Option<Path> {
+        let relative = location.as_ref().strip_prefix(root.as_ref())?.strip_prefix('/')?;
+        let name = relative.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(".rollup")?;
+        Path::parse(format!("{root}/{name}.parquet")).ok()
+    }
+}
+
+/// Below the table's root.
+const FOLDER: &str = "_rollups";

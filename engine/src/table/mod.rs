@@ -11,8 +11,8 @@ mod commit;
 mod orphans;
 
 pub(crate) use commit::{Change, Progress, commit};
-pub use file::{ColumnRange, DataFile, ScalarBound};
+pub use file::{ColumnRange, DataFile, RollupObject, ScalarBound};
 pub(crate) use log::DeltaLog;
 pub(crate) use orphans::delete_orphans;
 pub use state::TableState;
-pub(crate) use statistics::{extend as extend_ranges, of_batches};
+pub(crate) use statistics::extend as extend_ranges;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use object_store::path::Path;
 
-use super::{TableState, log::DeltaLog};
+use super::{RollupObject, TableState, log::DeltaLog};
 use crate::error::Result;
 
 /// Age from which an unnamed file is an orphan, by the store's own times. **Units**: µs.
@@ -20,9 +20,13 @@ pub(crate) async fn delete_orphans(log: &DeltaLog, state: &TableState) -> Result
     let oldest_kept = log.clock.now_micros() - ORPHAN_AGE_MICROS;
     let mut deleted = 0;
     for meta in log.store.list(log.root()).await? {
-        let is_data = meta.location.extension() == Some("parquet");
-        let is_named = named.contains(&meta.location) || state.is_removed(&meta.location);
-        if is_data && !is_named && meta.last_modified.timestamp_micros() < oldest_kept {
+        let data = match meta.location.extension() {
+            Some("parquet") => Some(meta.location.clone()),
+            // A rollup goes with its file.
+            _ => RollupObject::file_of(log.root(), &meta.location),
+        };
+        let is_orphan = data.is_some_and(|data| !named.contains(&data) && !state.is_removed(&data));
+        if is_orphan && meta.last_modified.timestamp_micros() < oldest_kept {
             log.store.delete(&meta.location).await?;
             deleted += 1;
         }
@@ -67,13 +71,17 @@ mod tests {
         }
         for name in ["active", "removed", "orphan"] {
             let path = log.root().clone().join(format!("{name}.parquet"));
+            let rollup = RollupObject::location_of(log.root(), &path).unwrap();
+            assert_eq!(RollupObject::file_of(log.root(), &rollup), Some(path.clone()));
             disk.put(&path, PutPayload::from_static(b"x")).await.unwrap();
+            disk.put(&rollup, PutPayload::from_static(b"x")).await.unwrap();
         }
         let state = log.open().await.unwrap();
-        assert_eq!(delete_orphans(&log, &state).await.unwrap(), 1);
+        assert_eq!(delete_orphans(&log, &state).await.unwrap(), 2);
         let left = log.store.list(log.root()).await.unwrap();
-        let data =
-            left.iter().filter_map(|meta| meta.location.filename()).filter(|name| name.ends_with("parquet"));
-        assert_eq!(data.collect::<Vec<_>>(), ["active.parquet", "removed.parquet"]);
+        let names =
+            left.iter().filter_map(|meta| meta.location.filename()).filter(|name| !name.ends_with("json"));
+        let expected = ["active.rollup", "removed.rollup", "active.parquet", "removed.parquet"];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
     }
 }

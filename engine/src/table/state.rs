@@ -8,8 +8,8 @@ use std::{
 use object_store::path::Path;
 
 use super::{
-    DataFile,
-    action::{Action, Add, READER_VERSION, WRITER_VERSION},
+    DataFile, RollupObject,
+    action::{Action, Add, READER_VERSION, ROLLUP_BYTES_TAG, ROLLUP_TAG, WRITER_VERSION},
     log::{DeltaLog, configuration},
     statistics,
 };
@@ -152,7 +152,16 @@ fn data_file(log: &DeltaLog, add: &Add) -> Result<DataFile> {
         row_count,
         modified_ms: add.modification_time,
         columns,
+        rollup: rollup_object(log, add)?,
     })
+}
+
+/// Tags that we do not understand are as good as none.
+fn rollup_object(log: &DeltaLog, add: &Add) -> Result<Option<RollupObject>> {
+    let tag = |name: &str| add.tags.as_ref()?.get(name)?.as_deref();
+    let size = tag(ROLLUP_BYTES_TAG).and_then(|size| size.parse().ok());
+    let Some((path, size_bytes)) = tag(ROLLUP_TAG).zip(size) else { return Ok(None) };
+    Ok(Some(RollupObject { location: location(log.root(), path)?, size_bytes }))
 }
 
 /// A path of the log is relative to the table's root and percent-encoded.

@@ -33,16 +33,7 @@ pub(crate) struct Statistics {
     pub(crate) null_count: Map<String, Value>,
 }
 
-/// Ranges of the rows of one file, which lie in one or more batches of the query schema.
-pub(crate) fn of_batches(batches: &[RecordBatch]) -> BTreeMap<String, ColumnRange> {
-    let mut columns: BTreeMap<String, ColumnRange> = BTreeMap::new();
-    for batch in batches {
-        extend(&mut columns, batch);
-    }
-    columns
-}
-
-/// Widens ranges by the rows of one more batch.
+/// Widens the ranges of a file by the rows of one more batch of the query schema.
 pub(crate) fn extend(columns: &mut BTreeMap<String, ColumnRange>, batch: &RecordBatch) {
     for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         let range = of_array(field.name(), array);

@@ -1,0 +1,253 @@
+//! `RollupBuilder`: reads a segment's rows in their order and makes its rollup.
+
+use arrow::{
+    array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, StringViewArray},
+    datatypes::{Float64Type, Int64Type, TimestampMicrosecondType},
+};
+use bytes::Bytes;
+
+use super::{
+    Sums, cells,
+    cells::{CellBuilder, CellGroup, NO_CELL},
+    devices,
+    devices::{DeviceBuilder, DeviceGroup},
+    minutes,
+    minutes::{MinuteBuilder, MinuteGroup},
+    sections::{Directory, DirectoryEntry, Section},
+    wire::Writer,
+};
+use crate::{error::Result, schema::column};
+
+/// A rollup must be at least this much smaller than what it stands for.
+const ROWS_PER_GROUP_MIN: usize = 8;
+/// Files of fewer rows have no rollup: to read their rows is as quick.
+const ROWS_MIN: u32 = 1_024;
+/// Finest resolution of the cells: hexagons of about 253 km².
+const CELL_RESOLUTION_MAX: u8 = 5;
+/// Coarsest resolution of the cells that is still of use.
+const CELL_RESOLUTION_MIN: u8 = 2;
+/// Rows from which a type tells whether devices are worth it for the types after it.
+const TELLING_ROWS: usize = 8_192;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct RollupBuilder {
+    rows: u32,
+    done: Vec<TypeRows>,
+    open: Option<OpenType>,
+    devices_given_up: bool,
+}
+
+/// A type whose rows are being read.
+#[derive(Debug)]
+struct OpenType {
+    name: String,
+    first_row: u32,
+    time: (i64, i64),
+    total: Sums,
+    minutes: MinuteBuilder,
+    cells: CellBuilder,
+    devices: DeviceBuilder,
+}
+
+/// A type whose rows are read.
+#[derive(Debug)]
+struct TypeRows {
+    name: String,
+    first_row: u32,
+    time: (i64, i64),
+    total: Sums,
+    minutes: Vec<MinuteGroup>,
+    cells: Vec<CellGroup>,
+    devices: Vec<DeviceGroup>,
+}
+
+/// The columns that count.
+struct Columns<'a> {
+    timestamps: &'a [i64],
+    values: &'a [f64],
+    types: &'a StringViewArray,
+    devices: &'a StringViewArray,
+    cells: &'a Int64Array,
+    latitudes: &'a Float64Array,
+    longitudes: &'a Float64Array,
+}
+
+impl RollupBuilder {
+    /// Adds the next rows of the segment: sorted batches of the query schema.
+    pub(crate) fn push(&mut self, batch: &RecordBatch) {
+        let columns = Columns::of(batch);
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let end = run_end(columns.types, start);
+            self.push_type(&columns, start, end);
+            start = end;
+        }
+    }
+
+    fn push_type(&mut self, columns: &Columns<'_>, start: usize, end: usize) {
+        let name = columns.types.value(start);
+        if self.open.as_ref().is_none_or(|open| open.name != name) {
+            self.close();
+            self.open = Some(OpenType::new(name, self.rows, self.devices_given_up));
+        }
+        if let Some(open) = &mut self.open {
+            open.push(columns, start, end, self.rows);
+        }
+        self.rows += u32::try_from(end - start).unwrap_or(u32::MAX);
+    }
+
+    fn close(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let rows = open.finish();
+        let count = usize::try_from(rows.total.count).unwrap_or(usize::MAX);
+        self.devices_given_up |= rows.devices.is_empty() && count >= TELLING_ROWS;
+        self.done.push(rows);
+    }
+
+    /// The rollup, if the segment is worth one.
+    ///
+    /// # Errors
+    /// `Corrupt` should a section not be compressible.
+    pub(crate) fn finish(mut self) -> Result<Option<Bytes>> {
+        self.close();
+        let rows = self.rows as usize;
+        if self.rows < ROWS_MIN || self.done.len() * ROWS_PER_GROUP_MIN > rows {
+            return Ok(None);
+        }
+        let resolution = self.coarsen_cells(rows);
+        let mut sections = vec![];
+        let mut types = Vec::with_capacity(self.done.len());
+        for rows in self.done {
+            types.push(rows.write(&mut sections)?);
+        }
+        Ok(Some(Directory { cell_resolution: resolution, types }.into_object(&sections)))
+    }
+
+    /// The finest resolution at which groups are few enough.
+    fn coarsen_cells(&mut self, rows: usize) -> Option<u8> {
+        for resolution in (CELL_RESOLUTION_MIN..=CELL_RESOLUTION_MAX).rev() {
+            if resolution < CELL_RESOLUTION_MAX {
+                for rows in &mut self.done {
+                    rows.cells = cells::coarsened(&rows.cells, resolution);
+                }
+            }
+            let groups: usize = self.done.iter().map(|rows| rows.cells.len()).sum();
+            if groups * ROWS_PER_GROUP_MIN <= rows {
+                return Some(resolution);
+            }
+        }
+        self.done.iter_mut().for_each(|rows| rows.cells.clear());
+        None
+    }
+}
+
+impl OpenType {
+    fn new(name: &str, first_row: u32, devices_given_up: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            first_row,
+            time: (i64::MAX, i64::MIN),
+            total: Sums::EMPTY,
+            minutes: MinuteBuilder::default(),
+            cells: CellBuilder::new(CELL_RESOLUTION_MAX),
+            devices: if devices_given_up { DeviceBuilder::given_up() } else { DeviceBuilder::default() },
+        }
+    }
+
+    /// Adds rows `start..end` of a batch, the first of which is row `row` of the file.
+    fn push(&mut self, columns: &Columns<'_>, start: usize, end: usize, row: u32) {
+        let (timestamps, values) = (&columns.timestamps[start..end], &columns.values[start..end]);
+        for timestamp in timestamps {
+            self.time = (self.time.0.min(*timestamp), self.time.1.max(*timestamp));
+        }
+        self.minutes.push(timestamps, values);
+        for (row, place) in (row..).zip(start..end) {
+            let (latitude, longitude) = columns.position(place);
+            let cell = if columns.cells.is_null(place) { NO_CELL } else { columns.cells.value(place) };
+            self.cells.push(row, cell, latitude, longitude, columns.values[place]);
+        }
+        self.push_devices(columns, start, end);
+    }
+
+    fn push_devices(&mut self, columns: &Columns<'_>, start: usize, end: usize) {
+        let mut from = start;
+        while from < end {
+            let to = run_end(columns.devices, from).min(end);
+            let mut sums = Sums::EMPTY;
+            columns.values[from..to].iter().for_each(|value| sums.add(*value));
+            self.total.merge(&sums);
+            if !self.devices.is_given_up() {
+                self.devices.push(columns.devices.value(from), &sums);
+            }
+            from = to;
+        }
+    }
+
+    fn finish(self) -> TypeRows {
+        let rows = usize::try_from(self.total.count).unwrap_or(usize::MAX);
+        let (minutes, devices) = (self.minutes.finish(), self.devices.finish());
+        TypeRows {
+            name: self.name,
+            first_row: self.first_row,
+            time: self.time,
+            total: self.total,
+            minutes: if minutes.len() * ROWS_PER_GROUP_MIN <= rows { minutes } else { vec![] },
+            cells: self.cells.finish(),
+            devices: if devices.len() * ROWS_PER_GROUP_MIN <= rows { devices } else { vec![] },
+        }
+    }
+}
+
+impl TypeRows {
+    fn write(self, sections: &mut Vec<u8>) -> Result<DirectoryEntry> {
+        let mut section = |entries: usize, write: &dyn Fn(&mut Writer)| {
+            let mut writer = Writer::default();
+            write(&mut writer);
+            Section::append(entries, &writer.0, sections)
+        };
+        Ok(DirectoryEntry {
+            minutes: section(self.minutes.len(), &|writer| minutes::write(&self.minutes, writer))?,
+            cells: section(self.cells.len(), &|writer| cells::write(&self.cells, writer))?,
+            devices: section(self.devices.len(), &|writer| devices::write(&self.devices, writer))?,
+            name: self.name,
+            first_row: self.first_row,
+            time: self.time,
+            total: self.total,
+        })
+    }
+}
+
+impl<'a> Columns<'a> {
+    fn of(batch: &'a RecordBatch) -> Self {
+        let by_name = |name: &str| -> &'a dyn Array {
+            let Some(array) = batch.column_by_name(name) else { unreachable!("column {name}") };
+            array.as_ref()
+        };
+        Self {
+            timestamps: by_name(column::TIMESTAMP).as_primitive::<TimestampMicrosecondType>().values(),
+            values: by_name(column::VALUE).as_primitive::<Float64Type>().values(),
+            types: by_name(column::TYPE).as_string_view(),
+            devices: by_name(column::DEVICE_ID).as_string_view(),
+            cells: by_name(column::H3).as_primitive::<Int64Type>(),
+            latitudes: by_name(column::LATITUDE).as_primitive::<Float64Type>(),
+            longitudes: by_name(column::LONGITUDE).as_primitive::<Float64Type>(),
+        }
+    }
+
+    /// NaN without a location.
+    fn position(&self, row: usize) -> (f64, f64) {
+        if self.latitudes.is_null(row) || self.longitudes.is_null(row) {
+            return (f64::NAN, f64::NAN);
+        }
+        (self.latitudes.value(row), self.longitudes.value(row))
+    }
+}
+
+/// Where the texts that equal the one at `start` end. Equal views are equal texts; unequal ones are compared.
+fn run_end(texts: &StringViewArray, start: usize) -> usize {
+    let views = texts.views();
+    let (view, text) = (views[start], texts.value(start));
+    let differs = |row: &usize| views[*row] != view && texts.value(*row) != text;
+    (start + 1..texts.len()).find(differs).unwrap_or(texts.len())
+}
