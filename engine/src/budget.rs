@@ -2,7 +2,7 @@
 //! it is allocated and given back when its [`Reservation`] is dropped.
 
 use std::sync::{
-    Arc,
+    Arc, PoisonError, RwLock, Weak,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -13,9 +13,17 @@ use crate::error::{EngineError, Result};
 /// When a refused caller is told to come back. **Units**: ms.
 const RETRY_MS: u64 = 1_000;
 
+/// Holds memory that it can do without.
+pub trait Reclaim: Send + Sync + std::fmt::Debug {
+    /// Gives back about `bytes` of what it has reserved, or what it can. Called by whoever finds no room, on any thread: must
+    /// not wait, and must not reserve.
+    fn reclaim(&self, bytes: usize);
+}
+
 /// A shared limit in bytes.
 #[derive(Debug)]
 pub struct Budget {
+    reclaims: RwLock<Vec<Weak<dyn Reclaim>>>,
     limit: usize,
     used: AtomicUsize,
     peak: AtomicUsize,
@@ -26,7 +34,20 @@ impl Budget {
     /// Makes a budget of `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0), peak: AtomicUsize::new(0), freed: Notify::new() })
+        Arc::new(Self {
+            reclaims: RwLock::default(),
+            limit,
+            used: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            freed: Notify::new(),
+        })
+    }
+
+    /// Asks `reclaim` for memory before anybody is refused any.
+    pub fn add_reclaim(&self, reclaim: Weak<dyn Reclaim>) {
+        let mut reclaims = self.reclaims.write().unwrap_or_else(PoisonError::into_inner);
+        reclaims.retain(|held| held.strong_count() > 0);
+        reclaims.push(reclaim);
     }
 
     /// The limit. **Units**: bytes.
@@ -83,6 +104,18 @@ impl Budget {
 
     fn grow(&self, bytes: usize, share: f64) -> Result<()> {
         let cap = self.share(share);
+        self.grow_to(bytes, cap).or_else(|_| {
+            self.reclaim(self.used().saturating_add(bytes).saturating_sub(cap));
+            self.grow_to(bytes, cap)
+        })
+    }
+
+    fn reclaim(&self, bytes: usize) {
+        let reclaims = self.reclaims.read().unwrap_or_else(PoisonError::into_inner).clone();
+        reclaims.iter().filter_map(Weak::upgrade).for_each(|held| held.reclaim(bytes));
+    }
+
+    fn grow_to(&self, bytes: usize, cap: usize) -> Result<()> {
         let grown = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
             used.checked_add(bytes).filter(|sum| *sum <= cap)
         });

@@ -27,14 +27,14 @@ mod core;
 mod engine;
 mod import;
 
-pub use budget::{Budget, Reservation};
+pub use budget::{Budget, Reclaim, Reservation};
 pub use clock::{Clock, SystemClock};
 pub use engine::{Ack, Appended, Engine, EngineOptions, OnBadRow, PendingAck};
 pub use error::{BadRow, BadRows, EngineError, ErrorKind, Result};
 pub use import::{ContentHash, Import, ImportProgress, ImportSummary};
 pub use ingest::{Normaliser, to_query};
 pub use memory::{Generation, GenerationState, MemoryBatch, ZoneMap};
-pub use rollup::{CellGroup, DeviceGroup, MinuteGroup, NO_CELL, Rollup, Sums, TypeRollup};
+pub use rollup::{CellGroup, DeviceGroup, MinuteGroup, NO_CELL, Rollup, Sums, TypeRollup, cell_parent};
 pub use schema::{Sequence, StreamId, TableName, TableSpec, column};
 #[doc(hidden)]
 pub use store::{DiskFiles, Files, OpenFile, RecordingFiles};

@@ -22,8 +22,10 @@ pub struct CellGroup {
     pub sums: Sums,
 }
 
-/// The ancestor of a cell at a coarser resolution: its digits beyond are unused, hence 7.
-pub(super) fn parent(cell: i64, resolution: u8) -> i64 {
+/// The ancestor of a cell at a resolution that is not finer: its digits beyond are unused, hence 7. That of [`NO_CELL`] is
+/// [`NO_CELL`].
+#[must_use]
+pub fn cell_parent(cell: i64, resolution: u8) -> i64 {
     const RESOLUTION_SHIFT: u32 = 52;
     if cell == NO_CELL {
         return NO_CELL;
@@ -52,7 +54,7 @@ impl CellBuilder {
     /// Adds row `row` of the file.
     #[inline]
     pub(super) fn push(&mut self, row: u32, cell: i64, latitude: f64, longitude: f64, value: f64) {
-        let cell = parent(cell, self.resolution);
+        let cell = cell_parent(cell, self.resolution);
         if self.groups.last().is_none_or(|group| group.cell != cell) {
             self.close();
             self.groups.push(CellGroup { cell, first_row: row, bounds: [f32::NAN; 4], sums: Sums::EMPTY });
@@ -99,7 +101,7 @@ fn above(degrees: f64) -> f32 {
 pub(super) fn coarsened(groups: &[CellGroup], resolution: u8) -> Vec<CellGroup> {
     let mut coarse: Vec<CellGroup> = vec![];
     for group in groups {
-        let cell = parent(group.cell, resolution);
+        let cell = cell_parent(group.cell, resolution);
         match coarse.last_mut() {
             Some(last) if last.cell == cell => {
                 last.sums.merge(&group.sums);

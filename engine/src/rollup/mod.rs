@@ -16,7 +16,7 @@ mod read;
 mod rollup_tests;
 
 pub(crate) use builder::RollupBuilder;
-pub use cells::{CellGroup, NO_CELL};
+pub use cells::{CellGroup, NO_CELL, cell_parent};
 pub use devices::DeviceGroup;
 pub use minutes::MinuteGroup;
 pub use read::{Rollup, TypeRollup};

@@ -99,7 +99,7 @@ fn a_parent_is_what_h3_calls_it() {
         for resolution in 0..=9 {
             let expected = cell.parent(h3o::Resolution::try_from(resolution).unwrap()).unwrap();
             assert_eq!(
-                cells::parent(u64::from(cell).cast_signed(), resolution).cast_unsigned(),
+                cells::cell_parent(u64::from(cell).cast_signed(), resolution).cast_unsigned(),
                 u64::from(expected)
             );
         }
@@ -132,7 +132,7 @@ impl Naive {
             naive.total.add(value);
             naive.minutes.entry((time / MINUTE_MICROS) as u32).or_default().add(value);
             naive.devices.entry(device).or_default().add(value);
-            naive.cells.entry(cells::parent(cell, resolution)).or_default().add(value);
+            naive.cells.entry(cells::cell_parent(cell, resolution)).or_default().add(value);
         }
         naive
     }

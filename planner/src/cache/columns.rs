@@ -1,0 +1,238 @@
+//! Columns of a range of a file's rows, decoded into plain vectors: what raw rows are filtered and added up from.
+
+use std::{ops::Range, sync::Arc};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray},
+    datatypes::{DataType, Field, Float64Type, Int32Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType},
+};
+use datafusion::error::{DataFusionError, Result};
+use futures::TryStreamExt;
+use hexflight_engine::{DataFile, column};
+use object_store::ObjectStore;
+use parquet::{
+    arrow::{
+        ParquetRecordBatchStreamBuilder, ProjectionMask,
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector},
+        async_reader::ParquetObjectReader,
+    },
+    file::metadata::PageIndexPolicy,
+};
+
+use super::DeviceNames;
+
+/// Bytes at a file's end that are read at once for its footer and page index: most are smaller. **Units**: bytes.
+const FOOTER_BYTES: usize = 64 << 10;
+
+/// A column that is read by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ColumnKind {
+    /// Timestamps. **Units**: µs since 1970.
+    Time,
+    /// Numbers of [`DeviceNames`].
+    Device,
+    /// Values.
+    Value,
+    /// NaN without a location. **Units**: degrees.
+    Latitude,
+    /// NaN without a location. **Units**: degrees.
+    Longitude,
+    /// Cells of the table's resolution; 0 without a location.
+    Cell,
+}
+
+impl ColumnKind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Time => column::TIMESTAMP,
+            Self::Device => column::DEVICE_ID,
+            Self::Value => column::VALUE,
+            Self::Latitude => column::LATITUDE,
+            Self::Longitude => column::LONGITUDE,
+            Self::Cell => column::H3,
+        }
+    }
+}
+
+/// One decoded column.
+#[derive(Debug, Clone)]
+pub(crate) enum Column {
+    /// Timestamps or cells.
+    Integers(Arc<[i64]>),
+    /// Values or degrees.
+    Floats(Arc<[f64]>),
+    /// Devices.
+    Numbers(Arc<[u32]>),
+}
+
+impl Column {
+    /// Memory held. **Units**: bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Integers(values) => size_of_val::<[i64]>(values),
+            Self::Floats(values) => size_of_val::<[f64]>(values),
+            Self::Numbers(values) => size_of_val::<[u32]>(values),
+        }
+    }
+}
+
+/// The columns of a range of rows that were asked for; the others are empty.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Columns {
+    pub(crate) times: Arc<[i64]>,
+    pub(crate) devices: Arc<[u32]>,
+    pub(crate) values: Arc<[f64]>,
+    pub(crate) latitudes: Arc<[f64]>,
+    pub(crate) longitudes: Arc<[f64]>,
+    pub(crate) cells: Arc<[i64]>,
+    /// Numbers of the rows' types, where rows of several types come together.
+    pub(crate) types: Arc<[u32]>,
+}
+
+impl Columns {
+    pub(super) fn set(&mut self, kind: ColumnKind, column: Column) {
+        match (kind, column) {
+            (ColumnKind::Time, Column::Integers(values)) => self.times = values,
+            (ColumnKind::Cell, Column::Integers(values)) => self.cells = values,
+            (ColumnKind::Value, Column::Floats(values)) => self.values = values,
+            (ColumnKind::Latitude, Column::Floats(values)) => self.latitudes = values,
+            (ColumnKind::Longitude, Column::Floats(values)) => self.longitudes = values,
+            (ColumnKind::Device, Column::Numbers(values)) => self.devices = values,
+            (kind, _) => unreachable!("{kind:?} is of another type"),
+        }
+    }
+}
+
+/// Reads the footer of a file, with the places of its pages.
+pub(super) async fn read_footer(
+    objects: &Arc<dyn ObjectStore>,
+    schema: &SchemaRef,
+    file: &DataFile,
+) -> Result<ArrowReaderMetadata> {
+    let mut reader = reader(objects, file).with_footer_size_hint(FOOTER_BYTES);
+    let options = ArrowReaderOptions::new()
+        .with_schema(with_numbered_devices(schema))
+        .with_column_index_policy(PageIndexPolicy::Skip)
+        .with_offset_index_policy(PageIndexPolicy::Optional);
+    Ok(ArrowReaderMetadata::load_async(&mut reader, options).await?)
+}
+
+/// Devices stay in the dictionaries that the file holds them in: each name is looked at once.
+fn with_numbered_devices(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.name().as_str() {
+        column::DEVICE_ID => {
+            let numbered = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            Arc::new(Field::new(field.name(), numbered, field.is_nullable()))
+        }
+        _ => Arc::clone(field),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn reader(objects: &Arc<dyn ObjectStore>, file: &DataFile) -> ParquetObjectReader {
+    ParquetObjectReader::new(Arc::clone(objects), file.location.clone()).with_file_size(file.size_bytes)
+}
+
+/// Reads and decodes columns of a range of rows, all of them together.
+pub(super) async fn read_columns(
+    objects: &Arc<dyn ObjectStore>,
+    file: &DataFile,
+    footer: ArrowReaderMetadata,
+    rows: Range<u32>,
+    kinds: &[ColumnKind],
+    names: &DeviceNames,
+) -> Result<Vec<Column>> {
+    let mask = ProjectionMask::columns(footer.parquet_schema(), kinds.iter().map(|kind| kind.name()));
+    let (row_groups, selection) = selection(&footer, &rows)?;
+    let count = rows.len();
+    let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader(objects, file), footer)
+        .with_projection(mask)
+        .with_row_groups(row_groups)
+        .with_row_selection(selection)
+        .with_batch_size(count.max(1))
+        .build()?;
+    let batches: Vec<_> = stream.try_collect().await?;
+    let decoded = kinds.iter().map(|kind| {
+        let arrays: Option<Vec<ArrayRef>> =
+            batches.iter().map(|batch| batch.column_by_name(kind.name()).map(Arc::clone)).collect();
+        let arrays = arrays.ok_or_else(|| wrong(file, *kind, "is missing"))?;
+        if arrays.iter().map(|array| array.len()).sum::<usize>() != count {
+            return Err(wrong(file, *kind, "has fewer rows than its rollup says"));
+        }
+        decode(*kind, &arrays, names).ok_or_else(|| wrong(file, *kind, "is of another type"))
+    });
+    decoded.collect()
+}
+
+fn wrong(file: &DataFile, kind: ColumnKind, what: &str) -> DataFusionError {
+    DataFusionError::Execution(format!("{}: column {} {what}", file.location, kind.name()))
+}
+
+/// The row groups that hold a range of rows, and which of their rows those are.
+fn selection(footer: &ArrowReaderMetadata, rows: &Range<u32>) -> Result<(Vec<usize>, RowSelection)> {
+    let (from, to) = (rows.start as usize, rows.end as usize);
+    let (mut groups, mut selectors, mut start) = (vec![], vec![], 0);
+    for (index, group) in footer.metadata().row_groups().iter().enumerate() {
+        let count = usize::try_from(group.num_rows()).unwrap_or(0);
+        let (first, last) = (from.clamp(start, start + count), to.clamp(start, start + count));
+        if first < last {
+            groups.push(index);
+            selectors.push(RowSelector::skip(first - start));
+            selectors.push(RowSelector::select(last - first));
+            selectors.push(RowSelector::skip(start + count - last));
+        }
+        start += count;
+    }
+    Ok((groups, RowSelection::from(selectors)))
+}
+
+fn decode(kind: ColumnKind, arrays: &[ArrayRef], names: &DeviceNames) -> Option<Column> {
+    Some(match kind {
+        ColumnKind::Time => Column::Integers(joined(arrays, |array, out: &mut Vec<i64>| {
+            out.extend_from_slice(array.as_primitive_opt::<TimestampMicrosecondType>()?.values());
+            Some(())
+        })?),
+        ColumnKind::Cell => Column::Integers(joined(arrays, |array, out: &mut Vec<i64>| {
+            out.extend(array.as_primitive_opt::<Int64Type>()?.iter().map(Option::unwrap_or_default));
+            Some(())
+        })?),
+        ColumnKind::Value => Column::Floats(joined(arrays, |array, out: &mut Vec<f64>| {
+            out.extend_from_slice(array.as_primitive_opt::<Float64Type>()?.values());
+            Some(())
+        })?),
+        ColumnKind::Latitude | ColumnKind::Longitude => {
+            Column::Floats(joined(arrays, |array, out: &mut Vec<f64>| {
+                out.extend(array.as_primitive_opt::<Float64Type>()?.iter().map(|degrees| degrees.unwrap_or(f64::NAN)));
+                Some(())
+            })?)
+        }
+        ColumnKind::Device => {
+            Column::Numbers(joined(arrays, |array, out: &mut Vec<u32>| number_devices(array, names, out))?)
+        }
+    })
+}
+
+fn joined<T>(arrays: &[ArrayRef], mut append: impl FnMut(&ArrayRef, &mut Vec<T>) -> Option<()>) -> Option<Arc<[T]>> {
+    let mut values = Vec::with_capacity(arrays.iter().map(|array| array.len()).sum());
+    for array in arrays {
+        append(array, &mut values)?;
+    }
+    Some(values.into())
+}
+
+/// A dictionary holds the names of its whole row group: only those that the rows use are numbered.
+fn number_devices(array: &ArrayRef, names: &DeviceNames, out: &mut Vec<u32>) -> Option<()> {
+    const UNKNOWN: u32 = u32::MAX;
+    let array = array.as_dictionary_opt::<Int32Type>()?;
+    let texts = array.values().as_string_opt::<i32>()?;
+    let mut numbers = vec![UNKNOWN; texts.len()];
+    let mut names = names.write();
+    for key in array.keys().values() {
+        let key = usize::try_from(*key).ok()?;
+        if numbers[key] == UNKNOWN {
+            numbers[key] = names.number(texts.value(key));
+        }
+        out.push(numbers[key]);
+    }
+    Some(())
+}

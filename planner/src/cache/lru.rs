@@ -1,0 +1,147 @@
+//! `Lru`: parts of files by file, kind and place, as many as memory allows; the least recently used go first.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak},
+};
+
+use hexflight_engine::{Budget, DataFile, Reclaim, Reservation};
+
+/// Share of the whole budget up to which something is kept: above it memory is short.
+const BUDGET_SHARE_MAX: f64 = 0.8;
+/// Part of the limit that is freed at once when it is reached, so that the oldest need not be looked for at each insert.
+const EVICTED_PART: usize = 8;
+
+/// What is kept of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    /// Address of the file's description, which the entry keeps from being used again.
+    file: usize,
+    kind: &'static str,
+    place: u128,
+}
+
+impl Key {
+    pub(super) fn new(file: &Arc<DataFile>, kind: &'static str, place: u128) -> Self {
+        Self { file: Arc::as_ptr(file) as usize, kind, place }
+    }
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    bytes: usize,
+    used: u64,
+    file: Weak<DataFile>,
+}
+
+#[derive(Debug)]
+struct Inner<V> {
+    entries: HashMap<Key, Entry<V>>,
+    held: Reservation,
+    /// Counts uses.
+    clock: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Lru<V> {
+    limit: usize,
+    inner: Mutex<Inner<V>>,
+}
+
+impl<V: Clone + Send + 'static> Lru<V> {
+    /// Holds at most `limit` bytes of `budget`, less when others need them.
+    pub(super) fn new(budget: &Arc<Budget>, limit: usize) -> Arc<Self> {
+        let held = budget.reserve_unchecked(0);
+        let lru = Arc::new(Self { limit, inner: Mutex::new(Inner { entries: HashMap::new(), held, clock: 0 }) });
+        let reclaim: Arc<dyn Reclaim> = Arc::<Self>::clone(&lru);
+        budget.add_reclaim(Arc::downgrade(&reclaim));
+        lru
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<V> {
+        let mut inner = self.lock();
+        inner.clock += 1;
+        let clock = inner.clock;
+        let found = inner.entries.get_mut(key).map(|entry| {
+            entry.used = clock;
+            entry.value.clone()
+        });
+        let result = if found.is_some() { "hit" } else { "miss" };
+        metrics::counter!("hexflight_cache_requests_total", "part" => key.kind, "result" => result).increment(1);
+        found
+    }
+
+    /// Keeps a value if there is memory for it.
+    pub(super) fn insert(&self, file: &Arc<DataFile>, key: Key, value: V, bytes: usize) {
+        if bytes > self.limit / EVICTED_PART {
+            return;
+        }
+        let mut inner = self.lock();
+        if inner.held.bytes() + bytes > self.limit {
+            inner.evict(self.limit / EVICTED_PART);
+        }
+        if inner.held.try_grow(bytes, BUDGET_SHARE_MAX).is_err() {
+            inner.evict(bytes.max(self.limit / EVICTED_PART));
+            if inner.held.try_grow(bytes, BUDGET_SHARE_MAX).is_err() {
+                return;
+            }
+        }
+        inner.clock += 1;
+        let entry = Entry { value, bytes, used: inner.clock, file: Arc::downgrade(file) };
+        if let Some(before) = inner.entries.insert(key, entry) {
+            inner.held.shrink(before.bytes);
+        }
+        metrics::gauge!("hexflight_cache_used_bytes").set(inner.held.bytes() as f64);
+    }
+
+    /// Forgets every entry of a kind.
+    pub(super) fn forget(&self, kind: &str) {
+        let mut inner = self.lock();
+        let mut freed = 0;
+        inner.entries.retain(|key, entry| {
+            freed += if key.kind == kind { entry.bytes } else { 0 };
+            key.kind != kind
+        });
+        inner.held.shrink(freed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<V>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V> Inner<V> {
+    /// Frees `bytes` or more if that much is held: first what belongs to files that are gone, then the least recently used.
+    fn evict(&mut self, bytes: usize) {
+        let mut by_use: Vec<(bool, u64, Key, usize)> = self
+            .entries
+            .iter()
+            .map(|(key, entry)| (entry.file.strong_count() > 0, entry.used, *key, entry.bytes))
+            .collect();
+        by_use.sort_unstable_by_key(|(is_alive, used, _, _)| (*is_alive, *used));
+        let mut freed = 0;
+        for (is_alive, _, key, of_entry) in by_use {
+            if is_alive && freed >= bytes {
+                break;
+            }
+            self.entries.remove(&key);
+            freed += of_entry;
+            metrics::counter!("hexflight_cache_evictions_total", "part" => key.kind).increment(1);
+        }
+        self.held.shrink(freed);
+    }
+}
+
+impl<V: Clone + Send + 'static> Reclaim for Lru<V> {
+    /// Whoever holds the lock is about to make room by itself.
+    fn reclaim(&self, bytes: usize) {
+        let mut inner = match self.inner.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        inner.evict(bytes.max(self.limit / EVICTED_PART));
+    }
+}

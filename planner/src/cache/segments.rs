@@ -1,0 +1,204 @@
+//! `SegmentCache`: the parts of files that aggregates are made from, read when they are first wanted.
+
+use std::{
+    ops::Range,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use arrow::datatypes::SchemaRef;
+use datafusion::error::{DataFusionError, Result};
+use hexflight_engine::{
+    Budget, CellGroup, DataFile, DeviceGroup, MinuteGroup, Rollup, Store, Sums, TypeRollup,
+};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+
+use super::{
+    Column, ColumnKind, Columns, DeviceNames, columns,
+    lru::{Key, Lru},
+};
+
+/// Part of the memory limit that device names may take before they are numbered afresh.
+const NAMES_PART: usize = 16;
+
+/// A part of a file.
+#[derive(Debug, Clone)]
+enum Part {
+    Rollup(Arc<Rollup>),
+    Minutes(Arc<[MinuteGroup]>),
+    Cells(Arc<[CellGroup]>),
+    Devices(Arc<[DeviceGroup]>),
+    Footer(ArrowReaderMetadata),
+    Column(Column),
+    Answer(Sums),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct SegmentCache {
+    store: Store,
+    schema: SchemaRef,
+    budget: Arc<Budget>,
+    parts: Arc<Lru<Part>>,
+    names: RwLock<Arc<DeviceNames>>,
+}
+
+impl SegmentCache {
+    /// Reads files of a table with `schema` from `store`; keeps at most `limit` bytes.
+    pub(crate) fn new(store: Store, schema: SchemaRef, budget: &Arc<Budget>, limit: usize) -> Self {
+        Self {
+            store,
+            schema,
+            parts: Lru::new(budget, limit),
+            names: RwLock::new(Arc::new(DeviceNames::new(budget, 0))),
+            budget: Arc::clone(budget),
+        }
+    }
+
+    /// The numbers of devices for one query. Numbered afresh when they have become too many; columns of numbers go with them.
+    pub(crate) fn names(&self) -> Arc<DeviceNames> {
+        let names = Arc::clone(&self.names.read().unwrap_or_else(PoisonError::into_inner));
+        if names.read().bytes() <= self.budget.limit() / NAMES_PART {
+            return names;
+        }
+        let mut newest = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&newest, &names) {
+            *newest = Arc::new(DeviceNames::new(&self.budget, names.id().wrapping_add(1)));
+            self.parts.forget(ColumnKind::Device.name());
+        }
+        Arc::clone(&newest)
+    }
+
+    /// The rollup of a file. `None` when it has none that can be used: its rows must be read.
+    pub(crate) async fn rollup(&self, file: &Arc<DataFile>) -> Result<Option<Arc<Rollup>>> {
+        let key = Key::new(file, "rollup", 0);
+        if let Some(Part::Rollup(rollup)) = self.parts.get(&key) {
+            return Ok(Some(rollup));
+        }
+        let Some(rollup) = usable(Rollup::read(&self.store, file).await)? else { return Ok(None) };
+        let rollup = Arc::new(rollup);
+        self.parts.insert(file, key, Part::Rollup(Arc::clone(&rollup)), rollup.bytes());
+        Ok(Some(rollup))
+    }
+
+    /// The groups of a type by minute; `None` when they cannot be read.
+    pub(crate) async fn minutes(
+        &self,
+        file: &Arc<DataFile>,
+        of_type: &TypeRollup<'_>,
+    ) -> Result<Option<Arc<[MinuteGroup]>>> {
+        let key = Key::new(file, "minutes", of_type.rows().start.into());
+        if let Some(Part::Minutes(groups)) = self.parts.get(&key) {
+            return Ok(Some(groups));
+        }
+        let Some(groups) = usable(of_type.minutes(&self.store).await)? else { return Ok(None) };
+        let groups: Arc<[MinuteGroup]> = groups.into();
+        let bytes = size_of_val::<[MinuteGroup]>(&groups);
+        self.parts.insert(file, key, Part::Minutes(Arc::clone(&groups)), bytes);
+        Ok(Some(groups))
+    }
+
+    /// The groups of a type by cell; `None` when they cannot be read.
+    pub(crate) async fn cells(
+        &self,
+        file: &Arc<DataFile>,
+        of_type: &TypeRollup<'_>,
+    ) -> Result<Option<Arc<[CellGroup]>>> {
+        let key = Key::new(file, "cells", of_type.rows().start.into());
+        if let Some(Part::Cells(groups)) = self.parts.get(&key) {
+            return Ok(Some(groups));
+        }
+        let Some(groups) = usable(of_type.cells(&self.store).await)? else { return Ok(None) };
+        let groups: Arc<[CellGroup]> = groups.into();
+        let bytes = size_of_val::<[CellGroup]>(&groups);
+        self.parts.insert(file, key, Part::Cells(Arc::clone(&groups)), bytes);
+        Ok(Some(groups))
+    }
+
+    /// The groups of a type by device; `None` when they cannot be read.
+    pub(crate) async fn devices(
+        &self,
+        file: &Arc<DataFile>,
+        of_type: &TypeRollup<'_>,
+    ) -> Result<Option<Arc<[DeviceGroup]>>> {
+        let key = Key::new(file, "devices", of_type.rows().start.into());
+        if let Some(Part::Devices(groups)) = self.parts.get(&key) {
+            return Ok(Some(groups));
+        }
+        let Some(groups) = usable(of_type.devices(&self.store).await)? else { return Ok(None) };
+        let bytes = groups.iter().map(|group| size_of::<DeviceGroup>() + group.device.capacity()).sum();
+        let groups: Arc<[DeviceGroup]> = groups.into();
+        self.parts.insert(file, key, Part::Devices(Arc::clone(&groups)), bytes);
+        Ok(Some(groups))
+    }
+
+    /// Columns of a range of rows. Devices are numbers of `names`.
+    pub(crate) async fn columns(
+        &self,
+        file: &Arc<DataFile>,
+        rows: Range<u32>,
+        kinds: &[ColumnKind],
+        names: &Arc<DeviceNames>,
+    ) -> Result<Columns> {
+        let place = |kind: ColumnKind| match kind {
+            // Numbers of other names mean other devices.
+            ColumnKind::Device => u128::from(names.id()) << 32 | u128::from(rows.start),
+            _ => rows.start.into(),
+        };
+        let (mut columns, mut missing) = (Columns::default(), vec![]);
+        for kind in kinds {
+            match self.parts.get(&Key::new(file, kind.name(), place(*kind))) {
+                Some(Part::Column(column)) => columns.set(*kind, column),
+                _ => missing.push(*kind),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(columns);
+        }
+        let footer = self.footer(file).await?;
+        let objects = self.store.object_store();
+        let read = columns::read_columns(&objects, file, footer, rows.clone(), &missing, names).await?;
+        for (kind, column) in missing.into_iter().zip(read) {
+            let key = Key::new(file, kind.name(), place(kind));
+            self.parts.insert(file, key, Part::Column(column.clone()), column.bytes());
+            columns.set(kind, column);
+        }
+        Ok(columns)
+    }
+
+    /// What a question that was asked before came to for the rows from `first_row` on.
+    pub(crate) fn answer(&self, file: &Arc<DataFile>, question: u128, first_row: u32) -> Option<Sums> {
+        match self.parts.get(&Key::new(file, "answer", question ^ u128::from(first_row))) {
+            Some(Part::Answer(sums)) => Some(sums),
+            _ => None,
+        }
+    }
+
+    /// Remembers what a question came to.
+    pub(crate) fn remember(&self, file: &Arc<DataFile>, question: u128, first_row: u32, sums: Sums) {
+        const ENTRY_BYTES: usize = 128;
+        let key = Key::new(file, "answer", question ^ u128::from(first_row));
+        self.parts.insert(file, key, Part::Answer(sums), ENTRY_BYTES);
+    }
+
+    async fn footer(&self, file: &Arc<DataFile>) -> Result<ArrowReaderMetadata> {
+        let key = Key::new(file, "footer", 0);
+        if let Some(Part::Footer(footer)) = self.parts.get(&key) {
+            return Ok(footer);
+        }
+        let footer = columns::read_footer(&self.store.object_store(), &self.schema, file).await?;
+        self.parts.insert(file, key, Part::Footer(footer.clone()), footer.metadata().memory_size());
+        Ok(footer)
+    }
+}
+
+/// A rollup that is damaged is as good as none: the rows say the same. One that the store does not give is an error.
+fn usable<T>(read: hexflight_engine::Result<Option<T>>) -> Result<Option<T>> {
+    match read {
+        Err(error) if error.kind() == hexflight_engine::ErrorKind::Corrupt => {
+            metrics::counter!("hexflight_rollup_errors_total").increment(1);
+            tracing::warn!(%error, "a rollup cannot be used; its rows are read instead");
+            Ok(None)
+        }
+        other => other.map_err(|error| DataFusionError::External(Box::new(error))),
+    }
+}
