@@ -15,6 +15,7 @@
 
 mod query;
 mod sql;
+mod geo;
 mod functions;
 mod session;
 mod catalog;

@@ -12,10 +12,11 @@ use arrow::{
     },
     datatypes::{DataType, Field, Float64Type, Int64Type},
 };
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use h3o::{CellIndex, LatLng, Resolution};
 
 use super::row_function::RowFunction;
+use crate::geo::{position, refuse};
 
 /// Cells that one call may return: a disk of 577 rings, or the children seven resolutions down.
 const CELLS_MAX: u64 = 1_000_000;
@@ -206,22 +207,6 @@ fn cells_with(args: &[ArrayRef]) -> impl Iterator<Item = Result<Option<(CellInde
     })
 }
 
-/// A position in degrees.
-pub(super) fn position(latitude: f64, longitude: f64) -> Result<LatLng> {
-    check_degrees("latitude", latitude, 90.0)?;
-    check_degrees("longitude", longitude, 180.0)?;
-    LatLng::new(latitude, longitude).map_err(|error| refuse(error.to_string()))
-}
-
-/// Refuses degrees outside their range, and NaN.
-pub(super) fn check_degrees(name: &str, degrees: f64, max: f64) -> Result<()> {
-    if degrees.abs() <= max {
-        Ok(())
-    } else {
-        Err(refuse(format!("{name} {degrees} is not in [-{max}, {max}]")))
-    }
-}
-
 fn resolution(number: i64) -> Result<Resolution> {
     let resolution = u8::try_from(number).ok().and_then(|number| Resolution::try_from(number).ok());
     resolution.ok_or_else(|| refuse(format!("resolution {number} is not in [0, 15]")))
@@ -237,10 +222,6 @@ fn to_int(cell: CellIndex) -> i64 {
 
 fn refuse_too_many(total: u64) -> Result<()> {
     if total <= CELLS_MAX { Ok(()) } else { Err(refuse(format!("{total} cells are more than {CELLS_MAX}"))) }
-}
-
-pub(super) fn refuse(text: String) -> DataFusionError {
-    DataFusionError::Execution(text)
 }
 
 pub(super) fn floats(column: &ArrayRef) -> &Float64Array {

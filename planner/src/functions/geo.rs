@@ -13,9 +13,13 @@ use datafusion::{
 };
 
 use super::{
-    cell::{check_degrees, floats, is_null, position, refuse},
+    cell::{floats, is_null},
     row_function::RowFunction,
 };
+use crate::geo::{self, GeoBox, GeoCircle, position};
+
+/// Name of the function on circles, which is also looked for in predicates.
+pub(crate) const WITHIN_RADIUS: &str = "geo_within_radius";
 
 /// All functions on positions.
 pub(super) fn functions() -> Vec<RowFunction> {
@@ -23,65 +27,44 @@ pub(super) fn functions() -> Vec<RowFunction> {
     vec![
         RowFunction::new("geo_bbox", vec![Float64; 6], Boolean, bbox).with_rewrite(bbox_as_comparisons),
         RowFunction::new("geo_distance_m", vec![Float64; 4], Float64, distance_m),
-        RowFunction::new("geo_within_radius", vec![Float64; 5], Boolean, within_radius),
+        RowFunction::new(WITHIN_RADIUS, vec![Float64; 5], Boolean, within_radius),
     ]
-}
-
-/// A box on the globe. Its borders belong to it; with `west > east` it crosses the antimeridian.
-struct GeoBox {
-    south: f64,
-    north: f64,
-    west: f64,
-    east: f64,
-}
-
-impl GeoBox {
-    fn new(south: f64, north: f64, west: f64, east: f64) -> Result<Self> {
-        check_degrees("min_latitude", south, 90.0)?;
-        check_degrees("max_latitude", north, 90.0)?;
-        check_degrees("min_longitude", west, 180.0)?;
-        check_degrees("max_longitude", east, 180.0)?;
-        if south > north {
-            return Err(refuse(format!("min_latitude {south} is greater than max_latitude {north}")));
-        }
-        Ok(Self { south, north, west, east })
-    }
-
-    fn contains(&self, latitude: f64, longitude: f64) -> bool {
-        let between = if self.west <= self.east {
-            self.west <= longitude && longitude <= self.east
-        } else {
-            longitude >= self.west || longitude <= self.east
-        };
-        self.south <= latitude && latitude <= self.north && between
-    }
 }
 
 /// `geo_bbox(latitude, longitude, min_latitude, max_latitude, min_longitude, max_longitude)`.
 fn bbox(args: &[ArrayRef]) -> Result<ArrayRef> {
     let [latitudes, longitudes, south, north, west, east] =
         [0, 1, 2, 3, 4, 5].map(|index| floats(&args[index]));
+    let mut boxes = Latest::default();
     let inside = (0..latitudes.len()).map(|row| {
         if is_null(args, row) {
             return Ok(None);
         }
-        let bounds = GeoBox::new(south.value(row), north.value(row), west.value(row), east.value(row))?;
-        Ok(Some(bounds.contains(latitudes.value(row), longitudes.value(row))))
+        let bounds = [south, north, west, east].map(|column| column.value(row));
+        let asked =
+            boxes.of(bounds, |[south, north, west, east]| GeoBox::closed(south, north, west, east))?;
+        Ok(Some(asked.contains(latitudes.value(row), longitudes.value(row))))
     });
     Ok(Arc::new(inside.collect::<Result<BooleanArray>>()?))
 }
 
-/// With constant bounds the box is plain comparisons, which prune.
+/// With constant bounds the box is plain comparisons, which prune. Those are of IEEE's total order, so zeros take in both signs;
+/// and what crosses the antimeridian is kept from taking in longitudes that there are not, as the function is.
 fn bbox_as_comparisons(args: &[Expr]) -> Option<Expr> {
     let [latitude, longitude, bounds @ ..] = args else { return None };
     let degrees: Option<Vec<f64>> = bounds.iter().map(degrees).collect();
     let &[south, north, west, east] = degrees?.as_slice() else { return None };
-    let bounds = GeoBox::new(south, north, west, east).ok()?;
-    let in_latitude =
-        and(latitude.clone().gt_eq(lit(bounds.south)), latitude.clone().lt_eq(lit(bounds.north)));
-    let (from_west, to_east) =
-        (longitude.clone().gt_eq(lit(bounds.west)), longitude.clone().lt_eq(lit(bounds.east)));
-    let in_longitude = if west <= east { and(from_west, to_east) } else { or(from_west, to_east) };
+    GeoBox::closed(south, north, west, east).ok()?;
+    let at_least = |expr: &Expr, low: f64| expr.clone().gt_eq(lit(if low == 0.0 { -0.0 } else { low }));
+    let at_most = |expr: &Expr, high: f64| expr.clone().lt_eq(lit(if high == 0.0 { 0.0 } else { high }));
+    let in_latitude = and(at_least(latitude, south), at_most(latitude, north));
+    let (from_west, to_east) = (at_least(longitude, west), at_most(longitude, east));
+    let in_longitude = if west <= east {
+        and(from_west, to_east)
+    } else {
+        let exists = and(at_least(longitude, -180.0), at_most(longitude, 180.0));
+        and(or(from_west, to_east), exists)
+    };
     Some(and(in_latitude, in_longitude))
 }
 
@@ -101,7 +84,7 @@ fn distance_m(args: &[ArrayRef]) -> Result<ArrayRef> {
         }
         let from = position(latitudes.value(row), longitudes.value(row))?;
         let to = position(others.value(row), other_longitudes.value(row))?;
-        Ok(Some(from.distance_m(to)))
+        Ok(Some(geo::distance_m(from, to)))
     });
     Ok(Arc::new(metres.collect::<Result<Float64Array>>()?))
 }
@@ -110,17 +93,37 @@ fn distance_m(args: &[ArrayRef]) -> Result<ArrayRef> {
 fn within_radius(args: &[ArrayRef]) -> Result<ArrayRef> {
     let [latitudes, longitudes, centres, centre_longitudes, radii] =
         [0, 1, 2, 3, 4].map(|index| floats(&args[index]));
+    let mut circles = Latest::default();
     let inside = (0..latitudes.len()).map(|row| {
         if is_null(args, row) {
             return Ok(None);
         }
-        let radius = radii.value(row);
-        if !(0.0..=f64::MAX).contains(&radius) {
-            return Err(refuse(format!("radius {radius} is not a length of 0 or more metres")));
-        }
-        let centre = position(centres.value(row), centre_longitudes.value(row))?;
-        let place = position(latitudes.value(row), longitudes.value(row))?;
-        Ok(Some(centre.distance_m(place) <= radius))
+        let circle = [centres, centre_longitudes, radii].map(|column| column.value(row));
+        let asked = circles
+            .of(circle, |[latitude, longitude, radius]| GeoCircle::new(latitude, longitude, radius))?;
+        Ok(Some(asked.contains(position(latitudes.value(row), longitudes.value(row))?)))
     });
     Ok(Arc::new(inside.collect::<Result<BooleanArray>>()?))
+}
+
+/// What the numbers of the row before made: mostly they are the same in every row.
+struct Latest<const N: usize, T> {
+    made: Option<([u64; N], T)>,
+}
+
+impl<const N: usize, T> Default for Latest<N, T> {
+    fn default() -> Self {
+        Self { made: None }
+    }
+}
+
+impl<const N: usize, T> Latest<N, T> {
+    fn of(&mut self, numbers: [f64; N], make: impl FnOnce([f64; N]) -> Result<T>) -> Result<&T> {
+        let bits = numbers.map(f64::to_bits);
+        let made = match self.made.take().filter(|(of, _)| *of == bits) {
+            Some((_, made)) => made,
+            None => make(numbers)?,
+        };
+        Ok(&self.made.insert((bits, made)).1)
+    }
 }

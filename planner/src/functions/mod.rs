@@ -6,6 +6,8 @@ mod row_function;
 mod cell;
 mod geo;
 
+pub(crate) use geo::WITHIN_RADIUS;
+
 use datafusion::{error::Result, execution::FunctionRegistry};
 
 /// Registers every function.
