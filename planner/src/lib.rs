@@ -20,8 +20,11 @@ mod functions;
 mod session;
 mod catalog;
 mod provider;
+mod predicate;
 mod prune;
 mod scan;
+mod cache;
+mod aggregate;
 mod error;
 
 pub use datafusion::{common::ScalarValue, error::DataFusionError, error::Result};

@@ -18,7 +18,7 @@ use datafusion::{
 };
 use hexflight_engine::Snapshot;
 
-use crate::scan::{ScanRequest, SegmentScanExec};
+use crate::scan::{ScanContext, ScanRequest, SegmentScanExec};
 
 /// A table at one snapshot.
 #[derive(Debug)]
@@ -69,6 +69,6 @@ impl TableProvider for EventsProvider {
             predicate: self.predicate(state, filters)?,
             limit,
         };
-        Ok(Arc::new(SegmentScanExec::plan(Arc::clone(&self.snapshot), request, state)?))
+        Ok(Arc::new(SegmentScanExec::plan(Arc::clone(&self.snapshot), request, ScanContext::of(state))?))
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
+use crate::schema::column;
+
 /// Smallest and largest value of a column in a file, both inclusive, and its nulls. A bound that is absent is unknown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct ColumnRange {
@@ -56,6 +58,18 @@ pub struct DataFile {
     pub columns: BTreeMap<String, ColumnRange>,
     /// What its rows add up to, if that was written.
     pub rollup: Option<RollupObject>,
+}
+
+impl DataFile {
+    /// First and last timestamp of its rows, both inclusive and perhaps widened; `None` if unknown. **Units**: µs since 1970.
+    #[must_use]
+    pub fn time(&self) -> Option<(i64, i64)> {
+        let range = self.columns.get(column::TIMESTAMP)?;
+        match (&range.min, &range.max) {
+            (Some(ScalarBound::Micros(from)), Some(ScalarBound::Micros(to))) => Some((*from, *to)),
+            _ => None,
+        }
+    }
 }
 
 /// The object that holds a file's rollup.

@@ -116,7 +116,7 @@ impl Groups {
         (0..self.states.len()).filter(has_rows).map(|group| (group, self.key(group)))
     }
 
-    fn key(&self, group: usize) -> Key {
+    pub(super) fn key(&self, group: usize) -> Key {
         match &self.index {
             Index::One => Key::default(),
             Index::Device => Key { device: u32::try_from(group).unwrap_or(u32::MAX), ..Key::default() },
@@ -133,10 +133,13 @@ impl Groups {
         let group = match &mut self.index {
             Index::One => 0,
             Index::Device => key.device as usize,
-            Index::Bin { bin, first, .. } => usize::try_from((key.bin - *first) / bin.width).unwrap_or(usize::MAX),
+            Index::Bin { bin, first, .. } => {
+                usize::try_from((key.bin - *first) / bin.width).unwrap_or(usize::MAX)
+            }
             Index::Table { hasher, places, keys } => {
                 let hash = hasher.hash_one(key);
-                let entry = places.entry(hash, |place| keys[*place] == key, |place| hasher.hash_one(keys[*place]));
+                let entry =
+                    places.entry(hash, |place| keys[*place] == key, |place| hasher.hash_one(keys[*place]));
                 match entry {
                     hashbrown::hash_table::Entry::Occupied(found) => *found.get(),
                     hashbrown::hash_table::Entry::Vacant(vacant) => {
@@ -181,7 +184,9 @@ impl Groups {
             Index::Bin { bin, first, count } => {
                 let (bin, first, count) = (*bin, *first, *count);
                 self.states.grow(usize::try_from(count).unwrap_or(0));
-                let place = |row: usize| usize::try_from((columns.times[row] - first) / bin.width).unwrap_or(usize::MAX);
+                let place = |row: usize| {
+                    usize::try_from((columns.times[row] - first) / bin.width).unwrap_or(usize::MAX)
+                };
                 add_each(&mut self.states, columns, rows, place);
             }
             _ => self.add_by_key(key, cells_differ, types_differ, columns, rows),

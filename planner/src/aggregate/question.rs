@@ -80,12 +80,17 @@ impl Question {
     /// What `aggregate`, whose input is the scan, asks of the rows that `facts` describe. `None`: something else.
     pub(super) fn of(aggregate: &AggregateExec, facts: Facts, cell_resolution: u8) -> Option<Self> {
         let group_by = aggregate.group_expr();
-        if !facts.is_all || group_by.has_grouping_set() || aggregate.filter_expr().iter().any(Option::is_some) {
+        if !facts.is_all || group_by.has_grouping_set() || aggregate.filter_expr().iter().any(Option::is_some)
+        {
             return None;
         }
-        let keys: Vec<_> =
-            group_by.expr().iter().map(|(expr, _)| group_key(expr, cell_resolution)).collect::<Option<_>>()?;
-        let measures = aggregate.aggr_expr().iter().map(|function| measure(function)).collect::<Option<_>>()?;
+        let keys: Vec<_> = group_by
+            .expr()
+            .iter()
+            .map(|(expr, _)| group_key(expr, cell_resolution))
+            .collect::<Option<_>>()?;
+        let measures =
+            aggregate.aggr_expr().iter().map(|function| measure(function)).collect::<Option<_>>()?;
         // Two bins would need two numbers per row; nobody asks for that.
         let bins = keys.iter().filter(|key| matches!(key, GroupKey::Bin(_))).count();
         let cells = keys.iter().filter(|key| matches!(key, GroupKey::Cell(_))).count();
@@ -97,7 +102,9 @@ impl Question {
     }
 
     pub(super) fn cell_resolution(&self) -> Option<u8> {
-        self.keys.iter().find_map(|key| if let GroupKey::Cell(resolution) = key { Some(*resolution) } else { None })
+        self.keys
+            .iter()
+            .find_map(|key| if let GroupKey::Cell(resolution) = key { Some(*resolution) } else { None })
     }
 
     pub(super) fn by_device(&self) -> bool {
@@ -133,7 +140,8 @@ impl Question {
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<String> = self.keys.iter().map(ToString::to_string).collect();
-        let measures: Vec<String> = self.measures.iter().map(|measure| format!("{measure:?}").to_lowercase()).collect();
+        let measures: Vec<String> =
+            self.measures.iter().map(|measure| format!("{measure:?}").to_lowercase()).collect();
         write!(f, "group=[{}], aggregates=[{}]", keys.join(", "), measures.join(", "))
     }
 }
@@ -161,7 +169,9 @@ fn group_key(expr: &Arc<dyn PhysicalExpr>, cell_resolution: u8) -> Option<GroupK
     let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
     match (call.name(), call.args()) {
         ("h3_cell_to_parent", [cell, resolution]) if is_column(cell, column::H3) => {
-            let resolution = u8::try_from(literal(resolution)?.cast_to(&arrow::datatypes::DataType::Int64).ok().and_then(int)?);
+            let resolution = u8::try_from(
+                literal(resolution)?.cast_to(&arrow::datatypes::DataType::Int64).ok().and_then(int)?,
+            );
             resolution.ok().filter(|resolution| *resolution <= cell_resolution).map(GroupKey::Cell)
         }
         ("date_bin", [width, time]) if is_time(time) => {

@@ -151,7 +151,10 @@ impl States {
     }
 
     /// A measure of a group as a number; `None` where SQL says NULL.
-    #[expect(clippy::cast_precision_loss, reason = "an average divides by the count as a float, as SQL's does")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "an average divides by the count as a float, as SQL's does"
+    )]
     pub(super) fn measure(&self, measure: Measure, group: usize) -> Option<f64> {
         let count = self.counts[group];
         (count > 0).then(|| match measure {

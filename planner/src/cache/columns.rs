@@ -4,25 +4,21 @@ use std::{ops::Range, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray},
-    datatypes::{DataType, Field, Float64Type, Int32Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType},
+    datatypes::{
+        DataType, Field, Float64Type, Int32Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
+    },
 };
 use datafusion::error::{DataFusionError, Result};
 use futures::TryStreamExt;
 use hexflight_engine::{DataFile, column};
 use object_store::ObjectStore;
-use parquet::{
-    arrow::{
-        ParquetRecordBatchStreamBuilder, ProjectionMask,
-        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector},
-        async_reader::ParquetObjectReader,
-    },
-    file::metadata::PageIndexPolicy,
+use parquet::arrow::{
+    ParquetRecordBatchStreamBuilder, ProjectionMask,
+    arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector},
+    async_reader::AsyncFileReader,
 };
 
-use super::DeviceNames;
-
-/// Bytes at a file's end that are read at once for its footer and page index: most are smaller. **Units**: bytes.
-const FOOTER_BYTES: usize = 64 << 10;
+use super::{DeviceNames, file_reader::FileReader};
 
 /// A column that is read by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,12 +105,9 @@ pub(super) async fn read_footer(
     schema: &SchemaRef,
     file: &DataFile,
 ) -> Result<ArrowReaderMetadata> {
-    let mut reader = reader(objects, file).with_footer_size_hint(FOOTER_BYTES);
-    let options = ArrowReaderOptions::new()
-        .with_schema(with_numbered_devices(schema))
-        .with_column_index_policy(PageIndexPolicy::Skip)
-        .with_offset_index_policy(PageIndexPolicy::Optional);
-    Ok(ArrowReaderMetadata::load_async(&mut reader, options).await?)
+    let metadata = FileReader::new(objects, file).get_metadata(None).await?;
+    let options = ArrowReaderOptions::new().with_schema(with_numbered_devices(schema));
+    Ok(ArrowReaderMetadata::try_new(metadata, options)?)
 }
 
 /// Devices stay in the dictionaries that the file holds them in: each name is looked at once.
@@ -129,10 +122,6 @@ fn with_numbered_devices(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-fn reader(objects: &Arc<dyn ObjectStore>, file: &DataFile) -> ParquetObjectReader {
-    ParquetObjectReader::new(Arc::clone(objects), file.location.clone()).with_file_size(file.size_bytes)
-}
-
 /// Reads and decodes columns of a range of rows, all of them together.
 pub(super) async fn read_columns(
     objects: &Arc<dyn ObjectStore>,
@@ -145,7 +134,7 @@ pub(super) async fn read_columns(
     let mask = ProjectionMask::columns(footer.parquet_schema(), kinds.iter().map(|kind| kind.name()));
     let (row_groups, selection) = selection(&footer, &rows)?;
     let count = rows.len();
-    let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(reader(objects, file), footer)
+    let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(FileReader::new(objects, file), footer)
         .with_projection(mask)
         .with_row_groups(row_groups)
         .with_row_selection(selection)
@@ -202,7 +191,12 @@ fn decode(kind: ColumnKind, arrays: &[ArrayRef], names: &DeviceNames) -> Option<
         })?),
         ColumnKind::Latitude | ColumnKind::Longitude => {
             Column::Floats(joined(arrays, |array, out: &mut Vec<f64>| {
-                out.extend(array.as_primitive_opt::<Float64Type>()?.iter().map(|degrees| degrees.unwrap_or(f64::NAN)));
+                out.extend(
+                    array
+                        .as_primitive_opt::<Float64Type>()?
+                        .iter()
+                        .map(|degrees| degrees.unwrap_or(f64::NAN)),
+                );
                 Some(())
             })?)
         }
@@ -212,7 +206,10 @@ fn decode(kind: ColumnKind, arrays: &[ArrayRef], names: &DeviceNames) -> Option<
     })
 }
 
-fn joined<T>(arrays: &[ArrayRef], mut append: impl FnMut(&ArrayRef, &mut Vec<T>) -> Option<()>) -> Option<Arc<[T]>> {
+fn joined<T>(
+    arrays: &[ArrayRef],
+    mut append: impl FnMut(&ArrayRef, &mut Vec<T>) -> Option<()>,
+) -> Option<Arc<[T]>> {
     let mut values = Vec::with_capacity(arrays.iter().map(|array| array.len()).sum());
     for array in arrays {
         append(array, &mut values)?;

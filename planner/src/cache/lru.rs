@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak},
 };
 
@@ -50,11 +51,12 @@ pub(super) struct Lru<V> {
     inner: Mutex<Inner<V>>,
 }
 
-impl<V: Clone + Send + 'static> Lru<V> {
+impl<V: Clone + fmt::Debug + Send + 'static> Lru<V> {
     /// Holds at most `limit` bytes of `budget`, less when others need them.
     pub(super) fn new(budget: &Arc<Budget>, limit: usize) -> Arc<Self> {
         let held = budget.reserve_unchecked(0);
-        let lru = Arc::new(Self { limit, inner: Mutex::new(Inner { entries: HashMap::new(), held, clock: 0 }) });
+        let lru =
+            Arc::new(Self { limit, inner: Mutex::new(Inner { entries: HashMap::new(), held, clock: 0 }) });
         let reclaim: Arc<dyn Reclaim> = Arc::<Self>::clone(&lru);
         budget.add_reclaim(Arc::downgrade(&reclaim));
         lru
@@ -69,7 +71,8 @@ impl<V: Clone + Send + 'static> Lru<V> {
             entry.value.clone()
         });
         let result = if found.is_some() { "hit" } else { "miss" };
-        metrics::counter!("hexflight_cache_requests_total", "part" => key.kind, "result" => result).increment(1);
+        metrics::counter!("hexflight_cache_requests_total", "part" => key.kind, "result" => result)
+            .increment(1);
         found
     }
 
@@ -134,7 +137,7 @@ impl<V> Inner<V> {
     }
 }
 
-impl<V: Clone + Send + 'static> Reclaim for Lru<V> {
+impl<V: Clone + fmt::Debug + Send + 'static> Reclaim for Lru<V> {
     /// Whoever holds the lock is about to make room by itself.
     fn reclaim(&self, bytes: usize) {
         let mut inner = match self.inner.try_lock() {

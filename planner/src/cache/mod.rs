@@ -3,6 +3,7 @@
 
 mod lru;
 mod device_names;
+mod file_reader;
 mod columns;
 mod segments;
 

@@ -72,16 +72,12 @@ pub(crate) struct Facts {
 impl Facts {
     /// Takes a predicate over all columns of the table apart.
     pub(crate) fn of(predicate: Option<&Arc<dyn PhysicalExpr>>) -> Self {
-        let conjuncts: Vec<_> =
-            predicate.map(|predicate| split_conjunction(predicate).into_iter().map(Arc::clone).collect()).unwrap_or_default();
+        let conjuncts: Vec<_> = predicate
+            .map(|predicate| split_conjunction(predicate).into_iter().map(Arc::clone).collect())
+            .unwrap_or_default();
         let places = geo::areas(&conjuncts);
-        let mut facts = Self {
-            window: Window::ALWAYS,
-            types: None,
-            devices: None,
-            areas: places.areas,
-            is_all: true,
-        };
+        let mut facts =
+            Self { window: Window::ALWAYS, types: None, devices: None, areas: places.areas, is_all: true };
         for (index, conjunct) in conjuncts.iter().enumerate() {
             if !places.used.contains(&index) && !facts.take(conjunct) {
                 facts.is_all = false;
@@ -115,18 +111,15 @@ impl Facts {
 /// `timestamp op literal`, either way round.
 fn timestamp_comparison(conjunct: &Arc<dyn PhysicalExpr>) -> Option<(Operator, i64)> {
     let binary = conjunct.downcast_ref::<BinaryExpr>()?;
-    let (column, op, literal) = match (binary.left().downcast_ref::<Column>(), binary.right().downcast_ref::<Column>()) {
-        (Some(column), _) => (column, *binary.op(), binary.right()),
-        (_, Some(column)) => (column, binary.op().swap()?, binary.left()),
-        _ => return None,
-    };
+    let (column, op, literal) =
+        match (binary.left().downcast_ref::<Column>(), binary.right().downcast_ref::<Column>()) {
+            (Some(column), _) => (column, *binary.op(), binary.right()),
+            (_, Some(column)) => (column, binary.op().swap()?, binary.left()),
+            _ => return None,
+        };
     let micros = match literal.downcast_ref::<Literal>()?.value() {
         ScalarValue::TimestampMicrosecond(Some(micros), _) => *micros,
         _ => return None,
     };
     (column.name() == column::TIMESTAMP).then_some((op, micros))
 }
-
-#[cfg(test)]
-#[path = "facts_tests.rs"]
-mod tests;

@@ -3,4 +3,4 @@
 mod facts;
 mod one_of;
 
-pub(crate) use facts::{Facts, Window};
+pub(crate) use facts::Facts;

@@ -21,9 +21,9 @@ pub(super) fn one_of(expr: &Arc<dyn PhysicalExpr>) -> Option<(String, BTreeSet<S
     match binary.op() {
         Operator::Eq => {
             let sides = [(binary.left(), binary.right()), (binary.right(), binary.left())];
-            sides.into_iter().find_map(|(column, value)| {
-                Some((column_name(column)?, BTreeSet::from([text(value)?])))
-            })
+            sides
+                .into_iter()
+                .find_map(|(column, value)| Some((column_name(column)?, BTreeSet::from([text(value)?]))))
         }
         Operator::Or => {
             let (left, right) = (one_of(binary.left())?, one_of(binary.right())?);

@@ -11,6 +11,8 @@ pub struct QueryOptions {
     pub batch_rows: usize,
     /// Share of the engine's memory budget that all queries together may hold, 0 to 1.
     pub memory_share: f64,
+    /// Share of the engine's memory budget that rollups and decoded columns may take, 0 to 1; they give way to everything else.
+    pub cache_share: f64,
     /// Limit on cached Parquet footers and page indexes. **Units**: bytes.
     pub metadata_cache_bytes: usize,
     /// Where sorts and aggregates spill; `None`: they do not, and fail when memory is used up.
@@ -41,6 +43,7 @@ impl Default for QueryOptions {
             target_partitions: available_parallelism().map_or(1, NonZeroUsize::get),
             batch_rows: 8_192,
             memory_share: 0.6,
+            cache_share: 0.4,
             metadata_cache_bytes: 64 << 20,
             spill_directory: None,
             spill_bytes_max: 4 << 30,

@@ -8,7 +8,10 @@ use std::{
 
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::scan::{ScanCounts, SegmentScanExec};
+use crate::{
+    aggregate::RollupAggregateExec,
+    scan::{ScanCounts, SegmentScanExec},
+};
 
 /// Where a query stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +127,9 @@ fn counts_of(plan: &Arc<dyn ExecutionPlan>) -> ScanCounts {
     while let Some(node) = waiting.pop() {
         if let Some(scan) = node.downcast_ref::<SegmentScanExec>() {
             counts += scan.counts();
+        }
+        if let Some(aggregate) = node.downcast_ref::<RollupAggregateExec>() {
+            counts += aggregate.counts();
         }
         waiting.extend(node.children());
     }

@@ -4,7 +4,6 @@ use std::{fmt, sync::Arc};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::{
-    catalog::Session,
     common::{Statistics, assert_or_internal_err, tree_node::TreeNodeRecursion},
     config::ConfigOptions,
     error::Result,
@@ -21,9 +20,10 @@ use datafusion::{
     },
 };
 use futures::{StreamExt, stream};
-use hexflight_engine::Snapshot;
+use hexflight_engine::{DataFile, MemoryBatch, Snapshot, TableSpec};
 
 use super::{
+    context::ScanContext,
     dynamic::{DynamicPruner, only_dynamic},
     files::{FilesRequest, plan_files},
     layout::{self, MemorySlice},
@@ -52,6 +52,10 @@ pub(crate) struct ScanRequest {
 #[derive(Debug, Clone)]
 pub struct SegmentScanExec {
     snapshot: Arc<Snapshot>,
+    context: ScanContext,
+    /// What pruning left.
+    kept_files: Arc<[Arc<DataFile>]>,
+    kept_memory: Arc<[Arc<MemoryBatch>]>,
     projection: Arc<[usize]>,
     predicate: Option<Arc<dyn PhysicalExpr>>,
     /// Filters of operators above that tighten while the query runs; over all columns of the table.
@@ -73,13 +77,25 @@ impl SegmentScanExec {
     ///
     /// # Errors
     /// `Internal` when a projection or predicate does not fit the table.
-    pub(crate) fn plan(snapshot: Arc<Snapshot>, request: ScanRequest, state: &dyn Session) -> Result<Self> {
+    pub(crate) fn plan(snapshot: Arc<Snapshot>, request: ScanRequest, context: ScanContext) -> Result<Self> {
+        let kept = Kept::of(&snapshot, request.predicate.as_ref());
+        let metrics = ExecutionPlanMetricsSet::new();
+        scan_metrics::record_pruning(&metrics, &kept);
+        Self::over(snapshot, kept, request, context, metrics)
+    }
+
+    /// Spreads over partitions what pruning has left.
+    fn over(
+        snapshot: Arc<Snapshot>,
+        kept: Kept,
+        request: ScanRequest,
+        context: ScanContext,
+        metrics: ExecutionPlanMetricsSet,
+    ) -> Result<Self> {
         let schema = snapshot.spec().query_schema();
         let projection = request.projection.unwrap_or_else(|| (0..schema.fields().len()).collect());
         let projected = Arc::new(schema.project(&projection)?);
-        let kept = Kept::of(&snapshot, request.predicate.as_ref());
-        let partitions =
-            layout::partition_count(&kept.files, &kept.memory, state.config().target_partitions());
+        let partitions = layout::partition_count(&kept.files, &kept.memory, context.partitions_max());
         let files = (!kept.files.is_empty())
             .then(|| {
                 let request = FilesRequest {
@@ -90,12 +106,10 @@ impl SegmentScanExec {
                     limit: request.limit,
                     partitions,
                 };
-                plan_files(&request, state)
+                plan_files(&request, &context)
             })
             .transpose()?;
         let file_partitions = files.as_ref().map_or(0, partition_count_of);
-        let metrics = ExecutionPlanMetricsSet::new();
-        scan_metrics::record_pruning(&metrics, &kept);
         Ok(Self {
             statistics: Arc::new(scan_statistics::of(&kept, &projected, request.predicate.is_some())),
             memory: layout::spread(
@@ -112,9 +126,51 @@ impl SegmentScanExec {
             files,
             file_counts: kept.file_counts,
             memory_counts: kept.memory_counts,
+            kept_files: kept.files.into(),
+            kept_memory: kept.memory.into(),
+            context,
             metrics,
             snapshot,
         })
+    }
+
+    /// The same scan of all that is in memory and of `files` alone, which are some of those kept, with other columns. Counts
+    /// on in the metrics of this one.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub(crate) fn narrowed(&self, files: Vec<Arc<DataFile>>, columns: &[&str]) -> Result<Self> {
+        let schema = self.snapshot.spec().query_schema();
+        let projection = columns.iter().map(|name| schema.index_of(name)).collect::<Result<_, _>>()?;
+        let kept = Kept {
+            files,
+            memory: self.kept_memory.to_vec(),
+            file_counts: self.file_counts.clone(),
+            memory_counts: self.memory_counts.clone(),
+        };
+        let request =
+            ScanRequest { projection: Some(projection), predicate: self.predicate.clone(), limit: None };
+        Self::over(Arc::clone(&self.snapshot), kept, request, self.context.clone(), self.metrics.clone())
+    }
+
+    /// The table.
+    pub(crate) fn spec(&self) -> &TableSpec {
+        self.snapshot.spec()
+    }
+
+    /// Over all columns of the table.
+    pub(crate) fn predicate(&self) -> Option<&Arc<dyn PhysicalExpr>> {
+        self.predicate.as_ref()
+    }
+
+    /// Files that pruning left.
+    pub(crate) fn files(&self) -> &[Arc<DataFile>] {
+        &self.kept_files
+    }
+
+    /// Whether pruning left nothing in memory.
+    pub(crate) fn memory_is_empty(&self) -> bool {
+        self.kept_memory.is_empty()
     }
 
     /// What has been done so far; grows while the scan runs.

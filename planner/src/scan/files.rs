@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use chrono::DateTime;
 use datafusion::{
-    catalog::Session,
     common::{config::TableParquetOptions, internal_err},
     datasource::{
         listing::PartitionedFile,
@@ -24,6 +23,7 @@ use datafusion::{
 use hexflight_engine::DataFile;
 use object_store::ObjectMeta;
 
+use super::ScanContext;
 use crate::session::STORE_URL;
 
 /// What to read of which files.
@@ -40,9 +40,12 @@ pub(super) struct FilesRequest<'a> {
 ///
 /// # Errors
 /// `Internal` should the Parquet reader not take a part of the predicate: rows would come through unfiltered.
-pub(super) fn plan_files(request: &FilesRequest<'_>, state: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+pub(super) fn plan_files(
+    request: &FilesRequest<'_>,
+    context: &ScanContext,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let url = ObjectStoreUrl::parse(STORE_URL)?;
-    let source = filtered(parquet_source(request.schema, &url, state)?, request.predicate, state)?;
+    let source = filtered(parquet_source(request.schema, &url, context)?, request.predicate, context)?;
     let files = request.files.iter().map(|file| partitioned_file(file)).collect();
     let config = FileScanConfigBuilder::new(url, source)
         .with_file_group(FileGroup::new(files))
@@ -50,21 +53,21 @@ pub(super) fn plan_files(request: &FilesRequest<'_>, state: &dyn Session) -> Res
         .with_limit(request.limit)
         .build();
     let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
-    Ok(scan.repartitioned(request.partitions, state.config_options())?.unwrap_or(scan))
+    Ok(scan.repartitioned(request.partitions, &context.options)?.unwrap_or(scan))
 }
 
 fn parquet_source(
     schema: &SchemaRef,
     url: &ObjectStoreUrl,
-    state: &dyn Session,
+    context: &ScanContext,
 ) -> Result<Arc<dyn FileSource>> {
-    let env = state.runtime_env();
+    let env = &context.env;
     let reader = CachedParquetFileReaderFactory::new(
         env.object_store(url)?,
         env.cache_manager.get_file_metadata_cache(),
     );
     let options = TableParquetOptions {
-        global: state.config_options().execution.parquet.clone(),
+        global: context.options.execution.parquet.clone(),
         ..TableParquetOptions::default()
     };
     let source = ParquetSource::new(Arc::clone(schema))
@@ -77,11 +80,11 @@ fn parquet_source(
 fn filtered(
     source: Arc<dyn FileSource>,
     predicate: Option<&Arc<dyn PhysicalExpr>>,
-    state: &dyn Session,
+    context: &ScanContext,
 ) -> Result<Arc<dyn FileSource>> {
     let Some(predicate) = predicate else { return Ok(source) };
     let conjuncts = split_conjunction(predicate).into_iter().map(Arc::clone).collect();
-    let pushed = source.try_pushdown_filters(conjuncts, state.config_options())?;
+    let pushed = source.try_pushdown_filters(conjuncts, &context.options)?;
     if pushed.filters.iter().any(|taken| matches!(taken, PushedDown::No)) {
         return internal_err!("the Parquet reader did not take all of the predicate {predicate}");
     }

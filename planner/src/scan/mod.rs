@@ -3,6 +3,7 @@
 //! `prune` (what cannot match is left out) → `layout` (what is left is spread over partitions) → per partition `memory` then
 //! `files`. Every row it emits satisfies the whole predicate. Row order is not promised.
 
+mod context;
 mod exec;
 mod prune_sources;
 mod layout;
@@ -14,6 +15,7 @@ mod scan_metrics;
 mod scan_counts;
 mod scan_statistics;
 
+pub(crate) use context::ScanContext;
 pub(crate) use exec::ScanRequest;
 pub use exec::SegmentScanExec;
 pub use scan_counts::ScanCounts;

@@ -23,6 +23,14 @@ pub struct ScanCounts {
     pub memory_batches_pruned: u64,
     /// Row groups of opened files that their statistics or Bloom filters excluded.
     pub row_groups_pruned: u64,
+    /// Rows that rollups stood for; not among `rows`.
+    pub rollup_rows: u64,
+    /// Groups of rollups that were read.
+    pub rollup_groups: u64,
+    /// Types of files of which no row was read.
+    pub segments_from_rollups: u64,
+    /// Types of files of which rows were read.
+    pub segments_read: u64,
 }
 
 impl ScanCounts {
@@ -52,6 +60,15 @@ impl ScanCounts {
         }
         counts
     }
+
+    /// Adds what an aggregate over rollups has done besides scanning.
+    pub(crate) fn add_aggregate(&mut self, aggregate: &MetricsSet) {
+        self.rows += count(aggregate, "raw_rows");
+        self.rollup_rows += count(aggregate, "rollup_rows");
+        self.rollup_groups += count(aggregate, "rollup_groups");
+        self.segments_from_rollups += count(aggregate, "segments_rollup");
+        self.segments_read += count(aggregate, "segments_raw");
+    }
 }
 
 impl AddAssign for ScanCounts {
@@ -63,6 +80,10 @@ impl AddAssign for ScanCounts {
         self.memory_batches += other.memory_batches;
         self.memory_batches_pruned += other.memory_batches_pruned;
         self.row_groups_pruned += other.row_groups_pruned;
+        self.rollup_rows += other.rollup_rows;
+        self.rollup_groups += other.rollup_groups;
+        self.segments_from_rollups += other.segments_from_rollups;
+        self.segments_read += other.segments_read;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The template `SessionState`: built once, cloned for each query.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use datafusion::{
     catalog::CatalogProviderList,
@@ -16,10 +16,12 @@ use datafusion::{
     },
     prelude::SessionConfig,
 };
-use hexflight_engine::Engine;
+use hexflight_engine::{Engine, TableName, TableSpec};
 
 use super::{pool::BudgetPool, yield_in_joins::YieldInJoins};
-use crate::{catalog::QueryCatalogs, functions, query::QueryOptions};
+use crate::{
+    aggregate::AnswerFromRollups, cache::SegmentCache, catalog::QueryCatalogs, functions, query::QueryOptions,
+};
 
 /// Name of the one catalog.
 pub const CATALOG_NAME: &str = "hexflight";
@@ -40,11 +42,23 @@ pub(crate) fn template(engine: &Arc<Engine>, options: &QueryOptions) -> Result<S
         .with_runtime_env(Arc::new(runtime_env(engine, options)?))
         .with_catalog_list(Arc::new(QueryCatalogs::schema_only(engine)))
         .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(AnswerFromRollups::new(caches(engine, options))))
         .with_physical_optimizer_rule(Arc::new(YieldInJoins))
         .build();
     datafusion_functions_json::register_all(&mut state)?;
     functions::register_all(&mut state)?;
     Ok(state)
+}
+
+/// What is kept of each table's files.
+fn caches(engine: &Engine, options: &QueryOptions) -> BTreeMap<TableName, Arc<SegmentCache>> {
+    let budget = engine.budget();
+    let tables = engine.tables();
+    let limit = budget.share(options.cache_share) / tables.len().max(1);
+    let cache = |spec: &TableSpec| {
+        SegmentCache::new(engine.store().clone(), Arc::clone(spec.query_schema()), budget, limit)
+    };
+    tables.iter().map(|spec| (spec.name().clone(), Arc::new(cache(spec)))).collect()
 }
 
 /// A state for one query: its own catalogs and its own `now()`.
