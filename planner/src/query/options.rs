@@ -11,6 +11,8 @@ pub struct QueryOptions {
     pub batch_rows: usize,
     /// Share of the engine's memory budget that all queries together may hold, 0 to 1.
     pub memory_share: f64,
+    /// Whether aggregates are answered from rollups; without, from rows alone, with the same answers.
+    pub rollups: bool,
     /// Share of the engine's memory budget that rollups and decoded columns may take, 0 to 1; they give way to everything else.
     pub cache_share: f64,
     /// Limit on cached Parquet footers and page indexes. **Units**: bytes.
@@ -43,6 +45,7 @@ impl Default for QueryOptions {
             target_partitions: available_parallelism().map_or(1, NonZeroUsize::get),
             batch_rows: 8_192,
             memory_share: 0.6,
+            rollups: true,
             cache_share: 0.4,
             metadata_cache_bytes: 64 << 20,
             spill_directory: None,

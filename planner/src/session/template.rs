@@ -37,14 +37,16 @@ pub(crate) const STORE_URL: &str = "hexflight://store/";
 /// # Errors
 /// `Configuration` for options out of range.
 pub(crate) fn template(engine: &Arc<Engine>, options: &QueryOptions) -> Result<SessionState> {
-    let mut state = SessionStateBuilder::new()
+    let mut builder = SessionStateBuilder::new()
         .with_config(session_config(options)?)
         .with_runtime_env(Arc::new(runtime_env(engine, options)?))
         .with_catalog_list(Arc::new(QueryCatalogs::schema_only(engine)))
-        .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(AnswerFromRollups::new(caches(engine, options))))
-        .with_physical_optimizer_rule(Arc::new(YieldInJoins))
-        .build();
+        .with_default_features();
+    if options.rollups {
+        builder =
+            builder.with_physical_optimizer_rule(Arc::new(AnswerFromRollups::new(caches(engine, options))));
+    }
+    let mut state = builder.with_physical_optimizer_rule(Arc::new(YieldInJoins)).build();
     datafusion_functions_json::register_all(&mut state)?;
     functions::register_all(&mut state)?;
     Ok(state)
