@@ -9,8 +9,8 @@
 FOLDER keeps the events and what each engine made of them (50 M: about 10 GB); a second run only measures. `--reload` loads
 into Hexflight anew. `--rows 5000000` is a smaller table of the same shape.
 
-Hexflight is asked through ADBC over Flight SQL with two threads of a server on the same machine, the peers in this process, each over
-the layouts that `loads.py` and `views.py` tell. Every answer is compared before anything is timed. Run it on a quiet machine.
+Hexflight is asked through ADBC over Flight SQL, the peers in this process, in the layouts that `loads.py` and `views.py` tell.
+Every answer is compared before anything is timed. Run it on a quiet machine; `--cold` empties the page cache of all of it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def arguments() -> argparse.Namespace:
     modes = parser.add_argument_group("other measurements, instead of latencies")
     modes.add_argument("--concurrency", type=int, metavar="CLIENTS", help="a random mix from many clients")
     modes.add_argument("--seconds", type=float, default=20.0, help="of --concurrency")
-    modes.add_argument("--ingest", type=int, default=0, metavar="EVENTS_PER_SECOND", help="--concurrency again, while events come in")
+    modes.add_argument("--ingest", type=int, default=0, metavar="RATE", help="--concurrency again, while events/s come in")
     modes.add_argument("--cold", action="store_true", help="the first query after a start, page cache empty")
     modes.add_argument("--cold-repeats", type=int, default=3, help="starts per shape")
     modes.add_argument("--disk", action="store_true", help="bytes per event")

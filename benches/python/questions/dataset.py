@@ -1,7 +1,7 @@
 """The events that every engine loads: seeded, skewed, partly moving and late, as Parquet files in order of arrival.
 
-Made once per number of rows and kept. The columns `cell9` and `cell5` are for engines that have no H3 of their own; Hexflight does
-not read them, it derives its cells itself.
+Made once per number of rows and kept. The columns `cell9` and `cell5` are for engines that have no H3 of their own; Hexflight
+does not read them, it derives its cells itself.
 """
 
 from __future__ import annotations

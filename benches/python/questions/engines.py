@@ -1,6 +1,7 @@
 """The engines behind one interface: the text of a question, and its answer as an Arrow table.
 
-Hexflight answers over the network through ADBC, the others in this process. Views stand beside the plain tables that they belong to.
+Hexflight answers over the network through ADBC, the others in this process. Views stand beside the plain tables that they
+belong to.
 """
 
 from __future__ import annotations

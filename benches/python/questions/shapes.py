@@ -1,6 +1,6 @@
 """The questions: shapes with seeded positions, written once for every engine.
 
-A shape is a kind of question over a span of time; its positions are windows aligned to nothing. Rendering to SQL is in `dialect.py`.
+A shape is a kind of question over a span of time; its positions are windows aligned to nothing. `dialect.py` makes SQL of them.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -125,7 +126,8 @@ class Conditions:
 
     def where(self, rng: random.Random) -> AllOf:
         """Returns the whole WHERE of a query."""
-        shares = ((self._time, 0.8), (self._type, 0.5), (self._device, 0.25), (self._place, 0.4), (self._value, 0.12), (self._null, 0.05))
+        shares = ((self._time, 0.8), (self._type, 0.5), (self._place, 0.4), (self._device, 0.25), (self._value, 0.12),
+                  (self._null, 0.05))  # fmt: skip
         chosen = [make for make, share in shares if rng.random() < share]
         rng.shuffle(chosen)
         return AllOf(tuple(self._twisted(rng, make(rng)) for make in chosen))
@@ -136,25 +138,26 @@ class Conditions:
         if twist < 0.04:
             return Not(condition)
         if twist < 0.08:
-            return AnyOf((_grouped(condition), _grouped(rng.choice([self._time, self._type, self._place, self._value])(rng))))
+            other = rng.choice([self._time, self._type, self._place, self._value])(rng)
+            return AnyOf((_grouped(condition), _grouped(other)))
         return condition
 
     def _instant(self, rng: random.Random) -> int:
-        micros = rng.choice([
+        return rng.choice([
             lambda: rng.choice(self._instants),
             lambda: rng.choice(self._instants) + rng.choice([-1, 1]),
             lambda: FIRST_MICROS + rng.randrange(SPAN_MICROS) // MINUTE_MICROS * MINUTE_MICROS,
             lambda: FIRST_MICROS + rng.randrange(SPAN_MICROS) // HOUR_MICROS * HOUR_MICROS,
             lambda: FIRST_MICROS + rng.randrange(-HOUR_MICROS, SPAN_MICROS + HOUR_MICROS),
         ])()  # fmt: skip
-        return micros
 
     def _time(self, rng: random.Random) -> Condition:
         """A window of any size, open or closed, one-sided, empty or inverted; or one instant."""
         start = self._instant(rng)
-        size = rng.choice([0, rng.choice([1, -1, -HOUR_MICROS]), rng.randrange(MINUTE_MICROS), MINUTE_MICROS, 10 * MINUTE_MICROS,
-                           HOUR_MICROS, HOUR_MICROS, rng.randrange(6 * HOUR_MICROS), 6 * HOUR_MICROS, 24 * HOUR_MICROS,
-                           None, None, None, None, None, None])  # fmt: skip
+        sizes = [0, rng.choice([1, -1, -HOUR_MICROS]), rng.randrange(MINUTE_MICROS), MINUTE_MICROS, 10 * MINUTE_MICROS,
+                 HOUR_MICROS, HOUR_MICROS, rng.randrange(6 * HOUR_MICROS), 6 * HOUR_MICROS, 24 * HOUR_MICROS]  # fmt: skip
+        # Nearly half of all end at an instant of their own.
+        size = rng.choice([*sizes, *[None] * 6])
         end = self._instant(rng) if size is None else start + size
         if size is None and rng.random() < 0.9:
             start, end = sorted((start, end))
@@ -194,7 +197,8 @@ class Conditions:
         if rng.random() < 0.05:
             south, north, west, east = -90.0, 90.0, -180.0, 180.0
         if west < -180 or east > 180:
-            west, east = (max(west, -180.0), min(east, 180.0)) if rng.random() < 0.5 else (_wrapped(west), _wrapped(east))
+            crosses = rng.random() < 0.5
+            west, east = (_wrapped(west), _wrapped(east)) if crosses else (max(west, -180.0), min(east, 180.0))
         if west > east or rng.random() < 0.5:
             return Box(south, north, west, east)
         return _comparisons(rng, (south, north), (west, east))
@@ -215,7 +219,7 @@ class Conditions:
         return bool(np.any((metres != 0.0) & (np.abs(metres - radius) < near)))
 
 
-def _names(rng: random.Random, column: str, pick) -> Condition:
+def _names(rng: random.Random, column: str, pick: Callable[[], str]) -> Condition:
     """An equality, or a choice of several names."""
 
     def quoted() -> str:
@@ -241,7 +245,8 @@ def _comparisons(rng: random.Random, latitudes: tuple[float, float], longitudes:
         if rng.random() < 0.5:
             parts.append(Number(column, "BETWEEN", bounds))
         else:
-            parts += [Number(column, rng.choice([">=", ">=", ">"]), bounds[:1]), Number(column, rng.choice(["<=", "<=", "<"]), bounds[1:])]
+            parts.append(Number(column, rng.choice([">=", ">=", ">"]), bounds[:1]))
+            parts.append(Number(column, rng.choice(["<=", "<=", "<"]), bounds[1:]))
     return AllOf(tuple(parts))
 
 

@@ -25,7 +25,7 @@ FIRST_MICROS = START_SECONDS // 86_400 * 86_400 * 1_000_000
 RESOLUTIONS = range(10)
 
 TYPES = ("temperature", "humidity", "pressure", "battery", "speed", "co2", "Geräusch", "x")
-ODD_DEVICES = ("Fühler-1", "датчик-2", "센서-3", "o'brien", "100%", "back\\slash", "🛰️", " padded ", "", "é" * 128, "NULL")
+ODD_DEVICES = ("Fühler-1", "датчик-2", "센서-3", "o'brien", "100%", "back\\slash", "🛰️", " padded ", "é" * 128)
 
 Place = tuple[float, float]
 
@@ -55,7 +55,7 @@ class Events:
         return [_batch(self.rows[first : first + size]) for first in range(0, len(self.rows), size)]
 
     def table(self) -> pa.Table:
-        """Returns the events for another engine: `us` as their time, their cells as `h3` and `cell0` … `cell9`, the rest as it is."""
+        """Returns the events for another engine: time as `us`, cells as `h3` and `cell0` … `cell9`, the rest as it is."""
         columns = {"us": pa.array([row.micros for row in self.rows], pa.int64())}
         columns |= _columns(self.rows)
         fine = [None if row.place is None else h3.latlng_to_cell(*row.place, RESOLUTIONS[-1]) for row in self.rows]
@@ -68,8 +68,7 @@ class Events:
 def make(seed: int, count: int = ROWS) -> Events:
     """Returns the events of `seed`."""
     rng = random.Random(f"events {seed}")
-    odd = [name for name in ODD_DEVICES if name]
-    devices = odd + [f"device-{number}" for number in range(DEVICES - len(odd))]
+    devices = [*ODD_DEVICES, *(f"device-{number}" for number in range(DEVICES - len(ODD_DEVICES)))]
     rng.shuffle(devices)
     places = _places(rng)
     homes = {device: rng.choice(places) for device in devices}

@@ -126,6 +126,7 @@ _ARITHMETIC = (
     Aggregate("count(latitude)"),
     Aggregate("min(latitude) + max(longitude)"),
 )
+_HAVINGS = ("count(*) > 3", "count(*) >= 20", "count(*) = 1", "max(value) > 30", "min(value) <= -1 AND count(*) > 1")
 _COLUMNS = ("timestamp", "device_id", "type", "value", "latitude", "longitude", "h3")
 
 
@@ -179,8 +180,10 @@ def _key(rng: random.Random, kind: str) -> Key:
         return Key("cell", rng.randrange(10))
     if kind != "time":
         return Key(kind)
-    return rng.choice([Key("bin", rng.choice([1, 5, 7, 15, 60, 120])), Key("trunc", rng.choice(["minute", "hour", "day"]))])
+    if rng.random() < 0.5:
+        return Key("bin", rng.choice([1, 5, 7, 15, 60, 120]))
+    return Key("trunc", rng.choice(["minute", "hour", "day"]))
 
 
 def _having(rng: random.Random) -> str:
-    return rng.choice(["count(*) > 3", "count(*) >= 20", "count(*) = 1", "max(value) > 30", "min(value) <= -1 AND count(*) > 1"])
+    return rng.choice(_HAVINGS)

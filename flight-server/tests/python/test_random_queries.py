@@ -1,12 +1,15 @@
 """Random queries over rows that lie in files, in memory recovered from the WAL, and in memory: every answer is DuckDB's.
 
-`HEXFLIGHT_RANDOM_QUERIES` and `HEXFLIGHT_SEED` change how many there are and which; a mismatch prints both, and the texts.
+`HEXFLIGHT_RANDOM_QUERIES` and `HEXFLIGHT_SEED` change how many there are and which. A mismatch prints the query, its texts for
+both engines and what differs. Without a number of their own, the queries end early on a machine that is too busy for all.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,6 +28,9 @@ from random_queries import Aggregate, AnyQuery, Generator, Key, Query, Top
 
 SEED = int(os.environ.get("HEXFLIGHT_SEED", "1"))
 QUERIES = int(os.environ.get("HEXFLIGHT_RANDOM_QUERIES", "2000"))
+SECONDS_MAX = math.inf if "HEXFLIGHT_RANDOM_QUERIES" in os.environ else 75.0
+# Fewer than this prove too little.
+QUERIES_MIN = min(QUERIES, 200)
 # One waits for the server while the other one's answer is checked.
 THREADS = 2
 FAILURES_MAX = 10
@@ -87,17 +93,23 @@ def test_every_answer_is_duckdbs(layered: Server, events: Events, oracle: Oracle
     with ThreadPoolExecutor(THREADS) as pool:
         shares = [range(first, QUERIES, THREADS) for first in range(THREADS)]
         answered = [pool.submit(ask_all, layered.flight_url, generator, oracle.another(), share) for share in shares]
-        failures = [failure for one in answered for failure in one.result()]
+        asked = sum(one.result()[0] for one in answered)
+        failures = [failure for one in answered for failure in one.result()[1]]
 
-    print(f"{QUERIES} queries of seed {SEED}, {in_files} of {len(events.rows)} rows in files")
+    print(f"{asked} queries of seed {SEED}, {in_files} of {len(events.rows)} rows in files")
     assert not failures, "\n\n".join(failures)
+    assert asked >= QUERIES_MIN, f"{asked} queries in {SECONDS_MAX} s"
 
 
-def ask_all(url: str, generator: Generator, oracle: Oracle, numbers: range) -> list[str]:
-    """Asks the queries of these numbers; returns what was wrong."""
+def ask_all(url: str, generator: Generator, oracle: Oracle, numbers: range) -> tuple[int, list[str]]:
+    """Asks the queries of these numbers while there is time; returns how many, and what was wrong."""
     failures: list[str] = []
+    asked, end = 0, time.monotonic() + SECONDS_MAX
     with flight_client.connect(url) as client:
         for number in numbers:
+            if len(failures) == FAILURES_MAX or time.monotonic() > end:
+                break
+            asked += 1
             query = generator.query(number)
             try:
                 # A ticket may be the text itself: one planning less than by GetFlightInfo.
@@ -105,9 +117,7 @@ def ask_all(url: str, generator: Generator, oracle: Oracle, numbers: range) -> l
                 oracle.check(query, answer)
             except (Mismatch, pa.ArrowException) as error:
                 failures.append(describe(number, query, oracle, error))
-                if len(failures) == FAILURES_MAX:
-                    break
-    return failures
+    return asked, failures
 
 
 def describe(number: int, query: AnyQuery, oracle: Oracle, error: Exception) -> str:
