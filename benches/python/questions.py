@@ -6,7 +6,7 @@
     target/venv/bin/python benches/python/questions.py FOLDER --concurrency 16 --seconds 20 [--ingest 250000]
     target/venv/bin/python benches/python/questions.py FOLDER --cold --disk --growth
 
-FOLDER keeps the events and what each engine made of them (50 M: about 10 GB); a second run only measures. `--reload` loads
+FOLDER keeps the events and what each engine made of them (50 M: about 5 GB); a second run only measures. `--reload` loads
 into Hexflight anew. `--rows 5000000` is a smaller table of the same shape.
 
 Hexflight is asked through ADBC over Flight SQL, the peers in this process, in the layouts that `loads.py` and `views.py` tell.
