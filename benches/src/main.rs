@@ -13,6 +13,8 @@
 //! target/release/hexflight-bench parquet       files to import: time them with `hexflight import`
 //! target/release/hexflight-bench import        bulk load in any order and in order of time
 //! python benches/python/roundtrip.py           queries through pyarrow and ADBC
+//! python benches/python/questions.py FOLDER    the questions over 50 M events beside DuckDB and ClickHouse, against their goals;
+//!                                              also many clients at once, cold starts, growth, bytes per event
 //! ```
 //!
 //! Run it on a quiet machine, in a folder on the disk to be measured: data goes to temporary folders there. Servers are
