@@ -26,6 +26,8 @@ mod error;
 pub use datafusion::{common::ScalarValue, error::DataFusionError, error::Result};
 pub use error::{QueryError, QueryErrorKind, classify};
 pub use provider::EventsProvider;
+#[doc(hidden)]
+pub use query::PlanTimes;
 pub use query::{
     LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress, QueryState, QueryStream,
     params_of_row,

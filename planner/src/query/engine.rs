@@ -3,21 +3,14 @@
 use std::{sync::Arc, time::Instant};
 
 use arrow::datatypes::SchemaRef;
-use datafusion::{
-    common::ScalarValue,
-    error::Result,
-    execution::{SessionState, TaskContext},
-    logical_expr::LogicalPlan,
-    physical_plan::ExecutionPlan,
-};
+use datafusion::{common::ScalarValue, error::Result};
 use hexflight_engine::{Engine, TableName};
 
-use super::{QueryOptions, QueryProgress, QueryStream, runtime::QueryRuntime, schema_cache::SchemaCache};
-use crate::{
-    catalog::QueryCatalogs,
-    session::{self, CATALOG_NAME, SCHEMA_NAME},
-    sql::{self, SqlLimits},
+use super::{
+    PlanTimes, QueryOptions, QueryProgress, QueryStream, planner::Planner, runtime::QueryRuntime,
+    schema_cache::SchemaCache,
 };
+use crate::session::{CATALOG_NAME, SCHEMA_NAME};
 
 /// What a statement returns and what it must be given, known without running it.
 #[derive(Debug, Clone)]
@@ -36,24 +29,14 @@ pub struct QueryEngine {
     schemas: SchemaCache,
 }
 
-/// What planning needs; shared with the tasks that do it.
-#[derive(Debug)]
-struct Planner {
-    engine: Arc<Engine>,
-    template: SessionState,
-    limits: SqlLimits,
-}
-
 impl QueryEngine {
     /// Builds the template session, the memory pool over the engine's budget and the query threads.
     ///
     /// # Errors
     /// `Configuration` for an option out of range, `IoError` when threads cannot be started.
     pub fn new(engine: Arc<Engine>, options: &QueryOptions) -> Result<Self> {
-        let template = session::template(&engine, options)?;
-        let limits = SqlLimits::of(options);
         let runtime = QueryRuntime::new(options)?;
-        let planner = Arc::new(Planner { engine, template, limits });
+        let planner = Arc::new(Planner::new(engine, options)?);
         Ok(Self { planner, runtime, schemas: SchemaCache::default() })
     }
 
@@ -72,7 +55,7 @@ impl QueryEngine {
     /// Every table with its columns as queries see them.
     #[must_use]
     pub fn tables(&self) -> Vec<(TableName, SchemaRef)> {
-        let specs = self.planner.engine.tables();
+        let specs = self.planner.engine().tables();
         specs.iter().map(|spec| (spec.name().clone(), SchemaRef::clone(spec.query_schema()))).collect()
     }
 
@@ -117,34 +100,14 @@ impl QueryEngine {
         metrics::histogram!("hexflight_query_plan_seconds").record(started.elapsed().as_secs_f64());
         Ok(self.runtime.start(plan, context, progress))
     }
-}
 
-impl Planner {
-    async fn schema(&self, sql: &str) -> Result<LogicalSchema> {
-        let catalogs = QueryCatalogs::schema_only(&self.engine);
-        let state = session::query_state(&self.template, Arc::new(catalogs));
-        let plan = sql::logical_plan(&state, sql, &self.limits).await?;
-        Ok(LogicalSchema { parameters: sql::parameter_schema(&plan)?, result: result_schema(&state, &plan) })
+    /// Plans a statement once and says what each stage took: for `hexflight-bench plan`.
+    ///
+    /// # Errors
+    /// As [`QueryEngine::execute`].
+    #[doc(hidden)]
+    pub async fn plan_times(&self, sql: &str, params: Vec<ScalarValue>) -> Result<PlanTimes> {
+        let (planner, sql) = (Arc::clone(&self.planner), sql.to_owned());
+        self.runtime.run(async move { PlanTimes::of(&planner, &sql, params).await }).await
     }
-
-    async fn plan(
-        &self,
-        sql: &str,
-        params: Vec<ScalarValue>,
-    ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
-        let catalogs = QueryCatalogs::pinned(&self.engine)?;
-        let state = session::query_state(&self.template, Arc::new(catalogs));
-        let plan = sql::logical_plan(&state, sql, &self.limits).await?;
-        let plan = sql::bind(plan, params)?;
-        let plan = state.create_physical_plan(&plan).await?;
-        Ok((plan, state.task_ctx()))
-    }
-}
-
-/// Coercion can change a type, so the analyzer runs where it can: with untyped parameters it cannot.
-fn result_schema(state: &SessionState, plan: &LogicalPlan) -> SchemaRef {
-    let options = state.config_options();
-    let analyzed = state.analyzer().execute_and_check(plan.clone(), options, |_, _| {});
-    let schema = analyzed.as_ref().unwrap_or(plan).schema();
-    SchemaRef::clone(schema.inner())
 }

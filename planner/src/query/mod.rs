@@ -2,6 +2,8 @@
 
 mod options;
 mod engine;
+mod planner;
+mod plan_times;
 mod runtime;
 mod schema_cache;
 mod progress;
@@ -11,5 +13,7 @@ mod parameters;
 pub use engine::{LogicalSchema, QueryEngine};
 pub use options::QueryOptions;
 pub use parameters::params_of_row;
+#[doc(hidden)]
+pub use plan_times::PlanTimes;
 pub use progress::{ProgressReport, QueryProgress, QueryState};
 pub use stream::QueryStream;
