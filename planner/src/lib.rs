@@ -17,6 +17,7 @@ mod query;
 mod sql;
 mod functions;
 mod session;
+mod system;
 mod catalog;
 mod provider;
 mod prune;
@@ -29,8 +30,9 @@ pub use provider::EventsProvider;
 #[doc(hidden)]
 pub use query::PlanTimes;
 pub use query::{
-    LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress, QueryState, QueryStream,
-    params_of_row,
+    CatalogTable, LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress, QueryState,
+    QueryStream, params_of_row,
 };
 pub use scan::{ScanCounts, SegmentScanExec};
 pub use session::{CATALOG_NAME, SCHEMA_NAME};
+pub use system::SYSTEM_SCHEMA_NAME;

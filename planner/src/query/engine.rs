@@ -3,14 +3,17 @@
 use std::{sync::Arc, time::Instant};
 
 use arrow::datatypes::SchemaRef;
-use datafusion::{common::ScalarValue, error::Result};
+use datafusion::{catalog::TableProvider, common::ScalarValue, error::Result};
 use hexflight_engine::{Engine, TableName};
 
 use super::{
-    PlanTimes, QueryOptions, QueryProgress, QueryStream, planner::Planner, runtime::QueryRuntime,
+    PlanTimes, QueryLog, QueryOptions, QueryProgress, QueryStream, planner::Planner, runtime::QueryRuntime,
     schema_cache::SchemaCache,
 };
-use crate::session::{CATALOG_NAME, SCHEMA_NAME};
+use crate::{
+    session::{CATALOG_NAME, SCHEMA_NAME},
+    system::{QUERIES_TABLE, QueriesTable, SYSTEM_SCHEMA_NAME},
+};
 
 /// What a statement returns and what it must be given, known without running it.
 #[derive(Debug, Clone)]
@@ -21,11 +24,23 @@ pub struct LogicalSchema {
     pub parameters: SchemaRef,
 }
 
+/// A table as a catalog lists it.
+#[derive(Debug, Clone)]
+pub struct CatalogTable {
+    /// Its schema: `public` for events, `system` for what the process tells of itself.
+    pub schema: &'static str,
+    /// Its name in the schema.
+    pub name: String,
+    /// Its columns as queries see them.
+    pub columns: SchemaRef,
+}
+
 /// Plans and runs SQL over the tables of one [`Engine`].
 #[derive(Debug)]
 pub struct QueryEngine {
     planner: Arc<Planner>,
     runtime: QueryRuntime,
+    log: Arc<QueryLog>,
     schemas: SchemaCache,
 }
 
@@ -36,8 +51,9 @@ impl QueryEngine {
     /// `Configuration` for an option out of range, `IoError` when threads cannot be started.
     pub fn new(engine: Arc<Engine>, options: &QueryOptions) -> Result<Self> {
         let runtime = QueryRuntime::new(options)?;
-        let planner = Arc::new(Planner::new(engine, options)?);
-        Ok(Self { planner, runtime, schemas: SchemaCache::default() })
+        let log = Arc::new(QueryLog::default());
+        let planner = Arc::new(Planner::new(engine, options, &log)?);
+        Ok(Self { planner, runtime, log, schemas: SchemaCache::default() })
     }
 
     /// Name of the one catalog.
@@ -52,7 +68,23 @@ impl QueryEngine {
         SCHEMA_NAME
     }
 
-    /// Every table with its columns as queries see them.
+    /// Every table of every schema, those of the process itself included.
+    #[must_use]
+    pub fn catalog_tables(&self) -> Vec<CatalogTable> {
+        let events = self.tables().into_iter().map(|(name, columns)| CatalogTable {
+            schema: SCHEMA_NAME,
+            name: name.as_str().to_owned(),
+            columns,
+        });
+        let queries = CatalogTable {
+            schema: SYSTEM_SCHEMA_NAME,
+            name: QUERIES_TABLE.to_owned(),
+            columns: QueriesTable::new(Arc::clone(&self.log)).schema(),
+        };
+        events.chain([queries]).collect()
+    }
+
+    /// Every table of events with its columns as queries see them.
     #[must_use]
     pub fn tables(&self) -> Vec<(TableName, SchemaRef)> {
         let specs = self.planner.engine().tables();
@@ -94,11 +126,13 @@ impl QueryEngine {
         progress: &Arc<QueryProgress>,
     ) -> Result<QueryStream> {
         let started = Instant::now();
-        let planner = Arc::clone(&self.planner);
-        let sql = sql.to_owned();
-        let (plan, context) = self.runtime.run(async move { planner.plan(&sql, params).await }).await?;
+        let run = self.log.start(sql, progress.user());
+        let (planner, sql) = (Arc::clone(&self.planner), sql.to_owned());
+        let planned = self.runtime.run(async move { planner.plan(&sql, params).await }).await;
+        let (plan, context) = planned.inspect_err(|error| run.failed(error))?;
+        run.planned(&plan);
         metrics::histogram!("hexflight_query_plan_seconds").record(started.elapsed().as_secs_f64());
-        Ok(self.runtime.start(plan, context, progress))
+        Ok(self.runtime.start(plan, context, progress).logged(run))
     }
 
     /// Plans a statement once and says what each stage took: for `hexflight-bench plan`.

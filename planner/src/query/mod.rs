@@ -2,15 +2,18 @@
 
 mod options;
 mod engine;
+mod statements;
 mod planner;
 mod plan_times;
 mod runtime;
 mod schema_cache;
 mod progress;
+mod log;
 mod stream;
 mod parameters;
 
-pub use engine::{LogicalSchema, QueryEngine};
+pub use engine::{CatalogTable, LogicalSchema, QueryEngine};
+pub(crate) use log::{LoggedQuery, QueryLog};
 pub use options::QueryOptions;
 pub use parameters::params_of_row;
 #[doc(hidden)]

@@ -1,4 +1,5 @@
-//! `PlanTimes`: what each stage of planning took, for the bench. Mirrors [`Planner::plan`] stage by stage.
+//! `PlanTimes`: what each stage of planning takes, for the bench: first as a query is planned, then every stage by itself, also
+//! those that a remembered statement skips.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use datafusion::{
 };
 
 use super::planner::Planner;
-use crate::sql;
+use crate::{catalog, session::Shape, sql};
 
 /// Stages in order, each with its time; a rule that runs several times is there several times.
 #[doc(hidden)]
@@ -26,13 +27,15 @@ impl PlanTimes {
         drop(planner.plan(sql, params.clone()).await?);
         let mut times = Self { total: started.elapsed(), stages: Vec::new() };
         let mut lap = Lap(Instant::now());
-        let state = planner.pinned_state()?;
-        times.push("state", &mut lap);
         drop(sql::parse(sql, planner.limits())?);
         times.push("parse", &mut lap);
-        let plan = sql::logical_plan(&state, sql, planner.limits()).await?;
+        drop(sql::logical_plan(&planner.state(Shape::Any), sql, planner.limits()).await?);
         times.push("parse and logical plan", &mut lap);
-        let plan = sql::bind(plan, params)?;
+        let statement = planner.statement(sql).await?;
+        times.push("remembered statement", &mut lap);
+        let state = planner.state(statement.shape);
+        times.push("state", &mut lap);
+        let plan = sql::bind(statement.plan.clone(), params)?;
         times.push("bind", &mut lap);
         let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, rule| {
             times.push(&format!("analyze: {}", rule.name()), &mut lap);
@@ -41,6 +44,8 @@ impl PlanTimes {
             times.push(&format!("optimise: {}", rule.name()), &mut lap);
         })?;
         times.push("optimise: checks", &mut lap);
+        let plan = catalog::pin(plan, planner.engine())?;
+        times.push("pin", &mut lap);
         let without_rules = SessionStateBuilder::new_from_existing(state.clone())
             .with_physical_optimizer_rules(vec![])
             .build();
@@ -52,8 +57,6 @@ impl PlanTimes {
             times.push(&format!("physical: {}", rule.name()), &mut lap);
         })?);
         times.push("physical: checks", &mut lap);
-        drop(state.task_ctx());
-        times.push("task context", &mut lap);
         Ok(times)
     }
 

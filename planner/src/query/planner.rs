@@ -1,7 +1,13 @@
-//! `Planner`: a statement's text to its physical plan. Runs on the query threads; pins a snapshot, keeps none.
+//! `Planner`: from the text of a statement to the physical plan of one run. Works on the query threads.
+//!
+//! ```text
+//!  text ─▶ parse, logical plan (remembered by text) ─▶ parameters ─▶ optimise (remembered if it is always the same)
+//!       ─▶ pin: a snapshot of each table ─▶ physical plan
+//! ```
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::{
     common::ScalarValue,
     error::Result,
@@ -11,12 +17,13 @@ use datafusion::{
 };
 use hexflight_engine::Engine;
 
-use super::{LogicalSchema, QueryOptions};
-use arrow::datatypes::SchemaRef;
-
+use super::{
+    LogicalSchema, QueryLog, QueryOptions,
+    statements::{Statement, StatementCache},
+};
 use crate::{
-    catalog::QueryCatalogs,
-    session,
+    catalog,
+    session::{Shape, Templates},
     sql::{self, SqlLimits},
 };
 
@@ -24,14 +31,16 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Planner {
     engine: Arc<Engine>,
-    template: SessionState,
+    templates: Templates,
     limits: SqlLimits,
+    statements: StatementCache,
 }
 
 impl Planner {
-    pub(super) fn new(engine: Arc<Engine>, options: &QueryOptions) -> Result<Self> {
-        let template = session::template(&engine, options)?;
-        Ok(Self { template, limits: SqlLimits::of(options), engine })
+    pub(super) fn new(engine: Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -> Result<Self> {
+        let templates = Templates::new(&engine, options, log)?;
+        let statements = StatementCache::default();
+        Ok(Self { engine, templates, limits: SqlLimits::of(options), statements })
     }
 
     pub(super) fn engine(&self) -> &Arc<Engine> {
@@ -42,12 +51,15 @@ impl Planner {
         &self.limits
     }
 
+    pub(super) fn state(&self, shape: Shape) -> SessionState {
+        self.templates.state(shape)
+    }
+
     /// Result and parameters of a statement.
     pub(super) async fn schema(&self, sql: &str) -> Result<LogicalSchema> {
-        let catalogs = QueryCatalogs::schema_only(&self.engine);
-        let state = session::query_state(&self.template, Arc::new(catalogs));
-        let plan = sql::logical_plan(&state, sql, &self.limits).await?;
-        Ok(LogicalSchema { parameters: sql::parameter_schema(&plan)?, result: result_schema(&state, &plan) })
+        let statement = self.statement(sql).await?;
+        let (plan, state) = (&statement.plan, self.state(Shape::Any));
+        Ok(LogicalSchema { parameters: sql::parameter_schema(plan)?, result: result_schema(&state, plan) })
     }
 
     /// The plan of one run.
@@ -56,16 +68,27 @@ impl Planner {
         sql: &str,
         params: Vec<ScalarValue>,
     ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
-        let state = self.pinned_state()?;
-        let plan = sql::logical_plan(&state, sql, &self.limits).await?;
-        let plan = sql::bind(plan, params)?;
-        let plan = state.create_physical_plan(&plan).await?;
-        Ok((plan, state.task_ctx()))
+        let statement = self.statement(sql).await?;
+        let state = self.state(statement.shape);
+        let plan = sql::bind(statement.plan.clone(), params)?;
+        let plan = match statement.optimised(|plan| state.optimize(plan))? {
+            Some(optimised) => optimised.clone(),
+            None => state.optimize(&plan)?,
+        };
+        let plan = catalog::pin(plan, &self.engine)?;
+        let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
+        Ok((plan, self.templates.context()))
     }
 
-    pub(super) fn pinned_state(&self) -> Result<SessionState> {
-        let catalogs = QueryCatalogs::pinned(&self.engine)?;
-        Ok(session::query_state(&self.template, Arc::new(catalogs)))
+    /// The statement of a text, planned now if it is not remembered.
+    pub(super) async fn statement(&self, sql: &str) -> Result<Arc<Statement>> {
+        if let Some(known) = self.statements.get(sql) {
+            return Ok(known);
+        }
+        let plan = sql::logical_plan(&self.state(Shape::Any), sql, &self.limits).await?;
+        let statement = Arc::new(Statement::new(plan)?);
+        self.statements.insert(sql, &statement);
+        Ok(statement)
     }
 }
 
@@ -76,3 +99,7 @@ fn result_schema(state: &SessionState, plan: &LogicalPlan) -> SchemaRef {
     let schema = analyzed.as_ref().unwrap_or(plan).schema();
     SchemaRef::clone(schema.inner())
 }
+
+#[cfg(test)]
+#[path = "planner_tests.rs"]
+mod tests;

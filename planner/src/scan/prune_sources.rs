@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 use datafusion::physical_expr::PhysicalExpr;
 use hexflight_engine::{DataFile, MemoryBatch, Snapshot};
 
-use crate::prune::{Cause, FileStatistics, Pruner, TimeWindow, ZoneStatistics};
+use crate::prune::{CAUSES, Cause, FileStatistics, Pruner, TimeWindow, ZoneStatistics};
 
 /// Files and memory batches that may hold matching rows.
 #[derive(Debug)]
@@ -28,6 +28,11 @@ impl PruneCounts {
     /// Excluded by any cause.
     pub(super) fn pruned_total(&self) -> usize {
         self.pruned.values().sum()
+    }
+
+    /// Excluded by each cause, in the order of [`CAUSES`].
+    pub(super) fn by_cause(&self) -> [u64; CAUSES.len()] {
+        CAUSES.map(|cause| self.pruned.get(&cause).copied().unwrap_or_default() as u64)
     }
 
     /// Adds what was ruled out before the others were counted.

@@ -7,6 +7,8 @@ mod answers;
 mod statements;
 mod parameters;
 mod pruning;
+mod exact_times;
+mod system;
 mod snapshots;
 mod limits;
 mod progress;
