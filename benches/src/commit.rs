@@ -37,7 +37,7 @@ pub(crate) async fn run(flushes: usize, print: Print<'_>) -> Result<()> {
     for file_count in FILE_COUNTS {
         let folder = tempfile::tempdir_in(".")?;
         flush_rows(folder.path(), 1).await?;
-        add_files(folder.path(), file_count)?;
+        add_files(folder.path(), file_count, |_, _| {})?;
         let mut measured = measure(folder.path(), flushes, &handle).await?;
         let mut cell = |share| format!("{:.2}", percentile(&mut measured.commits, share).as_secs_f64() * 1e3);
         let (middle, high, most) = (cell(0.5), cell(0.95), cell(1.0));
@@ -61,14 +61,14 @@ struct Measured {
     flushes: Vec<Duration>,
 }
 
-async fn open(folder: &Path) -> Result<Arc<Engine>> {
+pub(crate) async fn open(folder: &Path) -> Result<Arc<Engine>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = Store::open_local(folder).await?;
     Ok(Engine::open(store, EngineOptions::default(), clock).await?)
 }
 
 /// One short life of an engine: a row, a flush, an orderly end.
-async fn flush_rows(folder: &Path, rows: usize) -> Result<()> {
+pub(crate) async fn flush_rows(folder: &Path, rows: usize) -> Result<()> {
     let engine = open(folder).await?;
     let batch = events::batches(rows, 1, HOUR_MICROS, 0, 1)?.remove(0);
     engine.append(&events::table(), &batch).await?.wait().await?;
@@ -94,8 +94,8 @@ async fn measure(folder: &Path, flushes: usize, handle: &PrometheusHandle) -> Re
 }
 
 /// Puts a log version with `count` files, each described as the one that was flushed. They need not exist: a commit touches
-/// the log and its own files only.
-fn add_files(folder: &Path, count: usize) -> Result<()> {
+/// the log and its own files only. `change` may change what the statistics say of the file of an index.
+pub(crate) fn add_files(folder: &Path, count: usize, change: impl Fn(usize, &mut Value)) -> Result<()> {
     let log = folder.join("tables/events/_delta_log");
     let mut versions: Vec<PathBuf> =
         fs::read_dir(&log)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
@@ -104,10 +104,14 @@ fn add_files(folder: &Path, count: usize) -> Result<()> {
     let newest = fs::read_to_string(versions.last().context("the table has no log")?)?;
     let add = newest.lines().find(|line| line.contains("\"add\"")).context("the flush added no file")?;
     let mut add: Value = serde_json::from_str(add)?;
+    let statistics: Value = serde_json::from_str(add["add"]["stats"].as_str().context("no statistics")?)?;
     let mut lines =
         String::from("{\"commitInfo\":{\"timestamp\":0,\"operation\":\"WRITE\",\"engineInfo\":\"bench\"}}\n");
     for index in 0..count {
         add["add"]["path"] = Value::from(format!("2026-01-01/00-{index:032}.parquet"));
+        let mut statistics = statistics.clone();
+        change(index, &mut statistics);
+        add["add"]["stats"] = Value::from(statistics.to_string());
         lines.push_str(&add.to_string());
         lines.push('\n');
     }

@@ -10,6 +10,7 @@
 //! target/release/hexflight-bench disk          bytes per event
 //! target/release/hexflight-bench encodings     every encoding of every column
 //! target/release/hexflight-bench commit        flush commit with 10 to 10,000 files in the table
+//! target/release/hexflight-bench plan          planning of the product's queries, stage by stage
 //! target/release/hexflight-bench parquet       files to import: time them with `hexflight import`
 //! target/release/hexflight-bench import        bulk load in any order and in order of time
 //! python benches/python/roundtrip.py           queries through pyarrow and ADBC
@@ -36,6 +37,7 @@ mod segment_file;
 mod disk;
 mod encodings;
 mod commit;
+mod plan;
 mod parquet_set;
 mod import;
 
@@ -124,6 +126,15 @@ enum Measurement {
         #[arg(long, default_value_t = 100)]
         flushes: usize,
     },
+    /// Time from a statement to its physical plan, per stage, with 10 and 10,000 files in the table
+    Plan {
+        /// Plans per query
+        #[arg(long, default_value_t = 200)]
+        repeats: usize,
+        /// Prints every stage that takes as long or longer. **Units**: µs
+        #[arg(long, default_value_t = 30)]
+        least_micros: u64,
+    },
     /// Parquet files to import
     Parquet(parquet_set::ParquetArgs),
     /// Rows per second, memory and cost per stage of a bulk load
@@ -161,6 +172,7 @@ async fn main() -> Result<()> {
         Measurement::Disk { rows } => disk::run(rows, print).await,
         Measurement::Encodings { rows, repeats } => encodings::run(rows, repeats, print).await,
         Measurement::Commit { flushes } => commit::run(flushes, print).await,
+        Measurement::Plan { repeats, least_micros } => plan::run(repeats, least_micros, print).await,
         Measurement::Parquet(args) => parquet_set::run(&args, print),
         Measurement::Import { rows, order, memory_limit, batch_rows, hours } => {
             let settings =

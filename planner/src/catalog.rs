@@ -1,19 +1,25 @@
-//! The catalogs of one query: catalog `hexflight` with schema `public` and the engine's tables. A pinned one resolves every
-//! mention of a table to the same provider, hence to the same snapshot.
+//! The catalog `hexflight` as statements are planned with it: schema `public` with the engine's tables, which have columns and no
+//! rows, and schema `system`. Before a plan runs, [`pin`] puts one snapshot of each table in the place of all its mentions.
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::{
-    catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider},
-    datasource::empty::EmptyTable,
+    catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, Session, TableProvider},
+    common::{internal_err, tree_node::Transformed},
+    datasource::{TableType, provider_as_source, source_as_provider},
     error::{DataFusionError, Result},
+    logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableScan, TableSource},
+    physical_plan::ExecutionPlan,
 };
-use hexflight_engine::Engine;
+use hexflight_engine::{Engine, TableName, TableSpec};
 
 use crate::{
     provider::EventsProvider,
+    query::QueryLog,
     session::{CATALOG_NAME, SCHEMA_NAME},
+    system::{QUERIES_TABLE, QueriesTable, SYSTEM_SCHEMA_NAME},
 };
 
 /// The list that holds the one catalog.
@@ -23,38 +29,84 @@ pub(crate) struct QueryCatalogs {
 }
 
 impl QueryCatalogs {
-    /// Tables with a snapshot each, all taken now.
-    ///
-    /// # Errors
-    /// What the engine says when it has no snapshot to give.
-    pub(crate) fn pinned(engine: &Engine) -> Result<Self> {
-        let mut tables = BTreeMap::new();
-        for spec in engine.tables() {
-            let snapshot =
-                engine.snapshot(spec.name()).map_err(|error| DataFusionError::External(Box::new(error)))?;
-            let provider: Arc<dyn TableProvider> = Arc::new(EventsProvider::new(snapshot));
-            tables.insert(spec.name().as_str().to_owned(), provider);
-        }
-        Ok(Self::of(tables))
+    /// Every table of the engine and the log of queries. Holds no snapshot.
+    pub(crate) fn unpinned(engine: &Engine, log: &Arc<QueryLog>) -> Self {
+        let events = engine.tables().into_iter().map(|spec| {
+            let name = spec.name().as_str().to_owned();
+            (name, Arc::new(UnpinnedTable { spec }) as Arc<dyn TableProvider>)
+        });
+        let queries: Arc<dyn TableProvider> = Arc::new(QueriesTable::new(Arc::clone(log)));
+        let public = QuerySchema { tables: events.collect() };
+        let system = QuerySchema { tables: BTreeMap::from([(QUERIES_TABLE.to_owned(), queries)]) };
+        let schemas =
+            BTreeMap::from([(SCHEMA_NAME, Arc::new(public)), (SYSTEM_SCHEMA_NAME, Arc::new(system))]);
+        Self { catalog: Arc::new(QueryCatalog { schemas }) }
+    }
+}
+
+/// Puts a snapshot, taken now, in the place of each table. Every mention of a table in the plan sees the same one.
+///
+/// # Errors
+/// What the engine says when it has no snapshot to give.
+pub(crate) fn pin(plan: LogicalPlan, engine: &Engine) -> Result<LogicalPlan> {
+    let mut pinned: BTreeMap<TableName, Arc<dyn TableSource>> = BTreeMap::new();
+    let plan = plan.transform_down_with_subqueries(|node| {
+        let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+        let Some(name) = unpinned_name(&scan) else {
+            return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+        };
+        scan.source = match pinned.get(&name) {
+            Some(source) => Arc::clone(source),
+            None => {
+                let source = pinned_source(engine, &name)?;
+                pinned.insert(name, Arc::clone(&source));
+                source
+            }
+        };
+        Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+    });
+    plan.map(|plan| plan.data)
+}
+
+/// Which of the engine's tables a scan reads that is not pinned.
+pub(crate) fn unpinned_name(scan: &TableScan) -> Option<TableName> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    provider.downcast_ref::<UnpinnedTable>().map(|table| table.spec.name().clone())
+}
+
+fn pinned_source(engine: &Engine, name: &TableName) -> Result<Arc<dyn TableSource>> {
+    let snapshot = engine.snapshot(name).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    Ok(provider_as_source(Arc::new(EventsProvider::new(snapshot))))
+}
+
+/// A table of the engine without its rows; to the optimizer it is like the pinned one.
+#[derive(Debug)]
+struct UnpinnedTable {
+    spec: Arc<TableSpec>,
+}
+
+#[async_trait]
+impl TableProvider for UnpinnedTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.spec.query_schema())
     }
 
-    /// Tables that have columns but no rows: enough to plan with, nothing is pinned.
-    pub(crate) fn schema_only(engine: &Engine) -> Self {
-        let specs = engine.tables();
-        Self::of(
-            specs
-                .iter()
-                .map(|spec| {
-                    let empty = EmptyTable::new(Arc::clone(spec.query_schema()));
-                    (spec.name().as_str().to_owned(), Arc::new(empty) as Arc<dyn TableProvider>)
-                })
-                .collect(),
-        )
+    fn table_type(&self) -> TableType {
+        TableType::Base
     }
 
-    fn of(tables: BTreeMap<String, Arc<dyn TableProvider>>) -> Self {
-        let schema = Arc::new(QuerySchema { tables });
-        Self { catalog: Arc::new(QueryCatalog { schema }) }
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(EventsProvider::filters_pushdown(filters))
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        _projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        internal_err!("table {} is scanned without a snapshot", self.spec.name())
     }
 }
 
@@ -79,16 +131,16 @@ impl CatalogProviderList for QueryCatalogs {
 
 #[derive(Debug)]
 struct QueryCatalog {
-    schema: Arc<QuerySchema>,
+    schemas: BTreeMap<&'static str, Arc<QuerySchema>>,
 }
 
 impl CatalogProvider for QueryCatalog {
     fn schema_names(&self) -> Vec<String> {
-        vec![SCHEMA_NAME.to_owned()]
+        self.schemas.keys().map(|name| (*name).to_owned()).collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        (name == SCHEMA_NAME).then(|| Arc::<QuerySchema>::clone(&self.schema) as _)
+        self.schemas.get(name).map(|schema| Arc::<QuerySchema>::clone(schema) as _)
     }
 }
 

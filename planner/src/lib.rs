@@ -18,6 +18,7 @@ mod sql;
 mod geo;
 mod functions;
 mod session;
+mod system;
 mod catalog;
 mod provider;
 mod predicate;
@@ -30,9 +31,12 @@ mod error;
 pub use datafusion::{common::ScalarValue, error::DataFusionError, error::Result};
 pub use error::{QueryError, QueryErrorKind, classify};
 pub use provider::EventsProvider;
+#[doc(hidden)]
+pub use query::PlanTimes;
 pub use query::{
-    LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress, QueryState, QueryStream,
-    params_of_row,
+    CatalogTable, LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress, QueryState,
+    QueryStream, params_of_row,
 };
 pub use scan::{ScanCounts, SegmentScanExec};
 pub use session::{CATALOG_NAME, SCHEMA_NAME};
+pub use system::SYSTEM_SCHEMA_NAME;

@@ -33,6 +33,11 @@ impl EventsProvider {
         Self { snapshot }
     }
 
+    /// The optimizer keeps volatile filters and subqueries above the scan; what arrives here is a function of one row.
+    pub(crate) fn filters_pushdown(filters: &[&Expr]) -> Vec<TableProviderFilterPushDown> {
+        vec![TableProviderFilterPushDown::Exact; filters.len()]
+    }
+
     /// The optimizer has coerced and simplified the filters; nothing is left to do but to bind their columns.
     fn predicate(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
         let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(None) };
@@ -52,9 +57,8 @@ impl TableProvider for EventsProvider {
         TableType::Base
     }
 
-    /// The optimizer keeps volatile filters and subqueries above the scan; what arrives here is a function of one row.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Exact; filters.len()])
+        Ok(Self::filters_pushdown(filters))
     }
 
     async fn scan(

@@ -10,6 +10,7 @@ use arrow_flight::{
 };
 use bytes::Bytes;
 use futures::TryStreamExt;
+use hexflight_planner::SCHEMA_NAME;
 use tonic::transport::Channel;
 
 use super::ClientError;
@@ -45,11 +46,18 @@ fn read_tables(batch: &RecordBatch, tables: &mut Vec<TableInfo>) -> Result<(), C
         batch.column_by_name(name).ok_or_else(|| ClientError::Protocol { reason: reason() })
     };
     let unexpected = || ClientError::Protocol { reason: "GetTables answered with other types".to_owned() };
+    let db_schemas = column("db_schema_name")?.as_string_opt::<i32>().ok_or_else(unexpected)?;
     let names = column("table_name")?.as_string_opt::<i32>().ok_or_else(unexpected)?;
     let schemas = column("table_schema")?.as_binary_opt::<i32>().ok_or_else(unexpected)?;
     for row in (0..batch.num_rows()).filter(|row| names.is_valid(*row) && schemas.is_valid(*row)) {
         let schema = Schema::try_from(IpcMessage(Bytes::copy_from_slice(schemas.value(row))))?;
-        tables.push(TableInfo { name: names.value(row).to_owned(), schema: SchemaRef::new(schema) });
+        let name = names.value(row);
+        // As a statement names it.
+        let name = match db_schemas.value(row) {
+            "" | SCHEMA_NAME => name.to_owned(),
+            db_schema => format!("{db_schema}.{name}"),
+        };
+        tables.push(TableInfo { name, schema: SchemaRef::new(schema) });
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! What there is: catalogs, schemas, tables, table types, keys, SqlInfo and types. Each answer is one small batch; the ticket is the
 //! command itself.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
 use arrow::{
     array::RecordBatch,
@@ -14,12 +17,16 @@ use arrow_flight::{
     sql::{Command, CommandGetDbSchemas, CommandGetTables},
 };
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
+use hexflight_planner::SYSTEM_SCHEMA_NAME;
 use tonic::Status;
 
 use super::{FlightContext, results::client_schema, sql_info, xdbc};
 
-/// The type of every table, in the word of the SQL standard. Types are compared without case.
+/// The type of every table of events, in the word of the SQL standard. Types are compared without case.
 const TABLE_TYPE: &str = "BASE TABLE";
+
+/// The type of tables about the process, in the word of JDBC. Clients that list tables of data do not ask for it.
+const TABLE_TYPE_SYSTEM: &str = "SYSTEM TABLE";
 
 /// The same in the word of JDBC, which clients ask for as well.
 const TABLE_TYPE_JDBC: &str = "TABLE";
@@ -36,7 +43,7 @@ pub(super) fn answer(context: &FlightContext, command: &Command) -> Option<Resul
         Command::CommandGetTables(command) => tables(context, command),
         Command::CommandGetTableTypes(command) => {
             let mut builder = command.into_builder();
-            builder.append(TABLE_TYPE);
+            [TABLE_TYPE, TABLE_TYPE_SYSTEM].into_iter().for_each(|table_type| builder.append(table_type));
             builder.build()
         }
         Command::CommandGetSqlInfo(command) => {
@@ -65,7 +72,8 @@ pub(super) fn stream_of(batch: RecordBatch) -> BoxStream<'static, Result<FlightD
 
 fn db_schemas(context: &FlightContext, command: CommandGetDbSchemas) -> Result<RecordBatch, FlightError> {
     let mut builder = command.into_builder();
-    builder.append(context.queries.catalog_name(), context.queries.schema_name());
+    let schemas: BTreeSet<_> = context.queries.catalog_tables().iter().map(|table| table.schema).collect();
+    schemas.into_iter().for_each(|schema| builder.append(context.queries.catalog_name(), schema));
     builder.build()
 }
 
@@ -73,12 +81,16 @@ fn tables(context: &FlightContext, mut command: CommandGetTables) -> Result<Reco
     for wanted in &mut command.table_types {
         if [TABLE_TYPE, TABLE_TYPE_JDBC].iter().any(|known| wanted.eq_ignore_ascii_case(known)) {
             TABLE_TYPE.clone_into(wanted);
+        } else if wanted.eq_ignore_ascii_case(TABLE_TYPE_SYSTEM) {
+            TABLE_TYPE_SYSTEM.clone_into(wanted);
         }
     }
     let mut builder = command.into_builder();
-    let (catalog, schema) = (context.queries.catalog_name(), context.queries.schema_name());
-    for (name, columns) in context.queries.tables() {
-        builder.append(catalog, schema, name.as_str(), TABLE_TYPE, &client_schema(&columns))?;
+    let catalog = context.queries.catalog_name();
+    for table in context.queries.catalog_tables() {
+        let is_system = table.schema == SYSTEM_SCHEMA_NAME;
+        let table_type = if is_system { TABLE_TYPE_SYSTEM } else { TABLE_TYPE };
+        builder.append(catalog, table.schema, &table.name, table_type, &client_schema(&table.columns))?;
     }
     builder.build()
 }

@@ -14,7 +14,7 @@ use super::{
     advice::statement_status,
     results::{announced_or, client_batch, client_schema, split_for_messages},
     running::RunningQuery,
-    session::SessionOptions,
+    session::CallOptions,
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
 use crate::{deadline::Deadline, error::query_status, telemetry::QueryTimer};
@@ -25,7 +25,7 @@ use crate::{deadline::Deadline, error::query_status, telemetry::QueryTimer};
 pub(super) async fn run(
     context: &Arc<FlightContext>,
     statement: Statement,
-    options: SessionOptions,
+    options: CallOptions,
 ) -> Result<BoxStream<'static, Result<FlightData, Status>>, Status> {
     let timer = QueryTimer::start();
     let (schema, batches) = start(context, statement, options).await?;
@@ -43,7 +43,7 @@ pub(super) async fn run(
 pub(super) async fn count_rows(
     context: &Arc<FlightContext>,
     statement: Statement,
-    options: SessionOptions,
+    options: CallOptions,
 ) -> Result<usize, Status> {
     let _timer = QueryTimer::start();
     let (_, batches) = start(context, statement, options).await?;
@@ -54,11 +54,11 @@ pub(super) async fn count_rows(
 async fn start(
     context: &Arc<FlightContext>,
     statement: Statement,
-    options: SessionOptions,
+    options: CallOptions,
 ) -> Result<(SchemaRef, BoxStream<'static, Result<RecordBatch, Status>>), Status> {
-    let running = context.running.start(statement.id.clone());
+    let running = context.running.start(statement.id.clone(), options.caller.0);
     let deadline =
-        Deadline::after([options.query_timeout, context.query_timeout].into_iter().flatten().min());
+        Deadline::after([options.session.query_timeout, context.query_timeout].into_iter().flatten().min());
     let mut rows = parameter_rows(&statement)?;
     let first = rows.next().unwrap_or_default();
     let first = tokio::select! {

@@ -20,7 +20,7 @@ use super::{
     import, ingest, metadata, prepared, put, query,
     request::Request,
     results::client_schema,
-    session::{self, SessionOptions},
+    session::{self, CallOptions},
     statement::{Statement, flight_info},
     update::update,
 };
@@ -77,7 +77,7 @@ impl FlightApi {
             .map_err(|error| Status::internal(format!("encoding the schema: {error}")))
     }
 
-    async fn result(&self, ticket: &Ticket, options: SessionOptions) -> Result<Answers<FlightData>, Status> {
+    async fn result(&self, ticket: &Ticket, options: CallOptions) -> Result<Answers<FlightData>, Status> {
         let statement = match Request::of_ticket(ticket)? {
             Request::Sql(sql) => Statement::new(sql)?,
             // A ticket is bytes: it never parses as a path.
@@ -128,7 +128,7 @@ impl FlightApi {
     async fn put(
         &self,
         mut messages: Streaming<FlightData>,
-        options: SessionOptions,
+        options: CallOptions,
     ) -> Result<Answers<PutResult>, Status> {
         let limit = self.context.max_message_bytes();
         let first = messages.message().await.map_err(|status| put::unread(&status, limit))?;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use prost::Message;
 use tonic::Status;
 
-use super::{FlightContext, query, session::SessionOptions, statement::Statement};
+use super::{FlightContext, query, session::CallOptions, statement::Statement};
 
 /// Runs the statement and counts its rows.
 ///
@@ -16,7 +16,7 @@ use super::{FlightContext, query, session::SessionOptions, statement::Statement}
 pub(super) async fn update(
     context: &Arc<FlightContext>,
     statement: Statement,
-    options: SessionOptions,
+    options: CallOptions,
 ) -> Result<PutResult, Status> {
     let rows = query::count_rows(context, statement, options).await?;
     let answer = DoPutUpdateResult { record_count: i64::try_from(rows).unwrap_or(i64::MAX) };

@@ -171,7 +171,7 @@ def test_get_objects_goes_as_deep_as_asked(adbc: flightsql.Connection, depth: st
     if depth == "db_schemas":
         assert all(schema["db_schema_tables"] is None for schema in schemas)
     if depth == "tables":
-        assert [table["table_columns"] for table in tables(catalogs)] == [None]
+        assert [table["table_columns"] for table in tables(catalogs)] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,9 @@ def test_get_objects_goes_as_deep_as_asked(adbc: flightsql.Connection, depth: st
         ({"table_types_filter": ["BASE TABLE"]}, 1),
         ({"table_types_filter": ["TABLE"]}, 1),
         ({"table_types_filter": ["VIEW"]}, 0),
-        ({"db_schema_filter": "%"}, 1),
+        ({"table_types_filter": ["SYSTEM TABLE"]}, 1),
+        ({"db_schema_filter": "%"}, 2),
+        ({"db_schema_filter": "public"}, 1),
         ({"db_schema_filter": "elsewhere"}, 0),
         ({"catalog_filter": "elsewhere"}, 0),
     ],

@@ -70,15 +70,14 @@ def tables(*fields: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("fields", "found"),
     [
-        ((), 1),
-        ((text(1, "hexflight"),), 1),
+        ((text(1, "hexflight"), text(2, "public")), 1),
         ((text(1, "elsewhere"),), 0),
         ((text(1, "HEXFLIGHT"),), 0),
         ((text(1, ""),), 0),
         ((text(2, "public"),), 1),
         ((text(2, "p%c"),), 1),
         ((text(2, ""),), 0),
-        ((text(2, "%"),), 1),
+        ((text(2, "p%"),), 1),
         ((text(3, "events"),), 1),
         ((text(3, "%vent%"),), 1),
         ((text(3, "e_ents"),), 1),
@@ -114,13 +113,36 @@ def test_tables_are_found_by_filter(raw: RawClient, fields: tuple[bytes, ...], f
 
 @pytest.mark.parametrize(
     ("fields", "found"),
-    [((), 1), ((text(1, "hexflight"),), 1), ((text(1, ""),), 0), ((text(2, "pub%"),), 1), ((text(2, "x"),), 0)],
+    [
+        ((), ["public", "system"]),
+        ((text(1, "hexflight"),), ["public", "system"]),
+        ((text(1, ""),), []),
+        ((text(2, "pub%"),), ["public"]),
+        ((text(2, "x"),), []),
+    ],
     ids=str,
 )
-def test_schemas_are_found_by_filter(raw: RawClient, fields: tuple[bytes, ...], found: int) -> None:
+def test_schemas_are_found_by_filter(raw: RawClient, fields: tuple[bytes, ...], found: list[str]) -> None:
     answer = raw.ask(any_of("CommandGetDbSchemas", *fields))
 
-    assert answer.to_pylist() == [{"catalog_name": "hexflight", "db_schema_name": "public"}] * found
+    assert answer.to_pylist() == [{"catalog_name": "hexflight", "db_schema_name": name} for name in found]
+
+
+@pytest.mark.parametrize(
+    "fields", [(text(2, "system"),), (text(3, "quer%"),), (text(4, "system table"),), (text(2, "s%"), whole(5, 1))], ids=str
+)
+def test_the_table_of_queries_is_listed_and_can_be_read(raw: RawClient, fields: tuple[bytes, ...]) -> None:
+    (listed,) = raw.ask(tables(*fields)).select(range(4)).to_pylist()
+
+    assert list(listed.values()) == ["hexflight", "system", "queries", "SYSTEM TABLE"]
+    assert raw.ask(any_of("CommandStatementQuery", text(1, "SELECT 40 + 2"))).num_rows == 1
+    sql = "SELECT state, rows_returned, error FROM system.queries WHERE sql = 'SELECT 40 + 2' ORDER BY query_id DESC LIMIT 1"
+    answer = raw.ask(any_of("CommandStatementQuery", text(1, sql)))
+    assert answer.to_pylist() == [{"state": "finished", "rows_returned": 1, "error": None}]
+
+
+def test_without_a_filter_all_tables_are_listed(raw: RawClient) -> None:
+    assert raw.ask(tables()).column("table_name").to_pylist() == ["events", "queries"]
 
 
 @pytest.mark.parametrize(("data_type", "names"), [(12, ["VARCHAR"]), (8, ["DOUBLE"]), (4_711, []), (-5, ["BIGINT"])])
@@ -680,7 +702,7 @@ def test_the_calls_of_flightsql_dbapi(raw: RawClient) -> None:
     not used.
     """
     raw.headers = [("authorization", "Bearer None")]
-    assert raw.ask(any_of("CommandGetDbSchemas")).column("db_schema_name").to_pylist() == ["public"]
+    assert raw.ask(any_of("CommandGetDbSchemas")).column("db_schema_name").to_pylist() == ["public", "system"]
     described = raw.ask(tables(text(3, "events"), whole(5, 1)))
     with pa.ipc.open_stream(described.column("table_schema")[0].as_buffer()) as reader:
         assert reader.schema.names == COLUMNS
@@ -714,8 +736,8 @@ def test_the_calls_of_jdbc(raw: RawClient) -> None:
     raw.headers.append(("cookie", raw.answered["set-cookie"]))
     assert raw.ask(any_of("CommandGetSqlInfo")).num_rows > 80
     assert raw.ask(any_of("CommandGetCatalogs")).column(0).to_pylist() == ["hexflight"]
-    assert raw.ask(any_of("CommandGetDbSchemas", text(1, "hexflight"))).num_rows == 1
-    assert raw.ask(any_of("CommandGetTableTypes")).column(0).to_pylist() == ["BASE TABLE"]
+    assert raw.ask(any_of("CommandGetDbSchemas", text(1, "hexflight"))).num_rows == 2
+    assert raw.ask(any_of("CommandGetTableTypes")).column(0).to_pylist() == ["BASE TABLE", "SYSTEM TABLE"]
     wanted = (text(1, "hexflight"), text(2, "public"), text(3, "%"))
     assert raw.ask(tables(*wanted)).num_rows == 1
     assert raw.ask(tables(*wanted, whole(5, 1))).num_rows == 1  # getColumns

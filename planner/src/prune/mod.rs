@@ -2,10 +2,12 @@
 
 mod cause;
 mod pruner;
+mod time_window;
 mod file_statistics;
 mod zone_statistics;
 
 pub(crate) use cause::{CAUSES, Cause};
 pub(crate) use file_statistics::FileStatistics;
 pub(crate) use pruner::Pruner;
+pub(crate) use time_window::TimeWindow;
 pub(crate) use zone_statistics::ZoneStatistics;

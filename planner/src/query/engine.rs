@@ -3,20 +3,16 @@
 use std::{sync::Arc, time::Instant};
 
 use arrow::datatypes::SchemaRef;
-use datafusion::{
-    common::ScalarValue,
-    error::Result,
-    execution::{SessionState, TaskContext},
-    logical_expr::LogicalPlan,
-    physical_plan::ExecutionPlan,
-};
+use datafusion::{catalog::TableProvider, common::ScalarValue, error::Result};
 use hexflight_engine::{Engine, TableName};
 
-use super::{QueryOptions, QueryProgress, QueryStream, runtime::QueryRuntime, schema_cache::SchemaCache};
+use super::{
+    PlanTimes, QueryLog, QueryOptions, QueryProgress, QueryStream, planner::Planner, runtime::QueryRuntime,
+    schema_cache::SchemaCache,
+};
 use crate::{
-    catalog::QueryCatalogs,
-    session::{self, CATALOG_NAME, SCHEMA_NAME},
-    sql::{self, SqlLimits},
+    session::{CATALOG_NAME, SCHEMA_NAME},
+    system::{QUERIES_TABLE, QueriesTable, SYSTEM_SCHEMA_NAME},
 };
 
 /// What a statement returns and what it must be given, known without running it.
@@ -28,20 +24,24 @@ pub struct LogicalSchema {
     pub parameters: SchemaRef,
 }
 
+/// A table as a catalog lists it.
+#[derive(Debug, Clone)]
+pub struct CatalogTable {
+    /// Its schema: `public` for events, `system` for what the process tells of itself.
+    pub schema: &'static str,
+    /// Its name in the schema.
+    pub name: String,
+    /// Its columns as queries see them.
+    pub columns: SchemaRef,
+}
+
 /// Plans and runs SQL over the tables of one [`Engine`].
 #[derive(Debug)]
 pub struct QueryEngine {
     planner: Arc<Planner>,
     runtime: QueryRuntime,
+    log: Arc<QueryLog>,
     schemas: SchemaCache,
-}
-
-/// What planning needs; shared with the tasks that do it.
-#[derive(Debug)]
-struct Planner {
-    engine: Arc<Engine>,
-    template: SessionState,
-    limits: SqlLimits,
 }
 
 impl QueryEngine {
@@ -50,11 +50,10 @@ impl QueryEngine {
     /// # Errors
     /// `Configuration` for an option out of range, `IoError` when threads cannot be started.
     pub fn new(engine: Arc<Engine>, options: &QueryOptions) -> Result<Self> {
-        let template = session::template(&engine, options)?;
-        let limits = SqlLimits::of(options);
         let runtime = QueryRuntime::new(options)?;
-        let planner = Arc::new(Planner { engine, template, limits });
-        Ok(Self { planner, runtime, schemas: SchemaCache::default() })
+        let log = Arc::new(QueryLog::default());
+        let planner = Arc::new(Planner::new(engine, options, &log)?);
+        Ok(Self { planner, runtime, log, schemas: SchemaCache::default() })
     }
 
     /// Name of the one catalog.
@@ -69,10 +68,26 @@ impl QueryEngine {
         SCHEMA_NAME
     }
 
-    /// Every table with its columns as queries see them.
+    /// Every table of every schema, those of the process itself included.
+    #[must_use]
+    pub fn catalog_tables(&self) -> Vec<CatalogTable> {
+        let events = self.tables().into_iter().map(|(name, columns)| CatalogTable {
+            schema: SCHEMA_NAME,
+            name: name.as_str().to_owned(),
+            columns,
+        });
+        let queries = CatalogTable {
+            schema: SYSTEM_SCHEMA_NAME,
+            name: QUERIES_TABLE.to_owned(),
+            columns: QueriesTable::new(Arc::clone(&self.log)).schema(),
+        };
+        events.chain([queries]).collect()
+    }
+
+    /// Every table of events with its columns as queries see them.
     #[must_use]
     pub fn tables(&self) -> Vec<(TableName, SchemaRef)> {
-        let specs = self.planner.engine.tables();
+        let specs = self.planner.engine().tables();
         specs.iter().map(|spec| (spec.name().clone(), SchemaRef::clone(spec.query_schema()))).collect()
     }
 
@@ -111,40 +126,22 @@ impl QueryEngine {
         progress: &Arc<QueryProgress>,
     ) -> Result<QueryStream> {
         let started = Instant::now();
-        let planner = Arc::clone(&self.planner);
-        let sql = sql.to_owned();
-        let (plan, context) = self.runtime.run(async move { planner.plan(&sql, params).await }).await?;
+        let run = self.log.start(sql, progress.user());
+        let (planner, sql) = (Arc::clone(&self.planner), sql.to_owned());
+        let planned = self.runtime.run(async move { planner.plan(&sql, params).await }).await;
+        let (plan, context) = planned.inspect_err(|error| run.failed(error))?;
+        run.planned(&plan);
         metrics::histogram!("hexflight_query_plan_seconds").record(started.elapsed().as_secs_f64());
-        Ok(self.runtime.start(plan, context, progress))
-    }
-}
-
-impl Planner {
-    async fn schema(&self, sql: &str) -> Result<LogicalSchema> {
-        let catalogs = QueryCatalogs::schema_only(&self.engine);
-        let state = session::query_state(&self.template, Arc::new(catalogs));
-        let plan = sql::logical_plan(&state, sql, &self.limits).await?;
-        Ok(LogicalSchema { parameters: sql::parameter_schema(&plan)?, result: result_schema(&state, &plan) })
+        Ok(self.runtime.start(plan, context, progress).logged(run))
     }
 
-    async fn plan(
-        &self,
-        sql: &str,
-        params: Vec<ScalarValue>,
-    ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
-        let catalogs = QueryCatalogs::pinned(&self.engine)?;
-        let state = session::query_state(&self.template, Arc::new(catalogs));
-        let plan = sql::logical_plan(&state, sql, &self.limits).await?;
-        let plan = sql::bind(plan, params)?;
-        let plan = state.create_physical_plan(&plan).await?;
-        Ok((plan, state.task_ctx()))
+    /// Plans a statement once and says what each stage took: for `hexflight-bench plan`.
+    ///
+    /// # Errors
+    /// As [`QueryEngine::execute`].
+    #[doc(hidden)]
+    pub async fn plan_times(&self, sql: &str, params: Vec<ScalarValue>) -> Result<PlanTimes> {
+        let (planner, sql) = (Arc::clone(&self.planner), sql.to_owned());
+        self.runtime.run(async move { PlanTimes::of(&planner, &sql, params).await }).await
     }
-}
-
-/// Coercion can change a type, so the analyzer runs where it can: with untyped parameters it cannot.
-fn result_schema(state: &SessionState, plan: &LogicalPlan) -> SchemaRef {
-    let options = state.config_options();
-    let analyzed = state.analyzer().execute_and_check(plan.clone(), options, |_, _| {});
-    let schema = analyzed.as_ref().unwrap_or(plan).schema();
-    SchemaRef::clone(schema.inner())
 }

@@ -2,14 +2,21 @@
 
 mod options;
 mod engine;
+mod statements;
+mod planner;
+mod plan_times;
 mod runtime;
 mod schema_cache;
 mod progress;
+mod log;
 mod stream;
 mod parameters;
 
-pub use engine::{LogicalSchema, QueryEngine};
+pub use engine::{CatalogTable, LogicalSchema, QueryEngine};
+pub(crate) use log::{LoggedQuery, QueryLog};
 pub use options::QueryOptions;
 pub use parameters::params_of_row;
+#[doc(hidden)]
+pub use plan_times::PlanTimes;
 pub use progress::{ProgressReport, QueryProgress, QueryState};
 pub use stream::QueryStream;

@@ -39,6 +39,7 @@ pub struct ProgressReport {
 #[derive(Debug)]
 pub struct QueryProgress {
     started: Instant,
+    user: Option<Arc<str>>,
     inner: Mutex<Inner>,
 }
 
@@ -57,7 +58,18 @@ impl QueryProgress {
     /// Follows a query that is about to be planned.
     #[must_use]
     pub fn start() -> Arc<Self> {
-        Arc::new(Self { started: Instant::now(), inner: Mutex::default() })
+        Self::start_for(None)
+    }
+
+    /// Follows a query that a user asks.
+    #[must_use]
+    pub fn start_for(user: Option<Arc<str>>) -> Arc<Self> {
+        Arc::new(Self { started: Instant::now(), user, inner: Mutex::default() })
+    }
+
+    /// Who asks, if that is known.
+    pub(super) fn user(&self) -> Option<&Arc<str>> {
+        self.user.as_ref()
     }
 
     /// How far the query is now.

@@ -16,7 +16,7 @@ use futures::{FutureExt, Stream};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::QueryProgress;
+use super::{QueryProgress, log::QueryRun};
 
 /// The result of a query, batch by batch.
 ///
@@ -27,6 +27,8 @@ pub struct QueryStream {
     /// Pushes into `batches`; `None` once its end has been seen.
     task: Option<AbortOnDropHandle<()>>,
     progress: Arc<QueryProgress>,
+    /// Tells the log of queries; of a stream in a test, nobody.
+    run: Option<QueryRun>,
 }
 
 impl QueryStream {
@@ -36,7 +38,22 @@ impl QueryStream {
         task: AbortOnDropHandle<()>,
         progress: Arc<QueryProgress>,
     ) -> Self {
-        Self { schema, batches, task: Some(task), progress }
+        Self { schema, batches, task: Some(task), progress, run: None }
+    }
+
+    /// Tells the log of queries what becomes of this one.
+    pub(super) fn logged(mut self, run: QueryRun) -> Self {
+        self.run = Some(run);
+        self
+    }
+
+    fn tell(&self, item: Option<&Result<RecordBatch>>) {
+        let Some(run) = &self.run else { return };
+        match item {
+            Some(Ok(batch)) => run.sent(batch.num_rows()),
+            Some(Err(error)) => run.failed(error),
+            None => run.finished(),
+        }
     }
 
     /// Columns of every batch.
@@ -68,12 +85,15 @@ impl Stream for QueryStream {
     /// A closed channel means the end only when the task returned: after a panic it is an error, never a short answer.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(item) = ready!(self.batches.poll_recv(cx)) {
+            self.tell(Some(&item));
             return Poll::Ready(Some(item));
         }
         let Some(task) = self.task.as_mut() else { return Poll::Ready(None) };
         let end = ready!(task.poll_unpin(cx));
         self.task = None;
-        Poll::Ready(end.err().map(|error| Err(DataFusionError::ExecutionJoin(Box::new(error)))))
+        let end = end.err().map(|error| Err(DataFusionError::ExecutionJoin(Box::new(error))));
+        self.tell(end.as_ref());
+        Poll::Ready(end)
     }
 }
 

@@ -1,11 +1,11 @@
 //! What is left of a snapshot once its statistics have been asked, and the counts that EXPLAIN shows.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use datafusion::physical_expr::PhysicalExpr;
 use hexflight_engine::{DataFile, MemoryBatch, Snapshot};
 
-use crate::prune::{Cause, FileStatistics, Pruner, ZoneStatistics};
+use crate::prune::{CAUSES, Cause, FileStatistics, Pruner, TimeWindow, ZoneStatistics};
 
 /// Files and memory batches that may hold matching rows.
 #[derive(Debug)]
@@ -29,6 +29,19 @@ impl PruneCounts {
     pub(super) fn pruned_total(&self) -> usize {
         self.pruned.values().sum()
     }
+
+    /// Excluded by each cause, in the order of [`CAUSES`].
+    pub(super) fn by_cause(&self) -> [u64; CAUSES.len()] {
+        CAUSES.map(|cause| self.pruned.get(&cause).copied().unwrap_or_default() as u64)
+    }
+
+    /// Adds what was ruled out before the others were counted.
+    fn exclude(&mut self, cause: Cause, count: usize) {
+        if count > 0 {
+            self.total += count;
+            *self.pruned.entry(cause).or_default() += count;
+        }
+    }
 }
 
 impl Kept {
@@ -37,9 +50,11 @@ impl Kept {
         let schema = snapshot.spec().query_schema();
         let pruner = predicate.map(|predicate| Pruner::new(predicate, schema)).unwrap_or_default();
 
-        let files = snapshot.files();
-        let verdicts = pruner.prune(&FileStatistics::new(Arc::clone(schema), files));
-        let (files, file_counts) = keep(files.iter(), verdicts);
+        let window = predicate.and_then(TimeWindow::of);
+        let (inside, outside) = within(window, snapshot.files());
+        let verdicts = pruner.prune(&FileStatistics::new(Arc::clone(schema), &inside));
+        let (files, mut file_counts) = keep(inside.iter(), verdicts);
+        file_counts.exclude(Cause::Time, outside);
 
         let memory: Vec<_> = snapshot.memory().collect();
         let zones = memory.iter().map(|batch| batch.zone()).collect();
@@ -49,6 +64,14 @@ impl Kept {
 
         Self { files, memory, file_counts, memory_counts }
     }
+}
+
+/// Files that a window of time does not rule out, and how many it does.
+fn within(window: Option<TimeWindow>, files: &[Arc<DataFile>]) -> (Cow<'_, [Arc<DataFile>]>, usize) {
+    let Some(window) = window else { return (Cow::Borrowed(files), 0) };
+    let inside: Vec<_> = files.iter().filter(|file| !window.excludes(file)).map(Arc::clone).collect();
+    let outside = files.len() - inside.len();
+    (Cow::Owned(inside), outside)
 }
 
 fn keep<'a, T: 'a>(

@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 use datafusion::physical_plan::metrics::{MetricValue, MetricsSet};
 
 use super::prune_sources::PruneCounts;
+use crate::prune::CAUSES;
 
 /// Work of one scan, or of several together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub struct ScanCounts {
     pub segments_from_rollups: u64,
     /// Types of files of which rows were read.
     pub segments_read: u64,
+    /// [`ScanCounts::files_pruned`] by cause, in the order of `CAUSES`.
+    pub files_pruned_by: [u64; CAUSES.len()],
+    /// [`ScanCounts::memory_batches_pruned`] by cause, in the order of `CAUSES`.
+    pub memory_batches_pruned_by: [u64; CAUSES.len()],
 }
 
 impl ScanCounts {
@@ -47,6 +52,8 @@ impl ScanCounts {
             files_pruned: files.pruned_total() as u64,
             memory_batches: memory.total as u64,
             memory_batches_pruned: memory.pruned_total() as u64,
+            files_pruned_by: files.by_cause(),
+            memory_batches_pruned_by: memory.by_cause(),
             ..Self::default()
         };
         if let Some(reader) = reader {
@@ -84,7 +91,13 @@ impl AddAssign for ScanCounts {
         self.rollup_groups += other.rollup_groups;
         self.segments_from_rollups += other.segments_from_rollups;
         self.segments_read += other.segments_read;
+        add_each(&mut self.files_pruned_by, other.files_pruned_by);
+        add_each(&mut self.memory_batches_pruned_by, other.memory_batches_pruned_by);
     }
+}
+
+fn add_each<const N: usize>(sums: &mut [u64; N], counts: [u64; N]) {
+    sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
 }
 
 /// A counter summed over partitions; 0 where there is none yet.

@@ -1,8 +1,11 @@
-//! The session that every query clones: functions, settings, memory pool, caches.
+//! The sessions that queries clone: functions, settings, memory pool, caches.
 
 mod pool;
 mod yield_in_joins;
+mod exact_times;
+mod shape;
 mod template;
 
+pub(crate) use shape::Shape;
 pub use template::{CATALOG_NAME, SCHEMA_NAME};
-pub(crate) use template::{STORE_URL, query_state, template};
+pub(crate) use template::{STORE_URL, Templates};

@@ -1,26 +1,35 @@
-//! The template `SessionState`: built once, cloned for each query.
+//! The template `SessionState`s: built once, cloned for each query.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use datafusion::{
-    catalog::CatalogProviderList,
     common::config::Dialect,
     config::ConfigOptions,
     error::{DataFusionError, Result},
     execution::{
-        SessionState, SessionStateBuilder,
+        SessionState, SessionStateBuilder, TaskContext,
         cache::cache_manager::CacheManagerConfig,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         object_store::ObjectStoreUrl,
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
+    optimizer::{Optimizer, OptimizerRule},
     prelude::SessionConfig,
 };
 use hexflight_engine::{Engine, TableName, TableSpec};
 
-use super::{pool::BudgetPool, yield_in_joins::YieldInJoins};
+use super::{
+    exact_times::ExactTimes,
+    pool::BudgetPool,
+    shape::{self, Shape},
+    yield_in_joins::YieldInJoins,
+};
 use crate::{
-    aggregate::AnswerFromRollups, cache::SegmentCache, catalog::QueryCatalogs, functions, query::QueryOptions,
+    aggregate::AnswerFromRollups,
+    cache::SegmentCache,
+    catalog::QueryCatalogs,
+    functions,
+    query::{QueryLog, QueryOptions},
 };
 
 /// Name of the one catalog.
@@ -32,16 +41,47 @@ pub const SCHEMA_NAME: &str = "public";
 /// Under which URL the engine's store is known to scans; never seen outside.
 pub(crate) const STORE_URL: &str = "hexflight://store/";
 
-/// Builds the state that queries are cloned from.
-///
-/// # Errors
-/// `Configuration` for options out of range.
-pub(crate) fn template(engine: &Arc<Engine>, options: &QueryOptions) -> Result<SessionState> {
+/// What the states of queries are cloned from, and the context that they run in.
+#[derive(Debug)]
+pub(crate) struct Templates {
+    any: SessionState,
+    plain: SessionState,
+    context: Arc<TaskContext>,
+}
+
+impl Templates {
+    /// Builds the states.
+    ///
+    /// # Errors
+    /// `Configuration` for options out of range.
+    pub(crate) fn new(engine: &Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -> Result<Self> {
+        let any = template(engine, options, log)?;
+        Ok(Self { plain: shape::for_plain(&any), context: any.task_ctx(), any })
+    }
+
+    /// A state for one query, with its own `now()`.
+    pub(crate) fn state(&self, shape: Shape) -> SessionState {
+        let mut state = match shape {
+            Shape::Any => self.any.clone(),
+            Shape::Plain => self.plain.clone(),
+        };
+        state.mark_start_execution();
+        state
+    }
+
+    /// The context of every query: functions, memory pool and settings, nothing of a query's own.
+    pub(crate) fn context(&self) -> Arc<TaskContext> {
+        Arc::clone(&self.context)
+    }
+}
+
+fn template(engine: &Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -> Result<SessionState> {
     let mut builder = SessionStateBuilder::new()
         .with_config(session_config(options)?)
         .with_runtime_env(Arc::new(runtime_env(engine, options)?))
-        .with_catalog_list(Arc::new(QueryCatalogs::schema_only(engine)))
-        .with_default_features();
+        .with_catalog_list(Arc::new(QueryCatalogs::unpinned(engine, log)))
+        .with_default_features()
+        .with_optimizer_rules(optimizer_rules());
     if options.rollups {
         builder =
             builder.with_physical_optimizer_rule(Arc::new(AnswerFromRollups::new(caches(engine, options))));
@@ -63,12 +103,11 @@ fn caches(engine: &Engine, options: &QueryOptions) -> BTreeMap<TableName, Arc<Se
     tables.iter().map(|spec| (spec.name().clone(), Arc::new(cache(spec)))).collect()
 }
 
-/// A state for one query: its own catalogs and its own `now()`.
-pub(crate) fn query_state(template: &SessionState, catalogs: Arc<dyn CatalogProviderList>) -> SessionState {
-    let mut state = template.clone();
-    state.register_catalog_list(catalogs);
-    state.mark_start_execution();
-    state
+/// DataFusion's, after our own.
+fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![Arc::new(ExactTimes)];
+    rules.extend(Optimizer::new().rules);
+    rules
 }
 
 fn session_config(options: &QueryOptions) -> Result<SessionConfig> {

@@ -8,4 +8,4 @@ mod expansion;
 mod plan;
 
 pub(crate) use limits::SqlLimits;
-pub(crate) use plan::{bind, logical_plan, parameter_schema};
+pub(crate) use plan::{bind, logical_plan, parameter_schema, parse};

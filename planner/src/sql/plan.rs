@@ -49,7 +49,7 @@ fn check_reads_only(plan: &LogicalPlan, name: &str) -> Result<()> {
 }
 
 /// The statement and what errors call it.
-fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)> {
+pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)> {
     let tokens = number_placeholders(limits.tokens(sql, &DIALECT)?, &DIALECT)?;
     let name = statement_name(&tokens);
     let mut parser =

@@ -8,6 +8,8 @@ mod statements;
 mod parameters;
 mod pruning;
 mod rollups;
+mod exact_times;
+mod system;
 mod snapshots;
 mod limits;
 mod progress;

@@ -72,10 +72,18 @@ pub(super) fn act(sessions: &Sessions, call: &Call<Action>) -> Result<Answer, St
     }
 }
 
+/// Who calls and under which options.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CallOptions {
+    pub(super) session: SessionOptions,
+    pub(super) caller: Caller,
+}
+
 /// The options under which a call is made.
-pub(super) fn options_of<T>(sessions: &Sessions, call: &Call<T>) -> SessionOptions {
-    let id = session_id(call.metadata());
-    id.and_then(|id| sessions.options(id, &caller_of(call), Instant::now())).unwrap_or_default()
+pub(super) fn options_of<T>(sessions: &Sessions, call: &Call<T>) -> CallOptions {
+    let (id, caller) = (session_id(call.metadata()), caller_of(call));
+    let session = id.and_then(|id| sessions.options(id, &caller, Instant::now()));
+    CallOptions { session: session.unwrap_or_default(), caller }
 }
 
 fn set_all(options: &mut SessionOptions, action: &Action) -> Result<SetResult, Status> {

@@ -1,0 +1,121 @@
+//! `TimeWindow`: the span of time that a predicate asks for, compared with the ranges of files as plain integers. Most queries
+//! ask for a little time of a table of many files: those outside never reach the arrays that the [`Pruner`](super::Pruner) asks.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::ScalarValue,
+    logical_expr::Operator,
+    physical_expr::{
+        PhysicalExpr,
+        expressions::{BinaryExpr, Column, Literal},
+        split_conjunction,
+    },
+};
+use hexflight_engine::{DataFile, ScalarBound, column};
+
+/// Moments that can satisfy a predicate, both ends included. **Units**: µs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimeWindow {
+    from: i64,
+    to: i64,
+}
+
+impl TimeWindow {
+    /// What the comparisons of `timestamp` with a moment leave; `None` if the predicate has none.
+    pub(crate) fn of(predicate: &Arc<dyn PhysicalExpr>) -> Option<Self> {
+        let parts = split_conjunction(predicate).into_iter().filter_map(of_comparison);
+        parts.reduce(|a, b| Self { from: a.from.max(b.from), to: a.to.min(b.to) })
+    }
+
+    /// Whether no row of the file lies inside. A file whose range is unknown may have one.
+    pub(crate) fn excludes(self, file: &DataFile) -> bool {
+        let Some(range) = file.columns.get(column::TIMESTAMP) else { return false };
+        let ends_before = matches!(range.max, Some(ScalarBound::Micros(max)) if max < self.from);
+        let begins_after = matches!(range.min, Some(ScalarBound::Micros(min)) if min > self.to);
+        ends_before || begins_after
+    }
+}
+
+fn of_comparison(conjunct: &Arc<dyn PhysicalExpr>) -> Option<TimeWindow> {
+    let comparison = conjunct.downcast_ref::<BinaryExpr>()?;
+    let (left, right) = (comparison.left(), comparison.right());
+    match (moment(left), moment(right)) {
+        (None, Some(moment)) if is_time(left) => window(*comparison.op(), moment),
+        (Some(moment), None) if is_time(right) => window(comparison.op().swap()?, moment),
+        _ => None,
+    }
+}
+
+/// Of `timestamp <op> moment`. A moment that has no neighbour is left to the pruner.
+fn window(operator: Operator, moment: i64) -> Option<TimeWindow> {
+    let (from, to) = match operator {
+        Operator::Eq => (moment, moment),
+        Operator::Lt => (i64::MIN, moment.checked_sub(1)?),
+        Operator::LtEq => (i64::MIN, moment),
+        Operator::Gt => (moment.checked_add(1)?, i64::MAX),
+        Operator::GtEq => (moment, i64::MAX),
+        _ => return None,
+    };
+    Some(TimeWindow { from, to })
+}
+
+fn is_time(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    expr.downcast_ref::<Column>().is_some_and(|column| column.name() == column::TIMESTAMP)
+}
+
+fn moment(expr: &Arc<dyn PhysicalExpr>) -> Option<i64> {
+    match expr.downcast_ref::<Literal>()?.value() {
+        ScalarValue::TimestampMicrosecond(moment, _) => *moment,
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::physical_expr::{conjunction, expressions::binary};
+    use hexflight_engine::TableSpec;
+
+    use super::*;
+
+    #[test]
+    fn comparisons_narrow_the_window_from_both_sides() {
+        let window = |parts: Vec<Arc<dyn PhysicalExpr>>| TimeWindow::of(&conjunction(parts));
+        assert_eq!(window(vec![time(Operator::GtEq, 10)]), Some(TimeWindow { from: 10, to: i64::MAX }));
+        let both = vec![time(Operator::Gt, 10), time(Operator::Lt, 20), time(Operator::LtEq, 30)];
+        assert_eq!(window(both), Some(TimeWindow { from: 11, to: 19 }));
+        assert_eq!(window(vec![time(Operator::Eq, 7)]), Some(TimeWindow { from: 7, to: 7 }));
+        let flipped = compare(literal(10), Operator::Lt, column());
+        assert_eq!(window(vec![flipped]), Some(TimeWindow { from: 11, to: i64::MAX }));
+    }
+
+    #[test]
+    fn what_is_no_window_narrows_nothing() {
+        assert_eq!(TimeWindow::of(&time(Operator::NotEq, 10)), None);
+        assert_eq!(TimeWindow::of(&time(Operator::Lt, i64::MIN)), None);
+        let either = compare(time(Operator::Lt, 1), Operator::Or, time(Operator::Gt, 5));
+        assert_eq!(TimeWindow::of(&either), None);
+        let only_one = conjunction([either, time(Operator::Lt, 9)]);
+        assert_eq!(TimeWindow::of(&only_one), Some(TimeWindow { from: i64::MIN, to: 8 }));
+    }
+
+    fn time(operator: Operator, moment: i64) -> Arc<dyn PhysicalExpr> {
+        compare(column(), operator, literal(moment))
+    }
+
+    fn compare(
+        left: Arc<dyn PhysicalExpr>,
+        operator: Operator,
+        right: Arc<dyn PhysicalExpr>,
+    ) -> Arc<dyn PhysicalExpr> {
+        binary(left, operator, right, TableSpec::events().query_schema()).unwrap()
+    }
+
+    fn column() -> Arc<dyn PhysicalExpr> {
+        Arc::new(Column::new_with_schema(column::TIMESTAMP, TableSpec::events().query_schema()).unwrap())
+    }
+
+    fn literal(moment: i64) -> Arc<dyn PhysicalExpr> {
+        Arc::new(Literal::new(ScalarValue::TimestampMicrosecond(Some(moment), Some("UTC".into()))))
+    }
+}

@@ -1,0 +1,105 @@
+//! `Planner`: from the text of a statement to the physical plan of one run. Works on the query threads.
+//!
+//! ```text
+//!  text ─▶ parse, logical plan (remembered by text) ─▶ parameters ─▶ optimise (remembered if it is always the same)
+//!       ─▶ pin: a snapshot of each table ─▶ physical plan
+//! ```
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::{
+    common::ScalarValue,
+    error::Result,
+    execution::{SessionState, TaskContext},
+    logical_expr::LogicalPlan,
+    physical_plan::ExecutionPlan,
+};
+use hexflight_engine::Engine;
+
+use super::{
+    LogicalSchema, QueryLog, QueryOptions,
+    statements::{Statement, StatementCache},
+};
+use crate::{
+    catalog,
+    session::{Shape, Templates},
+    sql::{self, SqlLimits},
+};
+
+/// What planning needs; shared with the tasks that do it.
+#[derive(Debug)]
+pub(super) struct Planner {
+    engine: Arc<Engine>,
+    templates: Templates,
+    limits: SqlLimits,
+    statements: StatementCache,
+}
+
+impl Planner {
+    pub(super) fn new(engine: Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -> Result<Self> {
+        let templates = Templates::new(&engine, options, log)?;
+        let statements = StatementCache::default();
+        Ok(Self { engine, templates, limits: SqlLimits::of(options), statements })
+    }
+
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    pub(super) fn limits(&self) -> &SqlLimits {
+        &self.limits
+    }
+
+    pub(super) fn state(&self, shape: Shape) -> SessionState {
+        self.templates.state(shape)
+    }
+
+    /// Result and parameters of a statement.
+    pub(super) async fn schema(&self, sql: &str) -> Result<LogicalSchema> {
+        let statement = self.statement(sql).await?;
+        let (plan, state) = (&statement.plan, self.state(Shape::Any));
+        Ok(LogicalSchema { parameters: sql::parameter_schema(plan)?, result: result_schema(&state, plan) })
+    }
+
+    /// The plan of one run.
+    pub(super) async fn plan(
+        &self,
+        sql: &str,
+        params: Vec<ScalarValue>,
+    ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
+        let statement = self.statement(sql).await?;
+        let state = self.state(statement.shape);
+        let plan = sql::bind(statement.plan.clone(), params)?;
+        let plan = match statement.optimised(|plan| state.optimize(plan))? {
+            Some(optimised) => optimised.clone(),
+            None => state.optimize(&plan)?,
+        };
+        let plan = catalog::pin(plan, &self.engine)?;
+        let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
+        Ok((plan, self.templates.context()))
+    }
+
+    /// The statement of a text, planned now if it is not remembered.
+    pub(super) async fn statement(&self, sql: &str) -> Result<Arc<Statement>> {
+        if let Some(known) = self.statements.get(sql) {
+            return Ok(known);
+        }
+        let plan = sql::logical_plan(&self.state(Shape::Any), sql, &self.limits).await?;
+        let statement = Arc::new(Statement::new(plan)?);
+        self.statements.insert(sql, &statement);
+        Ok(statement)
+    }
+}
+
+/// Coercion can change a type, so the analyzer runs where it can: with untyped parameters it cannot.
+fn result_schema(state: &SessionState, plan: &LogicalPlan) -> SchemaRef {
+    let options = state.config_options();
+    let analyzed = state.analyzer().execute_and_check(plan.clone(), options, |_, _| {});
+    let schema = analyzed.as_ref().unwrap_or(plan).schema();
+    SchemaRef::clone(schema.inner())
+}
+
+#[cfg(test)]
+#[path = "planner_tests.rs"]
+mod tests;

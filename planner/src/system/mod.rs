@@ -1,0 +1,9 @@
+//! Schema `system`: tables about the process itself, made anew for each query that reads them.
+
+mod queries;
+mod scan_columns;
+
+pub(crate) use queries::{QUERIES_TABLE, QueriesTable};
+
+/// Name of the schema.
+pub const SYSTEM_SCHEMA_NAME: &str = "system";

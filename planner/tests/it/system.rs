@@ -1,0 +1,81 @@
+//! `system.queries`: what it says of queries that run, have ended, have failed and were left.
+
+use futures::{StreamExt, TryStreamExt};
+use hexflight_planner::QueryProgress;
+
+use crate::support::{Fixture, HOUR, START, event, random_events};
+
+#[tokio::test]
+async fn a_finished_query_tells_what_it_read_and_pruned() {
+    let fixture = Fixture::new().await;
+    fixture.append_to_files(&[event(START, "a", "temperature", 1.0)]).await;
+    fixture.append_to_files(&[event(START + HOUR, "a", "temperature", 1.0)]).await;
+    fixture.append(&[event(START + HOUR, "b", "humidity", 2.0)]).await;
+    let sql =
+        "SELECT device_id FROM events WHERE timestamp > '2024-01-01T00:30:00Z' AND type = 'temperature'";
+    assert_eq!(fixture.value(sql).await, "a");
+    let row = fixture
+        .table(
+            "SELECT query_id, state, rows_returned, rows_read, files, files_pruned, files_pruned_time, files_pruned_type,
+                    memory_batches, memory_batches_pruned_type, error, \"user\",
+                    bytes_read > 0 AND planning_ms > 0 AND duration_ms >= planning_ms
+                    AND started_at BETWEEN now() - INTERVAL '1 minute' AND now() AS sound
+             FROM system.queries WHERE sql LIKE '%device_id FROM events%' AND state <> 'running'",
+        )
+        .await;
+    let values: Vec<_> = row.lines().nth(3).unwrap().split('|').map(str::trim).collect();
+    assert_eq!(
+        values[1..14],
+        ["1", "finished", "1", "1", "2", "1", "1", "0", "1", "1", "", "", "true"],
+        "{row}"
+    );
+}
+
+#[tokio::test]
+async fn every_end_of_a_query_is_told() {
+    let fixture = Fixture::new().await;
+    fixture.append(&random_events(1, 100, 1)).await;
+    let state = async |sql: &str| {
+        fixture
+            .value(&format!(
+                "SELECT state || coalesce(': ' || error, '') FROM system.queries WHERE sql = '{sql}'"
+            ))
+            .await
+    };
+    let running =
+        fixture.queries.execute("SELECT * FROM generate_series(1, 1000000000000)", vec![]).await.unwrap();
+    assert_eq!(state("SELECT * FROM generate_series(1, 1000000000000)").await, "running");
+    drop(running.take(1).try_collect::<Vec<_>>().await.unwrap());
+    assert_eq!(state("SELECT * FROM generate_series(1, 1000000000000)").await, "cancelled");
+    fixture.refusal("SELEC 1").await;
+    assert!(state("SELEC 1").await.starts_with("failed: SELEC is not allowed"));
+    fixture.refusal("SELECT 1 / (value - value) FROM generate_series(1, 2) AS t(value)").await;
+    let failed = state("SELECT 1 / (value - value) FROM generate_series(1, 2) AS t(value)").await;
+    assert!(failed.starts_with("failed: "), "{failed}");
+    let own = "SELECT count(*) FROM system.queries WHERE state = 'running'";
+    assert_eq!(fixture.value(own).await, "1");
+}
+
+#[tokio::test]
+async fn who_asks_is_told() {
+    let fixture = Fixture::new().await;
+    let progress = QueryProgress::start_for(Some("ada".into()));
+    let stream = fixture.queries.execute_watched("SELECT 1", vec![], &progress).await.unwrap();
+    stream.try_collect::<Vec<_>>().await.unwrap();
+    assert_eq!(fixture.value("SELECT \"user\" FROM system.queries WHERE sql = 'SELECT 1'").await, "ada");
+}
+
+#[tokio::test]
+async fn the_schema_lists_its_table() {
+    let fixture = Fixture::new().await;
+    let sql = "SELECT table_schema || '.' || table_name FROM information_schema.tables WHERE table_schema = 'system'";
+    assert_eq!(fixture.value(sql).await, "system.queries");
+    let columns = fixture.queries.catalog_tables().pop().unwrap().columns;
+    let sql = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'system'";
+    assert_eq!(fixture.value(sql).await, columns.fields().len().to_string());
+    assert_eq!(
+        columns.field_with_name("files_pruned_h3").unwrap().data_type(),
+        &arrow::datatypes::DataType::Int64
+    );
+    assert_eq!(fixture.value("SELECT count(*) FROM hexflight.system.queries").await, "3");
+}
