@@ -128,7 +128,7 @@ impl SegmentScanExec {
         MemoryScan {
             slices: Arc::clone(&self.memory[partition]),
             predicate: self.predicate.clone(),
-            dynamic: DynamicPruner::new(&self.dynamic, self.snapshot.spec().query_schema()),
+            dynamic: DynamicPruner::new(&self.dynamic, self.snapshot.spec()),
             projection: Arc::clone(&self.projection),
             schema: self.schema(),
             batch_rows: context.session_config().batch_size(),

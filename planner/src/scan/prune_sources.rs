@@ -35,7 +35,7 @@ impl Kept {
     /// Applies a predicate over the table's columns to everything in a snapshot.
     pub(super) fn of(snapshot: &Snapshot, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Self {
         let schema = snapshot.spec().query_schema();
-        let pruner = predicate.map(|predicate| Pruner::new(predicate, schema)).unwrap_or_default();
+        let pruner = predicate.map(|predicate| Pruner::new(predicate, snapshot.spec())).unwrap_or_default();
 
         let files = snapshot.files();
         let verdicts = pruner.prune(&FileStatistics::new(Arc::clone(schema), files));

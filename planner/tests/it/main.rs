@@ -7,6 +7,7 @@ mod answers;
 mod statements;
 mod parameters;
 mod pruning;
+mod places;
 mod snapshots;
 mod limits;
 mod progress;
