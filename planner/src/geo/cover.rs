@@ -30,7 +30,6 @@ pub(crate) struct CellCover {
 
 impl CellCover {
     /// The ranges, in order.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the rollup rule will ask"))]
     pub(crate) fn ranges(&self) -> &[CellRange] {
         &self.ranges
     }

@@ -1,11 +1,15 @@
-//! Which files and memory batches a predicate cannot match, and why. Failing to prune is never an error.
+//! Which files, memory batches and rows of sorted batches a predicate cannot match, and why. Failing to prune is never an error.
 
 mod cause;
 mod pruner;
+mod row_selection;
+#[cfg(test)]
+mod row_selection_tests;
 mod file_statistics;
 mod zone_statistics;
 
 pub(crate) use cause::{CAUSES, Cause};
 pub(crate) use file_statistics::FileStatistics;
 pub(crate) use pruner::Pruner;
+pub(crate) use row_selection::RowSelector;
 pub(crate) use zone_statistics::ZoneStatistics;

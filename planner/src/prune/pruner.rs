@@ -30,7 +30,7 @@ enum Part {
     /// Conjuncts over ranges of columns.
     Ranges(PruningPredicate),
     /// The place asked for, as cells of the column `h3`.
-    Cells(CellCover),
+    Cells(Arc<CellCover>),
 }
 
 impl Pruner {
@@ -40,12 +40,20 @@ impl Pruner {
         let mut parts = Vec::new();
         for cause in CAUSES {
             if cause == Cause::Place {
-                parts.extend(cover(&conjuncts, spec).map(|cover| (cause, Part::Cells(cover))));
+                parts.extend(cover(&conjuncts, spec).map(|cover| (cause, Part::Cells(Arc::new(cover)))));
             }
             let of_cause = conjuncts.iter().filter(|conjunct| Cause::of(conjunct) == cause);
             parts.extend(ranges(of_cause, spec).map(|ranges| (cause, Part::Ranges(ranges))));
         }
         Self { parts }
+    }
+
+    /// The cells of the place that the predicate asks for.
+    pub(crate) fn cover(&self) -> Option<&Arc<CellCover>> {
+        self.parts.iter().find_map(|(_, part)| match part {
+            Part::Cells(cover) => Some(cover),
+            Part::Ranges(_) => None,
+        })
     }
 
     /// For each container: `None` if it may hold a matching row, else why it cannot.
@@ -103,7 +111,7 @@ fn kept_by_cells(cover: &CellCover, statistics: &dyn PruningStatistics) -> Vec<b
             return cover.overlaps(first, last);
         }
         let counts = count(nulls.as_ref(), container).zip(count(rows.as_ref(), container));
-        !counts.is_some_and(|(nulls, rows)| nulls == rows)
+        counts.is_none_or(|(nulls, rows)| nulls != rows)
     };
     (0..statistics.num_containers()).map(kept).collect()
 }

@@ -8,6 +8,7 @@ mod statements;
 mod parameters;
 mod pruning;
 mod places;
+mod sorted_memory;
 mod snapshots;
 mod limits;
 mod progress;
