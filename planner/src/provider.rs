@@ -18,6 +18,7 @@ use datafusion::{
 };
 use hexflight_engine::Snapshot;
 
+use crate::geo::with_bounds;
 use crate::scan::{ScanContext, ScanRequest, SegmentScanExec};
 
 /// A table at one snapshot.
@@ -38,12 +39,14 @@ impl EventsProvider {
         vec![TableProviderFilterPushDown::Exact; filters.len()]
     }
 
-    /// The optimizer has coerced and simplified the filters; nothing is left to do but to bind their columns.
+    /// The optimizer has coerced and simplified the filters; what is left is to bind their columns, and to
+    /// say of circles what statistics can answer.
     fn predicate(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
         let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(None) };
         let schema = DFSchema::try_from(Arc::clone(self.snapshot.spec().query_schema()))?;
         let context = PhysicalPlanningContext::default();
-        create_physical_expr(&filter, &schema, state.execution_props(), &context).map(Some)
+        let filter = create_physical_expr(&filter, &schema, state.execution_props(), &context)?;
+        with_bounds(filter, schema.as_arrow()).map(Some)
     }
 }
 

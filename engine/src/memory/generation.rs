@@ -25,6 +25,7 @@ pub struct MemoryBatch {
     batch: RecordBatch,
     zone: ZoneMap,
     memory: Option<Reservation>,
+    sorted: bool,
 }
 
 impl MemoryBatch {
@@ -32,7 +33,19 @@ impl MemoryBatch {
     #[must_use]
     pub fn new(batch: RecordBatch, memory: Option<Reservation>) -> Self {
         let zone = ZoneMap::of(&batch);
-        Self { batch, zone, memory }
+        Self { batch, zone, memory, sorted: false }
+    }
+
+    /// Wraps a non-empty segment: rows in the order of (type, h3 with nulls first, device_id, timestamp).
+    #[must_use]
+    pub fn of_segment(segment: RecordBatch, memory: Option<Reservation>) -> Self {
+        Self { sorted: true, ..Self::new(segment, memory) }
+    }
+
+    /// Whether the rows are in a segment's order; otherwise they are as they came.
+    #[must_use]
+    pub fn is_sorted(&self) -> bool {
+        self.sorted
     }
 
     /// The rows.
@@ -170,5 +183,5 @@ impl Generation {
 fn join(older: &MemoryBatch, newer: &MemoryBatch) -> Result<MemoryBatch> {
     let batch = concat_batches(older.batch.schema_ref(), [&older.batch, &newer.batch])?;
     let memory = older.memory.as_ref().map(|memory| memory.again(older.bytes() + newer.bytes()));
-    Ok(MemoryBatch { batch, zone: older.zone.union(&newer.zone), memory })
+    Ok(MemoryBatch { batch, zone: older.zone.union(&newer.zone), memory, sorted: false })
 }

@@ -49,7 +49,7 @@ pub(crate) fn seal(spec: &TableSpec, budget: &Arc<Budget>, generation: &Generati
     let batches: Vec<&RecordBatch> = generation.batches().iter().map(|batch| batch.batch()).collect();
     let segments = segments(spec, &batches)?.into_iter().map(|segment| {
         let memory = budget.reserve_unchecked(segment.get_array_memory_size());
-        Arc::new(MemoryBatch::new(segment, Some(memory)))
+        Arc::new(MemoryBatch::of_segment(segment, Some(memory)))
     });
     Ok(generation.sealed(segments.collect()))
 }

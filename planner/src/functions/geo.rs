@@ -48,15 +48,15 @@ fn bbox(args: &[ArrayRef]) -> Result<ArrayRef> {
     Ok(Arc::new(inside.collect::<Result<BooleanArray>>()?))
 }
 
-/// With constant bounds the box is plain comparisons, which prune. Those are of IEEE's total order, so zeros take in both signs;
-/// and what crosses the antimeridian is kept from taking in longitudes that there are not, as the function is.
+/// With constant bounds the box is plain comparisons, which prune. One that crosses the antimeridian is kept from taking in
+/// longitudes that there are not, as the function is.
 fn bbox_as_comparisons(args: &[Expr]) -> Option<Expr> {
     let [latitude, longitude, bounds @ ..] = args else { return None };
     let degrees: Option<Vec<f64>> = bounds.iter().map(degrees).collect();
     let &[south, north, west, east] = degrees?.as_slice() else { return None };
     GeoBox::closed(south, north, west, east).ok()?;
-    let at_least = |expr: &Expr, low: f64| expr.clone().gt_eq(lit(if low == 0.0 { -0.0 } else { low }));
-    let at_most = |expr: &Expr, high: f64| expr.clone().lt_eq(lit(if high == 0.0 { 0.0 } else { high }));
+    let at_least = |expr: &Expr, low: f64| expr.clone().gt_eq(lit(low));
+    let at_most = |expr: &Expr, high: f64| expr.clone().lt_eq(lit(high));
     let in_latitude = and(at_least(latitude, south), at_most(latitude, north));
     let (from_west, to_east) = (at_least(longitude, west), at_most(longitude, east));
     let in_longitude = if west <= east {

@@ -58,17 +58,14 @@ impl Areas {
         self.list.is_empty()
     }
 
-    /// The areas whose intersection this is.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Area> {
-        self.list.iter()
-    }
-
     /// Whether a position is in all of them.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the rollup rule will ask"))]
     pub(crate) fn contains(&self, latitude: f64, longitude: f64) -> bool {
         self.list.iter().all(|area| area.contains(latitude, longitude))
     }
 
     /// How the points of a rectangle lie to the intersection.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the rollup rule will ask"))]
     pub(crate) fn relate(&self, rectangle: &Rectangle) -> Relation {
         self.list.iter().map(|area| area.relate(rectangle)).fold(Relation::Interior, Relation::and)
     }

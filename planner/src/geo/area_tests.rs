@@ -120,17 +120,17 @@ fn the_antipode_is_as_far_as_it_gets() {
     }
 }
 
-/// A random comparison, and the same as Arrow computes it.
+/// A random comparison, and the same as DataFusion computes it.
 fn comparison(random: &mut Random, values: &[f64]) -> (Intervals, Box<dyn Fn(f64) -> bool>) {
     let bound = random.of(values);
     type Test = Box<dyn Fn(f64) -> bool>;
     let (comparison, test): (_, Test) = match random.below(6) {
-        0 => (Comparison::Less, Box::new(move |value| value.total_cmp(&bound).is_lt())),
-        1 => (Comparison::LessOrEqual, Box::new(move |value| value.total_cmp(&bound).is_le())),
-        2 => (Comparison::Equal, Box::new(move |value| value.total_cmp(&bound).is_eq())),
-        3 => (Comparison::NotEqual, Box::new(move |value| value.total_cmp(&bound).is_ne())),
-        4 => (Comparison::GreaterOrEqual, Box::new(move |value| value.total_cmp(&bound).is_ge())),
-        _ => (Comparison::Greater, Box::new(move |value| value.total_cmp(&bound).is_gt())),
+        0 => (Comparison::Less, Box::new(move |value| value < bound)),
+        1 => (Comparison::LessOrEqual, Box::new(move |value| value <= bound)),
+        2 => (Comparison::Equal, Box::new(move |value| value == bound)),
+        3 => (Comparison::NotEqual, Box::new(move |value| value != bound)),
+        4 => (Comparison::GreaterOrEqual, Box::new(move |value| value >= bound)),
+        _ => (Comparison::Greater, Box::new(move |value| value > bound)),
     };
     (Intervals::satisfying(comparison, bound), test)
 }

@@ -113,6 +113,10 @@ fn at_most(ranges: Vec<CellRange>, ranges_max: usize) -> Vec<CellRange> {
         return ranges;
     }
     let runs = ranges.chunks(ranges.len().div_ceil(ranges_max));
-    runs.map(|run| CellRange { first: run[0].first, last: run[run.len() - 1].last, interior: false })
-        .collect()
+    let of_run = |run: &[CellRange]| CellRange {
+        first: run[0].first,
+        last: run[run.len() - 1].last,
+        interior: run.len() == 1 && run[0].interior,
+    };
+    merged(runs.map(of_run).collect())
 }

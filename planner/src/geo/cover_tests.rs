@@ -18,7 +18,7 @@ const NINE: Resolution = Resolution::Nine;
 fn covers_hold_what_areas_hold() {
     let mut random = Random(11);
     let mut interior = 0;
-    for round in 0..rounds(700) {
+    for round in 0..rounds(400) {
         let (areas, corners) = random_areas(&mut random);
         let ranges_max = random.of(&[1, 7, 100, 256, 256, 256, 1_000]);
         let any = Resolution::try_from(u8::try_from(random.below(16)).unwrap()).unwrap();
@@ -30,7 +30,7 @@ fn covers_hold_what_areas_hold() {
             interior += usize::from(check_point(&areas, &cover, resolution, point));
         }
     }
-    assert!(interior > 200, "interior ranges were tested: {interior}");
+    assert!(interior > 100, "interior ranges were tested: {interior}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub(crate) struct Extracted {
     /// Their intersection holds every position that satisfies the conjuncts.
     pub(crate) areas: Areas,
     /// Indexes of the conjuncts that are true of exactly the positions in the areas; null for a row without a location.
+    #[expect(dead_code, reason = "the rollup rule will ask")]
     pub(crate) used: Vec<usize>,
 }
 
@@ -77,10 +78,7 @@ enum Said {
 }
 
 fn said(expr: &Arc<dyn PhysicalExpr>) -> Option<Said> {
-    if let Some(call) = expr.downcast_ref::<ScalarFunctionExpr>() {
-        return circle(call).map(Said::Circle);
-    }
-    let binary = expr.downcast_ref::<BinaryExpr>()?;
+    let Some(binary) = expr.downcast_ref::<BinaryExpr>() else { return circle(expr).map(Said::Circle) };
     let (left, right) = (binary.left(), binary.right());
     match binary.op() {
         Operator::Or => either(said(left)?, said(right)?, Intervals::or),
@@ -122,8 +120,9 @@ fn comparison(operator: Operator) -> Option<Comparison> {
     })
 }
 
-/// A call that would be refused says nothing: it is refused when it runs.
-fn circle(call: &ScalarFunctionExpr) -> Option<GeoCircle> {
+/// A circle of constants. A call that would be refused says nothing: it is refused when it runs.
+pub(super) fn circle(expr: &Arc<dyn PhysicalExpr>) -> Option<GeoCircle> {
+    let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
     let [latitude, longitude, centre @ ..] = call.args() else { return None };
     let of_position = as_column(latitude)? == column::LATITUDE && as_column(longitude)? == column::LONGITUDE;
     let &[centre_latitude, centre_longitude, radius] = &centre else { return None };

@@ -1,5 +1,5 @@
-//! Sets of degrees as comparisons with constants say them. Arrow compares floats in IEEE's total order, in which −0 comes before +0;
-//! so does everything here, or a point on the equator would be on one side for SQL and on the other for us.
+//! Sets of degrees as comparisons with constants say them: in IEEE's total order, as Arrow compares, after both zeros were made one,
+//! as DataFusion does. So a NaN among the constants is above every number here too.
 
 use std::cmp::Ordering;
 
@@ -17,11 +17,11 @@ struct Bound {
 
 impl Bound {
     fn included(value: f64) -> Self {
-        Self { value, inclusive: true }
+        Self { value: one_zero(value), inclusive: true }
     }
 
     fn excluded(value: f64) -> Self {
-        Self { value, inclusive: false }
+        Self { value: one_zero(value), inclusive: false }
     }
 
     /// As a lower bound: one that takes more in comes first.
@@ -44,6 +44,7 @@ struct Interval {
 
 impl Interval {
     fn contains(&self, value: f64) -> bool {
+        let value = one_zero(value);
         let above = match self.low.value.total_cmp(&value) {
             Ordering::Less => true,
             Ordering::Equal => self.low.inclusive,
@@ -108,9 +109,8 @@ impl Intervals {
         }])
     }
 
-    /// From `low` to `high`, both included, zeros of either sign alike.
+    /// From `low` to `high`, both included.
     pub(super) fn closed(low: f64, high: f64) -> Self {
-        let (low, high) = with_both_zeros(low, high);
         Self::of(vec![Interval { low: Bound::included(low), high: Bound::included(high) }])
     }
 
@@ -169,7 +169,6 @@ impl Intervals {
 
     /// How everything from `low` to `high`, both included, lies to the set.
     pub(super) fn relate(&self, low: f64, high: f64) -> Relation {
-        let (low, high) = with_both_zeros(low, high);
         let asked = Interval { low: Bound::included(low), high: Bound::included(high) };
         if self.parts.iter().all(|part| part.and(&asked).is_empty()) {
             Relation::Disjoint
@@ -181,7 +180,7 @@ impl Intervals {
     }
 }
 
-/// A closed interval that ends in a zero takes in the zero of the other sign.
-fn with_both_zeros(low: f64, high: f64) -> (f64, f64) {
-    (if low == 0.0 { -0.0 } else { low }, if high == 0.0 { 0.0 } else { high })
+/// −0 becomes +0, and nothing else changes.
+fn one_zero(value: f64) -> f64 {
+    value + 0.0
 }

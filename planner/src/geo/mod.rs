@@ -17,6 +17,7 @@ mod area;
 mod cell_range;
 mod cover;
 mod extract;
+mod bounds;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
@@ -25,10 +26,11 @@ mod area_tests;
 mod cover_tests;
 
 pub(crate) use area::{Area, Areas};
+pub(crate) use bounds::with_bounds;
 pub(crate) use cell_range::CellRange;
 pub(crate) use circle::GeoCircle;
 pub(crate) use cover::{CellCover, RANGES_MAX};
-pub(crate) use extract::{Extracted, areas};
+pub(crate) use extract::areas;
 pub(crate) use geo_box::GeoBox;
 pub(crate) use position::{check_degrees, distance_m, position, refuse};
 pub(crate) use rectangle::Rectangle;

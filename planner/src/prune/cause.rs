@@ -14,12 +14,17 @@ pub(crate) enum Cause {
     Type,
     /// `h3`.
     H3,
+    /// `latitude` and `longitude`, through their own ranges or that of `h3`.
+    Place,
     /// Any other column, or several together.
     Other,
 }
 
 /// In the order in which they are tried and blamed.
-pub(crate) const CAUSES: [Cause; 4] = [Cause::Time, Cause::Type, Cause::H3, Cause::Other];
+pub(crate) const CAUSES: [Cause; 5] = [Cause::Time, Cause::Type, Cause::H3, Cause::Place, Cause::Other];
+
+/// Columns that say where.
+const PLACE: [&str; 2] = [column::LATITUDE, column::LONGITUDE];
 
 impl Cause {
     /// The cause that a conjunct would be.
@@ -30,6 +35,8 @@ impl Cause {
             [column::TIMESTAMP] => Self::Time,
             [column::TYPE] => Self::Type,
             [column::H3] => Self::H3,
+            [] => Self::Other,
+            names if names.iter().all(|name| PLACE.contains(name)) => Self::Place,
             _ => Self::Other,
         }
     }
@@ -41,6 +48,7 @@ impl fmt::Display for Cause {
             Self::Time => "time",
             Self::Type => "type",
             Self::H3 => "h3",
+            Self::Place => "place",
             Self::Other => "other",
         })
     }

@@ -1,8 +1,11 @@
-//! Which files and memory batches a predicate cannot match, and why. Failing to prune is never an error.
+//! Which files, memory batches and rows of sorted batches a predicate cannot match, and why. Failing to prune is never an error.
 
 mod cause;
 mod pruner;
 mod time_window;
+mod row_selection;
+#[cfg(test)]
+mod row_selection_tests;
 mod file_statistics;
 mod zone_statistics;
 
@@ -10,4 +13,5 @@ pub(crate) use cause::{CAUSES, Cause};
 pub(crate) use file_statistics::FileStatistics;
 pub(crate) use pruner::Pruner;
 pub(crate) use time_window::TimeWindow;
+pub(crate) use row_selection::RowSelector;
 pub(crate) use zone_statistics::ZoneStatistics;

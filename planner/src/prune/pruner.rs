@@ -1,46 +1,70 @@
-//! `Pruner`: a predicate taken apart by cause, each part asked of statistics through DataFusion's `PruningPredicate`.
+//! `Pruner`: a predicate taken apart by cause, each part asked of statistics through DataFusion's `PruningPredicate`, and the place it
+//! asks for through a cover of H3 cells.
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::{
+    array::{Array, ArrayRef, AsArray},
+    datatypes::{Int64Type, UInt64Type},
+};
 use datafusion::{
-    common::pruning::PruningStatistics,
+    common::{Column, pruning::PruningStatistics},
     physical_expr::{PhysicalExpr, conjunction, split_conjunction},
     physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder},
 };
+use h3o::Resolution;
+use hexflight_engine::{TableSpec, column};
 
 use super::{CAUSES, Cause};
+use crate::geo::{self, CellCover, RANGES_MAX};
 
 /// The parts of a predicate that statistics can answer.
 #[derive(Debug, Default)]
 pub(crate) struct Pruner {
-    parts: Vec<(Cause, PruningPredicate)>,
+    /// In the order in which they are blamed.
+    parts: Vec<(Cause, Part)>,
+}
+
+#[derive(Debug)]
+enum Part {
+    /// Conjuncts over ranges of columns.
+    Ranges(PruningPredicate),
+    /// The place asked for, as cells of the column `h3`.
+    Cells(Arc<CellCover>),
 }
 
 impl Pruner {
-    /// Takes a predicate over `schema` apart. Parts that statistics cannot answer are left out.
-    pub(crate) fn new(predicate: &Arc<dyn PhysicalExpr>, schema: &SchemaRef) -> Self {
-        let conjuncts: Vec<_> = split_conjunction(predicate)
-            .into_iter()
-            .map(|conjunct| (Cause::of(conjunct), conjunct))
-            .collect();
-        let parts = CAUSES.into_iter().filter_map(|cause| {
-            let of_cause = conjuncts.iter().filter(|(found, _)| *found == cause);
-            let mut of_cause = of_cause.map(|(_, conjunct)| Arc::clone(conjunct)).peekable();
-            of_cause.peek()?;
-            let built = PruningPredicateBuilder::new()
-                .with_file_schema(Arc::clone(schema))
-                .try_build(conjunction(of_cause));
-            built.ok().filter(|part| !part.always_true()).map(|part| (cause, part))
-        });
-        Self { parts: parts.collect() }
+    /// Takes a predicate over a table's columns apart. Parts that statistics cannot answer are left out.
+    pub(crate) fn new(predicate: &Arc<dyn PhysicalExpr>, spec: &TableSpec) -> Self {
+        let conjuncts: Vec<_> = split_conjunction(predicate).into_iter().map(Arc::clone).collect();
+        let mut parts = Vec::new();
+        for cause in CAUSES {
+            if cause == Cause::Place {
+                parts.extend(cover(&conjuncts, spec).map(|cover| (cause, Part::Cells(Arc::new(cover)))));
+            }
+            let of_cause = conjuncts.iter().filter(|conjunct| Cause::of(conjunct) == cause);
+            parts.extend(ranges(of_cause, spec).map(|ranges| (cause, Part::Ranges(ranges))));
+        }
+        Self { parts }
+    }
+
+    /// The cells of the place that the predicate asks for.
+    pub(crate) fn cover(&self) -> Option<&Arc<CellCover>> {
+        self.parts.iter().find_map(|(_, part)| match part {
+            Part::Cells(cover) => Some(cover),
+            Part::Ranges(_) => None,
+        })
     }
 
     /// For each container: `None` if it may hold a matching row, else why it cannot.
     pub(crate) fn prune(&self, statistics: &dyn PruningStatistics) -> Vec<Option<Cause>> {
         let mut verdicts = vec![None; statistics.num_containers()];
         for (cause, part) in &self.parts {
-            let Ok(kept) = part.prune(statistics) else {
+            let kept = match part {
+                Part::Ranges(ranges) => ranges.prune(statistics),
+                Part::Cells(cover) => Ok(kept_by_cells(cover, statistics)),
+            };
+            let Ok(kept) = kept else {
                 metrics::counter!("hexflight_scan_prune_errors_total").increment(1);
                 continue;
             };
@@ -52,4 +76,52 @@ impl Pruner {
         }
         verdicts
     }
+}
+
+fn ranges<'a>(
+    conjuncts: impl Iterator<Item = &'a Arc<dyn PhysicalExpr>>,
+    spec: &TableSpec,
+) -> Option<PruningPredicate> {
+    let mut conjuncts = conjuncts.map(Arc::clone).peekable();
+    conjuncts.peek()?;
+    let built = PruningPredicateBuilder::new()
+        .with_file_schema(Arc::clone(spec.query_schema()))
+        .try_build(conjunction(conjuncts));
+    built.ok().filter(|ranges| !ranges.always_true())
+}
+
+/// The cells that can hold a position that satisfies all conjuncts; `None` if they do not speak of the place.
+fn cover(conjuncts: &[Arc<dyn PhysicalExpr>], spec: &TableSpec) -> Option<CellCover> {
+    let areas = geo::areas(conjuncts).areas;
+    let resolution = Resolution::try_from(spec.h3_resolution()).ok()?;
+    (!areas.is_empty()).then(|| areas.cover(resolution, RANGES_MAX))
+}
+
+/// A container is kept if its range of cells touches the cover, or if it is not known. Rows without a location have no cell,
+/// and are in no place.
+fn kept_by_cells(cover: &CellCover, statistics: &dyn PruningStatistics) -> Vec<bool> {
+    let cells = Column::from_name(column::H3);
+    let mins = statistics.min_values(&cells);
+    let maxs = statistics.max_values(&cells);
+    let nulls = statistics.null_counts(&cells);
+    let rows = statistics.row_counts();
+    let kept = |container: usize| {
+        let range = cell(mins.as_ref(), container).zip(cell(maxs.as_ref(), container));
+        if let Some((first, last)) = range {
+            return cover.overlaps(first, last);
+        }
+        let counts = count(nulls.as_ref(), container).zip(count(rows.as_ref(), container));
+        counts.is_none_or(|(nulls, rows)| nulls != rows)
+    };
+    (0..statistics.num_containers()).map(kept).collect()
+}
+
+fn cell(bounds: Option<&ArrayRef>, container: usize) -> Option<i64> {
+    let bounds = bounds?.as_primitive_opt::<Int64Type>()?;
+    bounds.is_valid(container).then(|| bounds.value(container))
+}
+
+fn count(counts: Option<&ArrayRef>, container: usize) -> Option<u64> {
+    let counts = counts?.as_primitive_opt::<UInt64Type>()?;
+    counts.is_valid(container).then(|| counts.value(container))
 }

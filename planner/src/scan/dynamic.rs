@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
 use datafusion::{
     error::Result,
     physical_expr::{PhysicalExpr, conjunction, expressions::DynamicFilterTracking},
     physical_expr_common::physical_expr::{snapshot_generation, snapshot_physical_expr},
     physical_plan::filter_pushdown::ChildPushdownResult,
 };
-use hexflight_engine::ZoneMap;
+use hexflight_engine::{TableSpec, ZoneMap};
 
 use crate::prune::{Pruner, ZoneStatistics};
 
@@ -17,17 +16,17 @@ use crate::prune::{Pruner, ZoneStatistics};
 #[derive(Debug)]
 pub(super) struct DynamicPruner {
     filters: Vec<Arc<dyn PhysicalExpr>>,
-    schema: SchemaRef,
+    spec: Arc<TableSpec>,
     generation: u64,
     pruner: Pruner,
 }
 
 impl DynamicPruner {
-    /// `filters` are over the columns of `schema`; `None` without filters.
-    pub(super) fn new(filters: &[Arc<dyn PhysicalExpr>], schema: &SchemaRef) -> Option<Self> {
+    /// `filters` are over the columns of the table; `None` without filters.
+    pub(super) fn new(filters: &[Arc<dyn PhysicalExpr>], spec: &Arc<TableSpec>) -> Option<Self> {
         (!filters.is_empty()).then(|| Self {
             filters: filters.to_vec(),
-            schema: Arc::clone(schema),
+            spec: Arc::clone(spec),
             generation: 0,
             pruner: Pruner::default(),
         })
@@ -40,10 +39,11 @@ impl DynamicPruner {
         if generation != self.generation {
             let current = self.filters.iter().map(|filter| snapshot_physical_expr(Arc::clone(filter)));
             let current = conjunction(current.collect::<Result<Vec<_>>>()?);
-            self.pruner = Pruner::new(&current, &self.schema);
+            self.pruner = Pruner::new(&current, &self.spec);
             self.generation = generation;
         }
-        let verdicts = self.pruner.prune(&ZoneStatistics::new(Arc::clone(&self.schema), vec![zone]));
+        let schema = Arc::clone(self.spec.query_schema());
+        let verdicts = self.pruner.prune(&ZoneStatistics::new(schema, vec![zone]));
         Ok(verdicts.iter().all(Option::is_some))
     }
 }

@@ -20,7 +20,7 @@ use datafusion::{
     },
 };
 use futures::{StreamExt, stream};
-use hexflight_engine::{DataFile, MemoryBatch, Snapshot, TableSpec};
+use hexflight_engine::{DataFile, Snapshot, TableSpec};
 
 use super::{
     context::ScanContext,
@@ -29,7 +29,7 @@ use super::{
     layout::{self, MemorySlice},
     limit::take_rows,
     memory::MemoryScan,
-    prune_sources::{Kept, PruneCounts},
+    prune_sources::{Kept, KeptBatch, PruneCounts},
     scan_counts::ScanCounts,
     scan_metrics::{self, MemoryMetrics},
     scan_statistics,
@@ -55,7 +55,7 @@ pub struct SegmentScanExec {
     context: ScanContext,
     /// What pruning left.
     kept_files: Arc<[Arc<DataFile>]>,
-    kept_memory: Arc<[Arc<MemoryBatch>]>,
+    kept_memory: Arc<[KeptBatch]>,
     projection: Arc<[usize]>,
     predicate: Option<Arc<dyn PhysicalExpr>>,
     /// Filters of operators above that tighten while the query runs; over all columns of the table.
@@ -184,7 +184,7 @@ impl SegmentScanExec {
         MemoryScan {
             slices: Arc::clone(&self.memory[partition]),
             predicate: self.predicate.clone(),
-            dynamic: DynamicPruner::new(&self.dynamic, self.snapshot.spec().query_schema()),
+            dynamic: DynamicPruner::new(&self.dynamic, self.snapshot.spec()),
             projection: Arc::clone(&self.projection),
             schema: self.schema(),
             batch_rows: context.session_config().batch_size(),

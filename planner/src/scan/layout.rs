@@ -6,6 +6,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use hexflight_engine::{DataFile, MemoryBatch};
 
+use super::prune_sources::KeptBatch;
+
 /// Rows of the largest slice of a memory batch, also of the largest batch that a scan emits.
 const SLICE_ROWS_MAX: usize = 1 << 16;
 
@@ -32,12 +34,8 @@ impl MemorySlice {
 }
 
 /// Partitions that the kept files and batches are worth.
-pub(super) fn partition_count(
-    files: &[Arc<DataFile>],
-    memory: &[Arc<MemoryBatch>],
-    partitions_max: usize,
-) -> usize {
-    let memory_rows: usize = memory.iter().map(|batch| batch.zone().row_count).sum();
+pub(super) fn partition_count(files: &[Arc<DataFile>], memory: &[KeptBatch], partitions_max: usize) -> usize {
+    let memory_rows: usize = memory.iter().map(KeptBatch::row_count).sum();
     let rows = memory_rows.saturating_add(files_rows(files));
     rows.div_ceil(PARTITION_ROWS_MIN).clamp(1, partitions_max.max(1))
 }
@@ -50,7 +48,7 @@ pub(super) fn files_rows(files: &[Arc<DataFile>]) -> usize {
 
 /// Gives each slice to the partition with the least to do, in order. `file_partitions` of them also read files.
 pub(super) fn spread(
-    memory: &[Arc<MemoryBatch>],
+    memory: &[KeptBatch],
     files: &[Arc<DataFile>],
     file_partitions: usize,
     partitions: usize,
@@ -67,11 +65,12 @@ pub(super) fn spread(
     slices.into_iter().map(Arc::from).collect()
 }
 
-fn slices_of(source: &Arc<MemoryBatch>) -> impl Iterator<Item = MemorySlice> {
-    let rows = source.batch().num_rows();
-    (0..rows).step_by(SLICE_ROWS_MAX).map(move |offset| MemorySlice {
-        source: Arc::clone(source),
-        offset,
-        row_count: SLICE_ROWS_MAX.min(rows - offset),
+fn slices_of(kept: &KeptBatch) -> impl Iterator<Item = MemorySlice> {
+    kept.runs.iter().flat_map(|run| {
+        run.clone().step_by(SLICE_ROWS_MAX).map(|offset| MemorySlice {
+            source: Arc::clone(&kept.batch),
+            offset,
+            row_count: SLICE_ROWS_MAX.min(run.end - offset),
+        })
     })
 }

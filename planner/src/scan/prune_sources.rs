@@ -1,20 +1,35 @@
 //! What is left of a snapshot once its statistics have been asked, and the counts that EXPLAIN shows.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range, sync::Arc};
 
 use datafusion::physical_expr::PhysicalExpr;
 use hexflight_engine::{DataFile, MemoryBatch, Snapshot};
 
-use crate::prune::{CAUSES, Cause, FileStatistics, Pruner, TimeWindow, ZoneStatistics};
+use crate::prune::{CAUSES, Cause, FileStatistics, Pruner, RowSelector, TimeWindow, ZoneStatistics};
 
 /// Files and memory batches that may hold matching rows.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) files: Vec<Arc<DataFile>>,
     /// Newest first: queries mostly ask for the latest, and a top-k filter then excludes the rest.
-    pub(super) memory: Vec<Arc<MemoryBatch>>,
+    pub(super) memory: Vec<KeptBatch>,
     pub(super) file_counts: PruneCounts,
     pub(super) memory_counts: PruneCounts,
+}
+
+/// A memory batch and the rows of it that may match.
+#[derive(Debug, Clone)]
+pub(super) struct KeptBatch {
+    pub(super) batch: Arc<MemoryBatch>,
+    /// In order and apart; none if the order of a sorted batch has excluded them all.
+    pub(super) runs: Vec<Range<usize>>,
+}
+
+impl KeptBatch {
+    /// Rows that may match.
+    pub(super) fn row_count(&self) -> usize {
+        self.runs.iter().map(ExactSizeIterator::len).sum()
+    }
 }
 
 /// How many there were and what excluded how many.
@@ -48,7 +63,8 @@ impl Kept {
     /// Applies a predicate over the table's columns to everything in a snapshot.
     pub(super) fn of(snapshot: &Snapshot, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Self {
         let schema = snapshot.spec().query_schema();
-        let pruner = predicate.map(|predicate| Pruner::new(predicate, schema)).unwrap_or_default();
+        let pruner = predicate.map(|predicate| Pruner::new(predicate, snapshot.spec())).unwrap_or_default();
+        let selector = predicate.map(|predicate| RowSelector::new(predicate, &pruner)).unwrap_or_default();
 
         let window = predicate.and_then(TimeWindow::of);
         let (inside, outside) = within(window, snapshot.files());
@@ -61,6 +77,8 @@ impl Kept {
         let verdicts = pruner.prune(&ZoneStatistics::new(Arc::clone(schema), zones));
         let (mut memory, memory_counts) = keep(memory.into_iter(), verdicts);
         memory.reverse();
+        let memory =
+            memory.into_iter().map(|batch| KeptBatch { runs: selector.select(&batch), batch }).collect();
 
         Self { files, memory, file_counts, memory_counts }
     }

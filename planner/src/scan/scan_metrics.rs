@@ -37,6 +37,9 @@ impl MemoryMetrics {
 pub(super) fn record_pruning(metrics: &ExecutionPlanMetricsSet, kept: &Kept) {
     record(metrics, "files", &kept.file_counts);
     record(metrics, "memory_batches", &kept.memory_counts);
+    let skipped = kept.memory.iter().map(|kept| kept.batch.zone().row_count - kept.row_count()).sum();
+    MetricBuilder::new(metrics).global_counter("memory_rows_skipped").add(skipped);
+    metrics::counter!("hexflight_scan_memory_rows_skipped_total").increment(skipped as u64);
 }
 
 fn record(metrics: &ExecutionPlanMetricsSet, source: &'static str, counts: &PruneCounts) {

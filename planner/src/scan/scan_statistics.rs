@@ -4,14 +4,17 @@
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{ColumnStatistics, Statistics, stats::Precision};
 
-use super::{layout::files_rows, prune_sources::Kept};
+use super::{
+    layout::files_rows,
+    prune_sources::{Kept, KeptBatch},
+};
 
 /// Share of the rows assumed to satisfy a predicate that did not prune them.
 const SELECTIVITY_DIVISOR: usize = 5;
 
 /// Statistics of all partitions together.
 pub(super) fn of(kept: &Kept, schema: &SchemaRef, filtered: bool) -> Statistics {
-    let memory_rows: usize = kept.memory.iter().map(|batch| batch.zone().row_count).sum();
+    let memory_rows: usize = kept.memory.iter().map(KeptBatch::row_count).sum();
     let rows = memory_rows.saturating_add(files_rows(&kept.files));
     let exact = !filtered && kept.files.iter().all(|file| file.row_count.is_some());
     let mut statistics = Statistics::new_unknown(schema);

@@ -10,6 +10,8 @@ mod pruning;
 mod rollups;
 mod exact_times;
 mod system;
+mod places;
+mod sorted_memory;
 mod snapshots;
 mod limits;
 mod progress;

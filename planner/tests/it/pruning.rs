@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use crate::support::{Event, Fixture, HOUR, START, event};
 
 /// Three files and two memory batches, each an hour later than the one before, each of one type and one place.
-async fn five_hours() -> Fixture {
+pub(crate) async fn five_hours() -> Fixture {
     five_hours_with(QueryOptions { target_partitions: 2, ..QueryOptions::default() }).await
 }
 
@@ -34,7 +34,7 @@ fn hour_of(hour: i64, kind: &str) -> Vec<Event> {
 }
 
 /// `files_total`, `memory_batches_pruned_time` …: the scan's metrics that are not zero.
-async fn counts(fixture: &Fixture, sql: &str) -> String {
+pub(crate) async fn counts(fixture: &Fixture, sql: &str) -> String {
     let plan = fixture.table(&format!("EXPLAIN ANALYZE {sql}")).await;
     let scan = plan.lines().find(|line| line.contains("SegmentScanExec")).unwrap();
     let metrics = scan.split_once("metrics=[").unwrap().1.split(']').next().unwrap();

@@ -34,7 +34,7 @@ pub(crate) struct Event {
 pub(crate) struct Fixture {
     pub(crate) engine: Arc<Engine>,
     pub(crate) queries: QueryEngine,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Fixture {
@@ -50,7 +50,12 @@ impl Fixture {
         let engine_options = EngineOptions { flush_interval: Duration::from_hours(1), ..engine_options };
         let engine = Engine::open(store, engine_options, Arc::new(SystemClock)).await.unwrap();
         let queries = QueryEngine::new(Arc::clone(&engine), &options).unwrap();
-        Self { engine, queries, _directory: directory }
+        Self { engine, queries, directory }
+    }
+
+    /// Where the engine keeps its data.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     pub(crate) async fn append(&self, events: &[Event]) {
