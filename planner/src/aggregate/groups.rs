@@ -1,6 +1,6 @@
 //! `Groups`: the groups found so far and what each has come to. One per task; merged at the end.
 
-use std::{hash::BuildHasher, ops::Range};
+use std::{hash::BuildHasher, mem::discriminant, ops::Range};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use hexflight_engine::{NO_CELL, Sums, cell_parent};
@@ -194,9 +194,12 @@ impl Groups {
     }
 
     fn add_by_device(&mut self, columns: &Columns, rows: &Selection<'_>) {
-        let mut devices = 0;
-        rows.for_each(|row| devices = devices.max(columns.devices[row]));
-        self.states.grow(devices as usize + 1);
+        self.states.grow(columns.device_count);
+        if let Selection::All(range) = rows
+            && self.states.only_counts()
+        {
+            return self.states.count_all(&columns.devices[range.clone()]);
+        }
         add_each(&mut self.states, columns, rows, |row| columns.devices[row] as usize);
     }
 
@@ -230,6 +233,11 @@ impl Groups {
 
     /// Adds the groups of another task.
     pub(super) fn merge(&mut self, other: &Self) {
+        // Of one question, groups that need not be looked up have the same places.
+        let looked_up = matches!(self.index, Index::Table { .. });
+        if !looked_up && discriminant(&self.index) == discriminant(&other.index) {
+            return self.states.merge_all(&other.states);
+        }
         for (theirs, key) in other.iter() {
             let group = self.place(key);
             self.states.merge(group, &other.states, theirs);

@@ -169,6 +169,7 @@ fn columns_from(batch: &RecordBatch, names: &DeviceNames) -> Columns {
             .unwrap_or_default(),
         devices: numbers(column::DEVICE_ID),
         types: numbers(column::TYPE),
+        device_count: names.read().len(),
         ..Columns::default()
     }
 }

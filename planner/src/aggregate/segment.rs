@@ -376,7 +376,10 @@ impl Work {
         }
         if piece.test_area {
             let (latitudes, longitudes) = (&columns.latitudes, &columns.longitudes);
-            narrow(rows, &mut all, &piece.rows, |row| facts.areas.contains(latitudes[row], longitudes[row]));
+            narrow(rows, &mut all, &piece.rows, |row| {
+                // NaN: no location, which is in no place.
+                !latitudes[row].is_nan() && facts.areas.contains(latitudes[row], longitudes[row])
+            });
         }
         if all { Selection::All(piece.rows.clone()) } else { Selection::Some(rows) }
     }

@@ -99,6 +99,22 @@ impl States {
         self.counts[group] += 1;
     }
 
+    /// Counts one row for each group listed.
+    pub(super) fn count_all(&mut self, groups: &[u32]) {
+        let counts = self.counts.as_mut_slice();
+        groups.iter().for_each(|group| counts[*group as usize] += 1);
+    }
+
+    /// Adds what another has of every group.
+    pub(super) fn merge_all(&mut self, other: &Self) {
+        self.grow(other.len());
+        for group in 0..other.len() {
+            if other.counts[group] > 0 {
+                self.merge(group, other, group);
+            }
+        }
+    }
+
     /// Whether the newest row of each group is kept.
     pub(super) fn keeps_last(&self) -> bool {
         self.kept.last

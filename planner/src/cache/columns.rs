@@ -77,6 +77,8 @@ impl Column {
 pub(crate) struct Columns {
     pub(crate) times: Arc<[i64]>,
     pub(crate) devices: Arc<[u32]>,
+    /// All numbers in `devices` are below this.
+    pub(crate) device_count: usize,
     pub(crate) values: Arc<[f64]>,
     pub(crate) latitudes: Arc<[f64]>,
     pub(crate) longitudes: Arc<[f64]>,

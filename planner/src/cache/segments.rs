@@ -152,6 +152,7 @@ impl SegmentCache {
             }
         }
         if missing.is_empty() {
+            columns.device_count = names.read().len();
             return Ok(columns);
         }
         let footer = self.footer(file).await?;
@@ -162,6 +163,7 @@ impl SegmentCache {
             self.parts.insert(file, key, Part::Column(column.clone()), column.bytes());
             columns.set(kind, column);
         }
+        columns.device_count = names.read().len();
         Ok(columns)
     }
 

@@ -59,13 +59,11 @@ impl Areas {
     }
 
     /// Whether a position is in all of them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the rollup rule will ask"))]
     pub(crate) fn contains(&self, latitude: f64, longitude: f64) -> bool {
         self.list.iter().all(|area| area.contains(latitude, longitude))
     }
 
     /// How the points of a rectangle lie to the intersection.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the rollup rule will ask"))]
     pub(crate) fn relate(&self, rectangle: &Rectangle) -> Relation {
         self.list.iter().map(|area| area.relate(rectangle)).fold(Relation::Interior, Relation::and)
     }

@@ -8,7 +8,7 @@ use datafusion::{
     logical_expr::Operator,
     physical_expr::{
         PhysicalExpr, ScalarFunctionExpr,
-        expressions::{BinaryExpr, Column, Literal},
+        expressions::{BinaryExpr, Column, IsNotNullExpr, Literal},
     },
 };
 use hexflight_engine::column;
@@ -25,7 +25,6 @@ pub(crate) struct Extracted {
     /// Their intersection holds every position that satisfies the conjuncts.
     pub(crate) areas: Areas,
     /// Indexes of the conjuncts that are true of exactly the positions in the areas; null for a row without a location.
-    #[expect(dead_code, reason = "the rollup rule will ask")]
     pub(crate) used: Vec<usize>,
 }
 
@@ -38,6 +37,8 @@ pub(crate) fn areas(conjuncts: &[Arc<dyn PhysicalExpr>]) -> Extracted {
         let taken = match said(conjunct) {
             Some(Said::Latitude(said)) => narrow(&mut latitudes, &said),
             Some(Said::Longitude(said)) => narrow(&mut longitudes, &said),
+            // Wherever it is: a box without bounds.
+            Some(Said::Somewhere) => narrow(&mut latitudes, &Intervals::all()),
             Some(Said::Circle(circle)) => {
                 circles.push(Area::Circle(circle));
                 true
@@ -75,9 +76,16 @@ enum Said {
     Latitude(Intervals),
     Longitude(Intervals),
     Circle(GeoCircle),
+    /// That there is a location.
+    Somewhere,
 }
 
 fn said(expr: &Arc<dyn PhysicalExpr>) -> Option<Said> {
+    if let Some(not_null) = expr.downcast_ref::<IsNotNullExpr>() {
+        let of_location =
+            [column::LATITUDE, column::LONGITUDE, column::H3].contains(&as_column(not_null.arg())?);
+        return of_location.then_some(Said::Somewhere);
+    }
     let Some(binary) = expr.downcast_ref::<BinaryExpr>() else { return circle(expr).map(Said::Circle) };
     let (left, right) = (binary.left(), binary.right());
     match binary.op() {

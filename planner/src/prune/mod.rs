@@ -12,6 +12,6 @@ mod zone_statistics;
 pub(crate) use cause::{CAUSES, Cause};
 pub(crate) use file_statistics::FileStatistics;
 pub(crate) use pruner::Pruner;
-pub(crate) use time_window::TimeWindow;
 pub(crate) use row_selection::RowSelector;
+pub(crate) use time_window::TimeWindow;
 pub(crate) use zone_statistics::ZoneStatistics;
