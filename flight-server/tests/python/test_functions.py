@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 
 import h3
+import h3.api.basic_int as h3_int
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
@@ -13,6 +15,8 @@ import pytest
 import flight_client
 
 PLACES = 20_000
+# Positions, and as many cells, of the bulk comparison: 1000000 takes about a minute.
+BULK_POINTS = int(os.environ.get("HEXFLIGHT_H3_POINTS", "5000"))
 EARTH_M = 6_371_007.180918475
 
 
@@ -50,6 +54,44 @@ def test_cells_of_places_are_h3s(client, places, resolution) -> None:
     assert answer.num_rows == len(places)
     for row in answer.to_pylist():
         assert row["c"] == cell(h3.latlng_to_cell(row["latitude"], row["longitude"], resolution)), row
+
+
+def test_random_points_and_cells_in_bulk_are_h3s(make_server) -> None:
+    """Each position at a resolution of its own, kept in `value`; then all that is asked of the cell that it gives."""
+    rng = random.Random(17)
+    server = make_server().start()
+    with flight_client.connect(server.flight_url) as client:
+        for start in range(0, BULK_POINTS, 50_000):
+            rows = min(50_000, BULK_POINTS - start)
+            latitudes = [math.degrees(math.asin(rng.uniform(-1, 1))) for _ in range(rows)]
+            longitudes = [rng.uniform(-180, 180) for _ in range(rows)]
+            resolutions = [float(rng.randrange(16)) for _ in range(rows)]
+            flight_client.put(client, flight_client.events(
+                rows, device=f"part-{start}", latitude=pa.array(latitudes), longitude=pa.array(longitudes),
+                value=pa.array(resolutions)))  # fmt: skip
+            answer = ask(client, f"""
+                SELECT latitude, longitude, h3, r, c, h3_cell_to_parent(c, r / 2) AS parent, h3_cell_to_latlng(c) AS centre,
+                       h3_get_resolution(c) AS own, h3_is_valid_cell(c + 1) AS next, h3_cell_to_string(c) AS text,
+                       h3_cell_area(c, 'm^2') AS m2, h3_grid_disk(c, 1) AS disk, h3_cell_to_children(c, least(r + 1, 15)) AS below
+                FROM (SELECT *, h3_latlng_to_cell(latitude, longitude, r) AS c
+                      FROM (SELECT *, CAST(value AS BIGINT) AS r FROM events WHERE device_id = 'part-{start}'))""")
+            assert answer.num_rows == rows
+            for row in answer.to_pylist():
+                check_bulk_row(row)
+
+
+def check_bulk_row(row: dict) -> None:
+    own, resolution = row["c"], row["r"]
+    assert own == h3_int.latlng_to_cell(row["latitude"], row["longitude"], resolution), row
+    assert row["h3"] == h3_int.latlng_to_cell(row["latitude"], row["longitude"], 9), row
+    assert row["parent"] == h3_int.cell_to_parent(own, resolution // 2), row
+    latitude, longitude = h3_int.cell_to_latlng(own)
+    assert abs(row["centre"][0] - latitude) < 1e-9 and abs(row["centre"][1] - longitude) < 1e-9, row
+    assert (row["own"], row["text"], row["next"]) == (resolution, h3_int.int_to_str(own), h3_int.is_valid_cell(own + 1)), row
+    # H3 4.4 and h3o sum the same triangles in another order.
+    assert math.isclose(row["m2"], h3_int.cell_area(own, "m^2"), rel_tol=1e-6), row
+    assert set(row["disk"]) == set(h3_int.grid_disk(own, 1)), row
+    assert set(row["below"]) == set(h3_int.cell_to_children(own, min(resolution + 1, 15))), row
 
 
 def test_parents_centres_and_areas_are_h3s(client, places) -> None:
@@ -150,6 +192,17 @@ def test_null_in_gives_null_out(client) -> None:
         ("geo_within_radius(1, 2, 3, 4, 'NaN'::double)", ["radius NaN"]),
         ("geo_bbox(1, 2, 5, 3, 0, 1)", ["min_latitude 5 is greater than max_latitude 3"]),
         ("geo_bbox(1, 2, 'NaN'::double, 3, 0, 1)", ["min_latitude NaN"]),
+        ("h3_latlng_to_cell(0, 'Infinity'::double, 9)", ["longitude inf"]),
+        ("h3_latlng_to_cell(0, 0, -1)", ["resolution -1", "[0, 15]"]),
+        ("h3_cell_to_children(h3_latlng_to_cell(0, 0, 0), 16)", ["resolution 16"]),
+        ("h3_grid_disk(617700169958293503, 9223372036854775807)", ["cells are more than"]),
+        ("h3_cell_to_lat(-1)", ["-1 is not an H3 cell"]),
+        ("h3_cell_to_boundary_wkt(9223372036854775807)", ["is not an H3 cell"]),
+        ("geo_within_radius(1, 2, 91, 4, 5)", ["centre_latitude 91"]),
+        ("geo_within_radius(1, 2, 3, 'NaN'::double, 5)", ["centre_longitude NaN"]),
+        ("geo_within_radius(1, 2, 3, 4, 'Infinity'::double)", ["radius inf"]),
+        ("geo_bbox(1, 2, -91, 3, 0, 1)", ["min_latitude -91"]),
+        ("geo_bbox(1, 2, 1, 3, 0, 'Infinity'::double)", ["max_longitude inf"]),
         ("geo_distance_m(1, 2, 3, 400)", ["longitude 400"]),
     ],
 )
@@ -158,6 +211,13 @@ def test_bad_arguments_are_refused_by_name(client, call: str, words: list[str]) 
         value(client, call)
     text = str(refused.value)
     assert call.split("(")[0] in text and all(word in text for word in words), text
+
+
+def test_bad_arguments_are_refused_in_a_filter_too(client, places) -> None:
+    for call in ["geo_within_radius(latitude, longitude, 91, 0, 5)", "geo_within_radius(latitude, longitude, 0, 0, -1)",
+                 "geo_bbox(latitude, longitude, 5, 3, 0, 1)"]:  # fmt: skip
+        with pytest.raises(pa.ArrowException, match=call.split("(")[0]):
+            ask(client, f"SELECT count(*) FROM events WHERE {call}")
 
 
 def test_a_number_that_is_no_cell_is_only_invalid_when_asked(client) -> None:
