@@ -170,8 +170,8 @@ impl Simulation {
 fn weeks_of_flushes_with_late_rows_keep_few_files_and_rewrite_rows_few_times() {
     for (rows_per_minute, late, days, files_per_day_max, amplification_max) in [
         (60, 0.05, 14, 24, 8.0),
-        (3_000, 0.05, 14, 48, 5.0),
-        (18_000, 0.05, 3, 48, 5.0),
+        (3_000, 0.05, 8, 48, 5.0),
+        (18_000, 0.05, 2, 48, 5.0),
         (18_000, 0.5, 1, 96, 8.0),
         // Too many for a file per hour: ten minutes are divided.
         (180_000, 0.05, 1, 6 * 24 * 2, 4.0),

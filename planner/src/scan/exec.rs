@@ -21,7 +21,7 @@ use datafusion::{
     },
 };
 use futures::{StreamExt, stream};
-use hexflight_engine::Snapshot;
+use hexflight_engine::{DataFile, Snapshot};
 
 use super::{
     dynamic::{DynamicPruner, only_dynamic},
@@ -61,6 +61,8 @@ pub struct SegmentScanExec {
     memory: Vec<Arc<[MemorySlice]>>,
     /// The Parquet reader's plan; its partition n is read in ours.
     files: Option<Arc<dyn ExecutionPlan>>,
+    /// The files that it reads: held until the last row of a run has come, so that no vacuum deletes them.
+    read: Arc<[Arc<DataFile>]>,
     file_counts: PruneCounts,
     memory_counts: PruneCounts,
     statistics: Arc<Statistics>,
@@ -110,6 +112,7 @@ impl SegmentScanExec {
             dynamic: Vec::new(),
             limit: request.limit,
             files,
+            read: kept.files.into(),
             file_counts: kept.file_counts,
             memory_counts: kept.memory_counts,
             metrics,
@@ -238,8 +241,12 @@ impl ExecutionPlan for SegmentScanExec {
             }
             _ => stream::empty().boxed(),
         };
-        let rows =
-            take_rows(memory.chain(files), self.limit).map(move |batch| batch.record_output(&baseline));
+        let read = Arc::clone(&self.read);
+        let rows = take_rows(memory.chain(files), self.limit).map(move |batch| {
+            // The plan may be gone while its rows still come: a file that is named is not deleted.
+            let _named = &read;
+            batch.record_output(&baseline)
+        });
         Ok(Box::pin(cooperative(RecordBatchStreamAdapter::new(self.schema(), rows))))
     }
 
