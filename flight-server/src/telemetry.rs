@@ -93,7 +93,10 @@ fn describe() {
 
 /// What the engine counts while it merges and deletes files.
 fn describe_upkeep() {
-    metrics::describe_counter!("hexflight_compact_rewrites_total", "merges of data files that were committed");
+    metrics::describe_counter!(
+        "hexflight_compact_rewrites_total",
+        "merges of data files that were committed"
+    );
     metrics::describe_counter!("hexflight_compact_rows_total", "rows that merges have rewritten");
     metrics::describe_counter!("hexflight_compact_files_in_total", "data files that merges have replaced");
     metrics::describe_counter!("hexflight_compact_files_out_total", "data files that merges have made");

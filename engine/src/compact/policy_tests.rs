@@ -55,14 +55,14 @@ struct Simulation {
 }
 
 impl Simulation {
-    /// One flush each minute; `late` of its rows lie anywhere in the week before.
-    fn run(rows_per_minute: u64, late: f64, days: i64, seed: u64) -> Self {
+    /// One flush each minute; `late_percent` of its rows lie anywhere in the week before.
+    fn run(rows_per_minute: u64, late_percent: u64, days: i64, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut simulation = Self::default();
         let start = 20_000 * 24 * 60;
         for minute in start..start + days * 24 * 60 {
             let mut minutes: BTreeMap<i64, u64> = BTreeMap::new();
-            let late_rows = (rows_per_minute as f64 * late) as u64;
+            let late_rows = rows_per_minute * late_percent / 100;
             *minutes.entry(minute).or_default() += rows_per_minute - late_rows;
             for _ in 0..late_rows.min(LATE_MINUTES) {
                 let lateness = rng.random_range(1..7 * 24 * 60);
@@ -169,18 +169,18 @@ impl Simulation {
 #[test]
 fn weeks_of_flushes_with_late_rows_keep_few_files_and_rewrite_rows_few_times() {
     for (rows_per_minute, late, days, files_per_day_max, amplification_max) in [
-        (60, 0.05, 14, 24, 8.0),
-        (3_000, 0.05, 8, 48, 5.0),
-        (18_000, 0.05, 2, 48, 5.0),
-        (18_000, 0.5, 1, 96, 8.0),
+        (60, 5, 14, 24, 8.0),
+        (3_000, 5, 8, 48, 5.0),
+        (18_000, 5, 2, 48, 5.0),
+        (18_000, 50, 1, 96, 8.0),
         // Too many for a file per hour: ten minutes are divided.
-        (180_000, 0.05, 1, 6 * 24 * 2, 4.0),
+        (180_000, 5, 1, 6 * 24 * 2, 4.0),
     ] {
         let simulation = Simulation::run(rows_per_minute, late, days, 7);
         let (per_day, wide) = simulation.files_per_day();
         let amplification = simulation.amplification();
         println!(
-            "{rows_per_minute} rows per minute, {late} late, {days} days: {per_day} files per day and {wide} wide ones, {} merges, a row \
+            "{rows_per_minute} rows per minute, {late} % late, {days} days: {per_day} files per day and {wide} wide ones, {} merges, a row \
              is rewritten {amplification:.2} times, {} at most",
             simulation.merges, simulation.rewrites_max,
         );
@@ -193,7 +193,7 @@ fn weeks_of_flushes_with_late_rows_keep_few_files_and_rewrite_rows_few_times() {
 
 #[test]
 fn an_hour_is_merged_into_one_file_once_nothing_comes_in() {
-    let mut simulation = Simulation::run(5_000, 0.0, 1, 1);
+    let mut simulation = Simulation::run(5_000, 0, 1, 1);
     simulation.merge(i64::MAX, i64::MAX);
     assert_eq!(simulation.files.len(), 24);
     assert!(simulation.files.iter().all(|file| file.shape.rows == 300_000));

@@ -147,7 +147,7 @@ impl TableState {
         }
         for (path, removed_ms) in removed.iter().filter(|(path, _)| !replaced.contains(path)) {
             // Removed twice, it is still the file that an older snapshot may name.
-            let file = gone.remove(path).or_else(|| self.removed.get(path).map(|old| old.file.clone()));
+            let file = gone.remove(path).or_else(|| self.removed.get(path).map(|old| Weak::clone(&old.file)));
             self.removed.insert(
                 path.clone(),
                 RemovedFile { removed_ms: *removed_ms, file: file.unwrap_or_default() },

@@ -65,7 +65,7 @@ fn named(snapshot: &Snapshot) -> Vec<String> {
 fn micros(range: &ColumnRange) -> (i64, i64) {
     match (&range.min, &range.max) {
         (Some(ScalarBound::Micros(min)), Some(ScalarBound::Micros(max))) => (*min, *max),
-        _ => panic!("no times: {range:?}"),
+        _ => unreachable!("no times: {range:?}"),
     }
 }
 
