@@ -8,6 +8,8 @@ use super::{Limits, policy::next_merge, tree::FileShape};
 
 const MINUTE: i64 = 60_000_000;
 const BYTES_PER_ROW: u64 = 25;
+/// Times are told apart by so many minutes.
+const STEP: i64 = 10;
 /// Different minutes that the late rows of a flush lie in, at most.
 const LATE_MINUTES: u64 = 40;
 /// As flushes group their rows.
@@ -36,7 +38,7 @@ impl File {
         let shape = FileShape {
             min: first * MINUTE,
             // As statistics are read back: rounded up and widened.
-            max: (last + 1) * MINUTE + 1_000,
+            max: (last + STEP) * MINUTE + 1_000,
             rows,
             bytes: rows * BYTES_PER_ROW,
             added_ms,
@@ -63,10 +65,11 @@ impl Simulation {
         for minute in start..start + days * 24 * 60 {
             let mut minutes: BTreeMap<i64, u64> = BTreeMap::new();
             let late_rows = rows_per_minute * late_percent / 100;
-            *minutes.entry(minute).or_default() += rows_per_minute - late_rows;
+            let step = |minute: i64| minute - minute.rem_euclid(STEP);
+            *minutes.entry(step(minute)).or_default() += rows_per_minute - late_rows;
             for _ in 0..late_rows.min(LATE_MINUTES) {
                 let lateness = rng.random_range(1..7 * 24 * 60);
-                *minutes.entry(minute - lateness).or_default() += late_rows.div_ceil(LATE_MINUTES);
+                *minutes.entry(step(minute - lateness)).or_default() += late_rows.div_ceil(LATE_MINUTES);
             }
             let now_ms = minute * 60_000;
             simulation.flush(&minutes, now_ms);
@@ -170,8 +173,8 @@ impl Simulation {
 fn weeks_of_flushes_with_late_rows_keep_few_files_and_rewrite_rows_few_times() {
     for (rows_per_minute, late, days, files_per_day_max, amplification_max) in [
         (60, 5, 14, 24, 8.0),
-        (3_000, 5, 8, 48, 5.0),
-        (18_000, 5, 2, 48, 5.0),
+        (3_000, 5, 4, 48, 5.0),
+        (18_000, 5, 1, 48, 5.0),
         (18_000, 50, 1, 96, 8.0),
         // Too many for a file per hour: ten minutes are divided.
         (180_000, 5, 1, 6 * 24 * 2, 4.0),
@@ -205,10 +208,10 @@ fn whatever_there_is_merging_comes_to_an_end() {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut simulation = Simulation::default();
         for _ in 0..rng.random_range(2..60) {
-            let spread = [1, 60, 1_500, 500_000][rng.random_range(0..4)];
+            let spread = [1, 6, 150, 50_000][rng.random_range(0..4)];
             let cells = (0..rng.random_range(1..20)).map(|_| {
                 let rows = [1, 500, 70_000, 900_000][rng.random_range(0..4)];
-                (30_000_000 + rng.random_range(0..spread), rows)
+                (30_000_000 + STEP * rng.random_range(0..spread), rows)
             });
             simulation.files.push(File::new(cells.collect(), 0, 0));
         }
