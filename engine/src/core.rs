@@ -3,12 +3,16 @@
 use std::{
     collections::BTreeMap,
     num::NonZero,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use arrow::array::RecordBatch;
 use futures::{FutureExt, TryStreamExt, future::BoxFuture, pin_mut};
 use metrics::gauge;
+use object_store::path::Path;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -23,6 +27,7 @@ use crate::{
     schema::{Sequence, StreamId, TableName, TableSpec},
     store::Store,
     table::{Change, DeltaLog, TableState, commit, delete_orphans},
+    vacuum::Vacuum,
     view::TableView,
     wal::{self, Publisher, Stall},
 };
@@ -81,6 +86,13 @@ impl Table {
             (None, None) => unreachable!("a commit without an error has a state"),
         }
     }
+
+    /// Removed files were deleted: nobody needs to remember them.
+    pub(crate) async fn forget_removed(&self, deleted: &[Path]) {
+        let _turn = self.committing.lock().await;
+        let state = self.view.snapshot().table.without_removed(deleted);
+        self.view.forget_removed(Arc::new(state));
+    }
 }
 
 /// A stream that takes no more commits and whose rows are not all in files yet.
@@ -105,6 +117,9 @@ pub(crate) struct Core {
     pub(crate) closing: CancellationToken,
     /// The keepers of loads under way.
     pub(crate) loads: TaskTracker,
+    /// Appends that wait for memory.
+    waiting_appends: AtomicUsize,
+    vacuum: tokio::sync::Mutex<Vacuum>,
     ended: Mutex<Vec<EndedStream>>,
     /// Per live stream, the last commit whose WAL object is deleted.
     deleted: Mutex<BTreeMap<StreamId, Sequence>>,
@@ -137,6 +152,8 @@ impl Core {
             normalising: Semaphore::new(cores()),
             closing: CancellationToken::new(),
             loads: TaskTracker::new(),
+            waiting_appends: AtomicUsize::new(0),
+            vacuum: tokio::sync::Mutex::default(),
             ended: Mutex::default(),
             deleted: Mutex::default(),
             flush_failure: Mutex::default(),
@@ -224,6 +241,10 @@ impl Core {
 
     /// Waits for memory for an append.
     pub(crate) async fn reserve(&self, bytes: usize) -> Result<Reservation> {
+        if let Ok(reservation) = self.budget.try_reserve(bytes, INGEST_SHARE) {
+            return Ok(reservation);
+        }
+        let _waiting = Waiting::begin(&self.waiting_appends);
         let deadline = tokio::time::Instant::now() + self.options.append_wait;
         loop {
             let freed = self.budget.freed();
@@ -239,6 +260,16 @@ impl Core {
                 return Err(refusal);
             }
         }
+    }
+
+    /// Whether appends wait for memory: whatever is not urgent gives up its own.
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        self.waiting_appends.load(Ordering::Relaxed) > 0
+    }
+
+    /// Deletes files that a version has removed. Returns how many.
+    pub(crate) async fn vacuum(&self) -> Result<usize> {
+        self.vacuum.lock().await.run(self).await
     }
 
     /// Flushes every table, then lets go of the WAL behind it. Boxed: the future is large, and is part of several others.
@@ -329,6 +360,23 @@ impl Core {
         stalled.or_else(|| {
             lock(&self.flush_failure).clone().map(|failure| format!("the last flush failed: {failure}"))
         })
+    }
+}
+
+/// An append waits for memory while this lives.
+#[derive(Debug)]
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

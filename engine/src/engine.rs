@@ -13,10 +13,12 @@ use tokio::{
     task::{JoinError, JoinHandle},
     time::timeout,
 };
+use tokio_util::sync::DropGuard;
 
 use crate::{
     budget::{Budget, Reservation},
     clock::Clock,
+    compact::{self, CompactMessage, CompactSummary},
     core::{Core, Table, memory_of},
     error::{BadRow, EngineError, Result},
     flush::{self, FlushMessage},
@@ -24,6 +26,7 @@ use crate::{
     memory::MemoryBatch,
     schema::{Sequence, StreamId, TableName, TableSpec},
     store::Store,
+    vacuum,
     view::Snapshot,
     wal::{self, Append, Publisher, PutEnd, WalWriter, WriterEnd},
 };
@@ -36,6 +39,8 @@ const APPEND_QUEUE: usize = 256;
 const FENCE_WAIT: Duration = Duration::from_secs(5);
 /// Flush requests queued.
 const FLUSH_QUEUE: usize = 16;
+/// Compaction requests queued.
+const COMPACT_QUEUE: usize = 16;
 /// Rows up to which a batch is normalised where it arrives: about 0.1 ms.
 const INLINE_ROWS_MAX: usize = 1_024;
 
@@ -58,6 +63,16 @@ pub struct EngineOptions {
     pub max_future: Duration,
     /// How long an append waits for memory before it is refused.
     pub append_wait: Duration,
+    /// Whether small files are merged in the background; [`Engine::compact`] merges them in any case.
+    pub compact: bool,
+    /// Bytes that merging reads and writes per second in the background, over time.
+    pub compact_bytes_per_second: u64,
+    /// Rows from which a time bucket is divided by time; at most so many are merged at once.
+    pub compact_split_rows: usize,
+    /// Bytes of files that are merged at once, at most: the size of a large file.
+    pub compact_file_bytes: u64,
+    /// How long files that were merged into others stay, for readers of older versions.
+    pub vacuum_after: Duration,
 }
 
 /// A durable, visible batch.
@@ -91,6 +106,10 @@ impl EngineOptions {
         if self.flush_interval.is_zero() {
             return refuse("flush interval: 0 is not a positive duration");
         }
+        if self.compact_bytes_per_second == 0 || self.compact_split_rows == 0 || self.compact_file_bytes == 0
+        {
+            return refuse("bytes and rows of compaction: 0 is less than 1");
+        }
         Ok(())
     }
 }
@@ -106,6 +125,11 @@ impl Default for EngineOptions {
             wal_commit_bytes_max: 16 << 20,
             max_future: Duration::from_hours(1),
             append_wait: Duration::from_secs(10),
+            compact: true,
+            compact_bytes_per_second: 64 << 20,
+            compact_split_rows: 4 << 20,
+            compact_file_bytes: 128 << 20,
+            vacuum_after: Duration::from_hours(24),
         }
     }
 }
@@ -152,6 +176,9 @@ pub struct Engine {
     pub(crate) core: Arc<Core>,
     appends: Mutex<Option<mpsc::Sender<Append>>>,
     flushes: Mutex<Option<mpsc::Sender<FlushMessage>>>,
+    compacts: Mutex<Option<mpsc::Sender<CompactMessage>>>,
+    /// Ends compaction and vacuum when the engine is dropped without a shutdown.
+    _upkeep: DropGuard,
     tasks: tokio::sync::Mutex<Option<Tasks>>,
 }
 
@@ -160,6 +187,8 @@ struct Tasks {
     writer: JoinHandle<WriterEnd>,
     flusher: JoinHandle<Result<()>>,
     orphans: JoinHandle<()>,
+    compactor: JoinHandle<()>,
+    vacuum: JoinHandle<()>,
 }
 
 impl Engine {
@@ -182,6 +211,9 @@ impl Engine {
         let writer =
             WalWriter::new(core.store.clone(), publisher, &core.options, stream, Arc::clone(&core.stall));
         let flusher = flush::run(Arc::clone(&core), flush_inbox).map(Ok);
+        let (compacts, compact_inbox) = mpsc::channel(COMPACT_QUEUE);
+        let upkeep = core.closing.child_token();
+        let compactor = compact::run(Arc::clone(&core), compact_inbox, upkeep.clone());
         let tasks = Tasks {
             writer: tokio::spawn(watched(Arc::clone(&core), "wal writer", writer.run(append_inbox))),
             flusher: tokio::spawn(watched(Arc::clone(&core), "flusher", flusher)),
@@ -189,6 +221,8 @@ impl Engine {
                 let core = Arc::clone(&core);
                 async move { core.delete_orphans().await }
             }),
+            compactor: tokio::spawn(compactor),
+            vacuum: tokio::spawn(vacuum::run(Arc::clone(&core), upkeep.clone())),
         };
         // What was recovered is flushed behind the caller's back.
         core.flush_signals.full.notify_one();
@@ -196,6 +230,8 @@ impl Engine {
             core,
             appends: Mutex::new(Some(appends)),
             flushes: Mutex::new(Some(flushes)),
+            compacts: Mutex::new(Some(compacts)),
+            _upkeep: upkeep.drop_guard(),
             tasks: tokio::sync::Mutex::new(Some(tasks)),
         }))
     }
@@ -308,6 +344,28 @@ impl Engine {
         done.await.unwrap_or(Err(EngineError::Closed))
     }
 
+    /// Merges small files until none is left that should be merged. Changes where rows lie, not which there are.
+    ///
+    /// **Cancellation**: it goes on behind the caller's back.
+    ///
+    /// # Errors
+    /// Whatever stopped it: `Exhausted` when memory does not free in time, `Corrupt` when a file is not what the log says,
+    /// `Unavailable` when the store fails, `Closed` at shutdown. What was merged before stays merged.
+    pub async fn compact(&self) -> Result<CompactSummary> {
+        let compacts = lock(&self.compacts).clone().ok_or(EngineError::Closed)?;
+        let (waiter, done) = oneshot::channel();
+        compacts.send(CompactMessage::Everything(waiter)).await.map_err(|_| EngineError::Closed)?;
+        done.await.unwrap_or(Err(EngineError::Closed))
+    }
+
+    /// Deletes files that were merged into others longer than `vacuum_after` ago and that no snapshot names. Returns how many.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store fails; the rest is deleted later.
+    pub async fn vacuum(&self) -> Result<usize> {
+        self.core.vacuum().await
+    }
+
     /// Refuses further appends, waits for those under way, ends loads, flushes, and closes the stream. A second call does nothing.
     ///
     /// # Errors
@@ -316,7 +374,13 @@ impl Engine {
         let Some(tasks) = self.tasks.lock().await.take() else { return Ok(()) };
         drop(lock(&self.appends).take());
         tasks.orphans.abort();
+        drop(lock(&self.compacts).take());
         self.core.end_loads().await;
+        for task in [tasks.compactor, tasks.vacuum] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a background task had stopped");
+            }
+        }
         let joined = |task| move |error: JoinError| EngineError::Task { task, detail: error.to_string() };
         let (stream, next) = tasks.writer.await.map_err(joined("wal writer"))??;
         match timeout(FENCE_WAIT, wal::put_fence(&self.core.store, stream, next)).await {

@@ -8,6 +8,8 @@
 //!  snapshot ◀───────────────────────────────────────── view ◀──────── rows ≤ txn are in files ────┘
 //! ```
 //!
+//! Behind it compact merges what flushes and loads have written, and vacuum deletes what nobody reads any more.
+//!
 //! It knows no SQL and no gRPC. The modules stand in the order that data takes through them.
 
 mod error;
@@ -26,9 +28,12 @@ mod view;
 mod core;
 mod engine;
 mod import;
+mod compact;
+mod vacuum;
 
 pub use budget::{Budget, Reclaim, Reservation};
 pub use clock::{Clock, SystemClock};
+pub use compact::CompactSummary;
 pub use engine::{Ack, Appended, Engine, EngineOptions, OnBadRow, PendingAck};
 pub use error::{BadRow, BadRows, EngineError, ErrorKind, Result};
 pub use import::{ContentHash, Import, ImportProgress, ImportSummary};

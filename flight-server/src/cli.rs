@@ -84,6 +84,15 @@ pub struct ServeArgs {
     /// Rows in memory at which they are sorted and written to Parquet [default: 1048576]
     #[arg(long, value_name = "ROWS")]
     generation_rows: Option<String>,
+    /// Merge small Parquet files in the background [default: true]
+    #[arg(long, value_name = "BOOL")]
+    compaction: Option<String>,
+    /// Bytes that merging may read and write per second, over time [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    compaction_rate: Option<String>,
+    /// How long files that were merged into others stay, for other tools that still read them [default: 24h]
+    #[arg(long, value_name = "DURATION")]
+    vacuum_after: Option<String>,
     /// Stop queries that run longer [default: never]
     #[arg(long, value_name = "DURATION")]
     query_timeout: Option<String>,
@@ -112,6 +121,9 @@ impl ServeArgs {
             ("max_future", &self.max_future),
             ("flush_interval", &self.flush_interval),
             ("generation_rows", &self.generation_rows),
+            ("compaction", &self.compaction),
+            ("compaction_rate", &self.compaction_rate),
+            ("vacuum_after", &self.vacuum_after),
             ("query_timeout", &self.query_timeout),
             ("auth_file", &self.auth_file),
             ("log", &self.log),

@@ -244,6 +244,9 @@ async fn open_engine(config: &Config) -> Result<(Arc<Engine>, QueryEngine), Serv
         memory_limit_bytes: config.memory_limit_bytes,
         generation_rows_max: config.generation_rows_max,
         flush_interval: config.flush_interval,
+        compact: config.compaction,
+        compact_bytes_per_second: config.compaction_bytes_per_second,
+        vacuum_after: config.vacuum_after,
         max_future: config.max_future,
         ..EngineOptions::default()
     };

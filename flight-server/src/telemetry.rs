@@ -88,6 +88,24 @@ fn describe() {
     metrics::describe_gauge!(MEMORY_USED, "memory reserved by ingest, generations and queries");
     metrics::describe_gauge!(MEMORY_LIMIT, "limit on that memory");
     metrics::describe_counter!(REQUEST_ERRORS, "calls that ended with an error, by gRPC code");
+    describe_upkeep();
+}
+
+/// What the engine counts while it merges and deletes files.
+fn describe_upkeep() {
+    metrics::describe_counter!(
+        "hexflight_compact_rewrites_total",
+        "merges of data files that were committed"
+    );
+    metrics::describe_counter!("hexflight_compact_rows_total", "rows that merges have rewritten");
+    metrics::describe_counter!("hexflight_compact_files_in_total", "data files that merges have replaced");
+    metrics::describe_counter!("hexflight_compact_files_out_total", "data files that merges have made");
+    metrics::describe_counter!("hexflight_compact_bytes_in_total", "bytes of the data files replaced");
+    metrics::describe_counter!("hexflight_compact_bytes_out_total", "bytes of the data files made");
+    metrics::describe_counter!("hexflight_compact_failures_total", "merges that failed; their rows stayed");
+    metrics::describe_histogram!("hexflight_compact_seconds", "time from reading to the commit of a merge");
+    metrics::describe_counter!("hexflight_vacuum_files_total", "replaced data files that were deleted");
+    metrics::describe_counter!("hexflight_vacuum_failures_total", "vacuums that could not delete everything");
 }
 
 /// Counts a batch that became durable.

@@ -20,15 +20,35 @@ impl Groups {
         timestamps: impl Iterator<Item = &'a [i64]>,
         bucket_rows_min: usize,
     ) -> Self {
-        let mut rows: BTreeMap<i64, usize> = BTreeMap::new();
+        Self::by(bucket_micros, timestamps, |rows| Self::thin_and_full(rows, bucket_rows_min as u64))
+    }
+
+    /// Groups buckets of any width as `group` says, given the rows of each.
+    pub(crate) fn by<'a>(
+        bucket_micros: i64,
+        timestamps: impl Iterator<Item = &'a [i64]>,
+        group: impl FnOnce(&BTreeMap<i64, u64>) -> BTreeMap<i64, u32>,
+    ) -> Self {
+        let mut rows: BTreeMap<i64, u64> = BTreeMap::new();
         for part in timestamps {
             for run in part.chunk_by(|a, b| a.div_euclid(bucket_micros) == b.div_euclid(bucket_micros)) {
-                *rows.entry(run[0].div_euclid(bucket_micros)).or_default() += run.len();
+                *rows.entry(run[0].div_euclid(bucket_micros)).or_default() += run.len() as u64;
             }
         }
+        Self { bucket_micros, group_of_bucket: group(&rows) }
+    }
+
+    /// One group for all rows.
+    pub(crate) fn one() -> Self {
+        // Eight buckets are all time.
+        Self { bucket_micros: 1 << 61, group_of_bucket: (-4..4).map(|bucket| (bucket, 0)).collect() }
+    }
+
+    fn thin_and_full(rows: &BTreeMap<i64, u64>, bucket_rows_min: u64) -> BTreeMap<i64, u32> {
         let mut group_of_bucket = BTreeMap::new();
         let (mut group, mut thin_rows) = (0, 0);
         for (bucket, count) in rows {
+            let (bucket, count) = (*bucket, *count);
             // Thin rows may share a segment until they are many enough to stand alone.
             let is_full = count >= bucket_rows_min;
             if thin_rows > 0 && (is_full || thin_rows >= bucket_rows_min) {
@@ -42,7 +62,7 @@ impl Groups {
                 thin_rows += count;
             }
         }
-        Self { bucket_micros, group_of_bucket }
+        group_of_bucket
     }
 
     /// A look-up that remembers the last bucket: neighbours in arrival order mostly share it.

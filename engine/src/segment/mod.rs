@@ -8,7 +8,7 @@ mod parquet;
 #[cfg(test)]
 mod segment_tests;
 
-pub(crate) use bucket::BUCKET_ROWS_MIN;
+pub(crate) use bucket::{BUCKET_ROWS_MIN, Groups};
 pub(crate) use parquet::{ROW_GROUP_ROWS, encode};
 pub(crate) use seal::{seal, segments, sorted};
 pub(crate) use sort::SortedRows;

@@ -8,7 +8,7 @@
 //!                                                                            └── ours ─────────────▶ done
 //! ```
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{PutPayload, path::Path};
@@ -16,13 +16,13 @@ use uuid::Uuid;
 
 use super::{
     DataFile, RollupObject, TableState,
-    action::{Action, Add, ROLLUP_BYTES_TAG, ROLLUP_TAG, Txn, to_json_lines},
+    action::{Action, Add, ROLLUP_BYTES_TAG, ROLLUP_TAG, Remove, Txn, to_json_lines},
     log::DeltaLog,
     statistics,
 };
 use crate::{
     error::{EngineError, Result},
-    schema::{Sequence, StreamId},
+    schema::{Sequence, StreamId, TableName},
     store::PutOutcome,
 };
 
@@ -51,6 +51,22 @@ pub(crate) struct Change<'a> {
     /// Application ids of sources whose rows are among them: they have no txn before and version 1 after. At most one commit
     /// can ever name one.
     pub(crate) sources: &'a [String],
+    /// What `files` replace, if their rows were in the table before.
+    pub(crate) rewrite: Option<Rewrite<'a>>,
+}
+
+/// Files whose rows lie in others after the commit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rewrite<'a> {
+    /// Files that leave the table; each is active before.
+    pub(crate) removes: &'a [Arc<DataFile>],
+    /// Version of the table's rewrite txn before: a rewrite that another's overtook is not committed.
+    pub(crate) expected: i64,
+}
+
+/// Application id of the txn that counts the rewrites of a table.
+pub(crate) fn rewrite_app_id(table: &TableName) -> String {
+    format!("rewrite:{table}")
 }
 
 /// Version of a source's txn; it has no other.
@@ -59,7 +75,8 @@ const SOURCE_VERSION: i64 = 1;
 /// Puts `change` as one version, starting from `state`. Returns the state after it.
 ///
 /// # Errors
-/// `Conflict` when a txn is not the expected one: the rows were committed by another, the files are to be discarded;
+/// `Conflict` when a txn is not the expected one, or a file to be removed is not active: the rows were committed by another, the
+/// files are to be discarded;
 /// `Corrupt` when an added file is not there as written; `Unavailable` when the store fails: the version may be there or come.
 pub(crate) async fn commit(log: &DeltaLog, state: &TableState, change: &Change<'_>) -> Result<TableState> {
     check_files(log, change.files).await?;
@@ -69,6 +86,7 @@ pub(crate) async fn commit(log: &DeltaLog, state: &TableState, change: &Change<'
     loop {
         check_progress(log, &state, change.progress)?;
         check_sources(log, &state, change.sources)?;
+        check_rewrite(log, &state, change.rewrite)?;
         let version = state.version() + 1;
         let actions = actions(log, commit_id, change);
         let payload = PutPayload::from(to_json_lines(&actions));
@@ -145,30 +163,61 @@ fn check_sources(log: &DeltaLog, state: &TableState, sources: &[String]) -> Resu
     })
 }
 
+fn check_rewrite(log: &DeltaLog, state: &TableState, rewrite: Option<Rewrite<'_>>) -> Result<()> {
+    let Some(Rewrite { removes, expected }) = rewrite else { return Ok(()) };
+    let conflict = |detail| Err(EngineError::Conflict { table: log.spec.name().to_string(), detail });
+    let found = state.txn(&rewrite_app_id(log.spec.name())).unwrap_or(0);
+    if found != expected {
+        return conflict(format!("rewrites: expected {expected}, found {found}"));
+    }
+    if let Some(gone) = state.inactive(removes).first() {
+        return conflict(format!("file {gone} was removed by another"));
+    }
+    Ok(())
+}
+
 fn actions(log: &DeltaLog, commit_id: Uuid, change: &Change<'_>) -> Vec<Action> {
     let now = log.now_ms();
+    let operation = if change.rewrite.is_some() { "OPTIMIZE" } else { "WRITE" };
     let mut actions =
-        vec![Action { commit_info: Some(log.commit_info("WRITE", Some(commit_id))), ..Action::default() }];
+        vec![Action { commit_info: Some(log.commit_info(operation, Some(commit_id))), ..Action::default() }];
     let streams = change
         .progress
         .iter()
         .map(|step| (step.stream.to_string(), i64::try_from(step.to.0).unwrap_or(i64::MAX)));
     let sources = change.sources.iter().map(|source| (source.clone(), SOURCE_VERSION));
-    actions.extend(streams.chain(sources).map(|(app_id, version)| Action {
+    let rewrites =
+        change.rewrite.iter().map(|rewrite| (rewrite_app_id(log.spec.name()), rewrite.expected + 1));
+    actions.extend(streams.chain(sources).chain(rewrites).map(|(app_id, version)| Action {
         txn: Some(Txn { app_id, version, last_updated: Some(now) }),
         ..Action::default()
     }));
-    actions.extend(change.files.iter().map(|file| Action { add: Some(add(log, file)), ..Action::default() }));
+    let removes = change.rewrite.iter().flat_map(|rewrite| rewrite.removes);
+    actions.extend(removes.map(|file| Action {
+        remove: Some(Remove {
+            path: relative(log, &file.location),
+            deletion_timestamp: Some(now),
+            data_change: false,
+        }),
+        ..Action::default()
+    }));
+    let data_change = change.rewrite.is_none();
+    actions.extend(
+        change
+            .files
+            .iter()
+            .map(|file| Action { add: Some(add(log, file, data_change)), ..Action::default() }),
+    );
     actions
 }
 
-fn add(log: &DeltaLog, file: &DataFile) -> Add {
+fn add(log: &DeltaLog, file: &DataFile, data_change: bool) -> Add {
     Add {
         path: relative(log, &file.location),
         partition_values: BTreeMap::new(),
         size: i64::try_from(file.size_bytes).unwrap_or(i64::MAX),
         modification_time: file.modified_ms,
-        data_change: true,
+        data_change,
         stats: Some(statistics::to_json(file.row_count.unwrap_or(0), &file.columns)),
         tags: file.rollup.as_ref().map(|rollup| rollup_tags(log, rollup)),
         deletion_vector: None,

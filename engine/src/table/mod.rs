@@ -10,7 +10,7 @@ mod log;
 mod commit;
 mod orphans;
 
-pub(crate) use commit::{Change, Progress, commit};
+pub(crate) use commit::{Change, Progress, Rewrite, commit, rewrite_app_id};
 pub use file::{ColumnRange, DataFile, RollupObject, ScalarBound};
 pub(crate) use log::DeltaLog;
 pub(crate) use orphans::delete_orphans;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use object_store::path::Path;
@@ -28,7 +28,16 @@ pub struct TableState {
     files: Vec<Arc<DataFile>>,
     txns: HashMap<String, i64>,
     /// Files that a version has removed: readers of older versions still want them, until a vacuum.
-    removed: HashSet<Path>,
+    removed: HashMap<Path, RemovedFile>,
+}
+
+/// A file that a version has removed.
+#[derive(Debug, Clone)]
+struct RemovedFile {
+    /// **Units**: ms since 1970.
+    removed_ms: i64,
+    /// Alive as long as a snapshot of this process names the file.
+    file: Weak<DataFile>,
 }
 
 impl TableState {
@@ -50,9 +59,33 @@ impl TableState {
         &self.files
     }
 
-    /// Whether a version has removed the file.
+    /// Whether a version has removed the file, and no vacuum has deleted it since.
     pub(crate) fn is_removed(&self, path: &Path) -> bool {
-        self.removed.contains(path)
+        self.removed.contains_key(path)
+    }
+
+    /// Files that were removed before `before_ms` (ms since 1970) and that no snapshot of this process names any more.
+    pub(crate) fn unreferenced(&self, before_ms: i64) -> Vec<Path> {
+        let due = |removed: &RemovedFile| removed.removed_ms <= before_ms && removed.file.strong_count() == 0;
+        self.removed.iter().filter(|(_, removed)| due(removed)).map(|(path, _)| path.clone()).collect()
+    }
+
+    /// The same version without the memory of files that a vacuum has deleted.
+    pub(crate) fn without_removed(&self, deleted: &[Path]) -> Self {
+        let mut state = self.clone();
+        for path in deleted {
+            state.removed.remove(path);
+        }
+        state
+    }
+
+    /// Those of `files` that are not active.
+    pub(crate) fn inactive<'a>(&self, files: &'a [Arc<DataFile>]) -> Vec<&'a Path> {
+        let mut missing: HashSet<&Path> = files.iter().map(|file| &file.location).collect();
+        for file in &self.files {
+            missing.remove(&file.location);
+        }
+        missing.into_iter().collect()
     }
 
     /// The last sequence of a stream whose rows are in files.
@@ -76,7 +109,8 @@ impl TableState {
         assert!(version == self.version + 1, "version {version} does not follow {}", self.version);
         let path = log.version_path(version);
         let refuse = |detail| Err(EngineError::Corrupt { path: path.to_string(), detail });
-        let mut removed = HashSet::new();
+        let committed_ms = actions.iter().find_map(|action| Some(action.commit_info.as_ref()?.timestamp));
+        let mut removed: HashMap<Path, i64> = HashMap::new();
         let mut added = vec![];
         for action in actions {
             if let Some(detail) = refused(log, action) {
@@ -86,18 +120,38 @@ impl TableState {
                 self.txns.insert(txn.app_id.clone(), txn.version);
             }
             if let Some(remove) = &action.remove {
-                removed.insert(location(log.root(), &remove.path)?);
+                let removed_ms = remove.deletion_timestamp.or(committed_ms).unwrap_or(0);
+                removed.insert(location(log.root(), &remove.path)?, removed_ms);
             }
             if let Some(add) = &action.add {
                 added.push(Arc::new(data_file(log, add)?));
             }
         }
-        self.removed.extend(removed.iter().cloned());
         // An Add replaces an earlier Add of the same path: that is how statistics are rewritten.
-        removed.extend(added.iter().map(|file| file.location.clone()));
-        let is_rewrite = removed.len() > LOOKED_UP_MAX || removed.iter().any(|path| self.is_active(path));
+        let replaced: HashSet<&Path> = added.iter().map(|file| &file.location).collect();
+        let leaves = |path: &Path| removed.contains_key(path) || replaced.contains(path);
+        let is_rewrite = removed.len() + replaced.len() > LOOKED_UP_MAX
+            || removed.keys().chain(replaced.iter().copied()).any(|path| self.is_active(path));
+        let mut gone: HashMap<Path, Weak<DataFile>> = HashMap::new();
         if version > 0 && is_rewrite {
-            self.files.retain(|file| !removed.contains(&file.location));
+            self.files.retain(|file| {
+                let leaves = leaves(&file.location);
+                if leaves {
+                    gone.insert(file.location.clone(), Arc::downgrade(file));
+                }
+                !leaves
+            });
+        }
+        for path in &replaced {
+            self.removed.remove(*path);
+        }
+        for (path, removed_ms) in removed.iter().filter(|(path, _)| !replaced.contains(path)) {
+            // Removed twice, it is still the file that an older snapshot may name.
+            let file = gone.remove(path).or_else(|| self.removed.get(path).map(|old| Weak::clone(&old.file)));
+            self.removed.insert(
+                path.clone(),
+                RemovedFile { removed_ms: *removed_ms, file: file.unwrap_or_default() },
+            );
         }
         self.files.extend(added);
         self.version = version;

@@ -124,6 +124,14 @@ impl TableView {
         snapshot.table = table;
     }
 
+    /// Replaces the table state by one of the same version that remembers less. Called as [`Self::advance`] is.
+    pub(crate) fn forget_removed(&self, table: Arc<TableState>) {
+        let mut newest = self.write();
+        let snapshot = Arc::make_mut(&mut newest);
+        assert!(table.version() == snapshot.table.version(), "version {} is not the newest", table.version());
+        snapshot.table = table;
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Arc<Snapshot>> {
         self.newest.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,7 +16,7 @@ use hexflight_engine::{
 };
 use object_store::{ObjectStoreExt, path::Path};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use rand::{RngExt, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::support::{events, options};
 
@@ -78,6 +78,11 @@ fn batches(times: &[i64], rng: &mut StdRng) -> Vec<RecordBatch> {
         rest = behind;
     }
     batches
+}
+
+/// One batch with events at these times.
+pub(crate) fn batch_at_times(times: &[i64]) -> RecordBatch {
+    batch_at(times, &mut StdRng::seed_from_u64(times.len() as u64))
 }
 
 fn batch_at(times: &[i64], rng: &mut StdRng) -> RecordBatch {

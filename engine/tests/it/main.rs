@@ -15,3 +15,4 @@ mod formats;
 mod faulty_store;
 mod faults;
 mod import;
+mod compact;

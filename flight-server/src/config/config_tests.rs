@@ -71,6 +71,16 @@ fn limits_have_bounds() {
     assert!(resolved(None, &[("max_message", "3GiB")]).is_err());
     assert!(resolved(None, &[("max_import_body", "1B")]).is_err());
     assert!(resolved(None, &[("generation_rows", "0")]).is_err());
+    assert!(resolved(None, &[("compaction_rate", "0")]).is_err());
+    assert!(resolved(None, &[("vacuum_after", "0h")]).is_err());
+}
+
+#[test]
+fn compaction_can_be_switched_off_and_slowed_down() {
+    let config = resolved(None, &[("compaction", "false"), ("compaction_rate", "8MiB")]).unwrap();
+    assert!(!config.compaction);
+    assert_eq!(config.compaction_bytes_per_second, 8 << 20);
+    assert_eq!(config.vacuum_after, Duration::from_hours(24));
 }
 
 fn resolved(file: Option<&Path>, flags: &[(&'static str, &str)]) -> Result<Config, ConfigError> {

@@ -48,6 +48,12 @@ pub struct Config {
     pub flush_interval: Duration,
     /// Rows at which a generation is sealed.
     pub generation_rows_max: usize,
+    /// Whether small files are merged in the background.
+    pub compaction: bool,
+    /// What merging may read and write per second, over time. **Units**: bytes.
+    pub compaction_bytes_per_second: u64,
+    /// How long files that were merged into others stay.
+    pub vacuum_after: Duration,
     /// After which a query is stopped; `None` lets it run.
     pub query_timeout: Option<Duration>,
     /// File of the users that may call, one `user:password` per line; `None` lets everybody.
@@ -72,6 +78,9 @@ impl Default for Config {
             max_future: Duration::from_hours(1),
             flush_interval: Duration::from_mins(1),
             generation_rows_max: 1 << 20,
+            compaction: true,
+            compaction_bytes_per_second: 64 << 20,
+            vacuum_after: Duration::from_hours(24),
             query_timeout: None,
             auth_file: None,
             log: "info".to_owned(),
@@ -122,6 +131,9 @@ impl Config {
             "max_future" => self.max_future = units::parse_duration(text)?,
             "flush_interval" => self.flush_interval = units::parse_duration(text)?,
             "generation_rows" => self.generation_rows_max = units::parse_count(text)?,
+            "compaction" => self.compaction = units::parse_bool(text)?,
+            "compaction_rate" => self.compaction_bytes_per_second = units::parse_bytes(text)?,
+            "vacuum_after" => self.vacuum_after = units::parse_duration(text)?,
             "query_timeout" if text.is_empty() => self.query_timeout = None,
             "query_timeout" => self.query_timeout = Some(units::parse_duration(text)?),
             "auth_file" => self.auth_file = (!text.is_empty()).then(|| PathBuf::from(text)),

@@ -210,6 +210,8 @@ async fn open_engine(config: &Config) -> Result<Arc<Engine>, ImportError> {
     let options = EngineOptions {
         memory_limit_bytes: config.memory_limit_bytes,
         max_future: config.max_future,
+        // The disk is for the load; a server that serves the folder merges later.
+        compact: false,
         ..EngineOptions::default()
     };
     Ok(Engine::open(store, options, Arc::new(SystemClock)).await?)

@@ -53,7 +53,7 @@ pub(crate) struct ScanRequest {
 pub struct SegmentScanExec {
     snapshot: Arc<Snapshot>,
     context: ScanContext,
-    /// What pruning left.
+    /// What pruning left. Held until the last row of a run has come, so that no vacuum deletes a file that is read.
     kept_files: Arc<[Arc<DataFile>]>,
     kept_memory: Arc<[KeptBatch]>,
     projection: Arc<[usize]>,
@@ -294,8 +294,12 @@ impl ExecutionPlan for SegmentScanExec {
             }
             _ => stream::empty().boxed(),
         };
-        let rows =
-            take_rows(memory.chain(files), self.limit).map(move |batch| batch.record_output(&baseline));
+        let read = Arc::clone(&self.kept_files);
+        let rows = take_rows(memory.chain(files), self.limit).map(move |batch| {
+            // The plan may be gone while its rows still come: a file that is named is not deleted.
+            let _named = &read;
+            batch.record_output(&baseline)
+        });
         Ok(Box::pin(cooperative(RecordBatchStreamAdapter::new(self.schema(), rows))))
     }
 

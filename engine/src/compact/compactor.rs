@@ -1,0 +1,187 @@
+//! The background task: looks for a merge that is due, runs it, and pauses as long as its bytes are worth. Merges one after the other;
+//! what fails is counted, logged and left alone for a while, and never stops anything else.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use metrics::counter;
+use object_store::path::Path;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{CompactSummary, Limits, policy::next_merge, rewrite::RewriteRun, tree::FileShape};
+use crate::{
+    core::{Core, Table},
+    error::{EngineError, ErrorKind, Result},
+    flush::blocking,
+    schema::column,
+    table::{DataFile, ScalarBound},
+};
+
+/// Longest pause between two looks.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(10);
+/// A node of time is quiet when nothing was added to it for so many flush intervals.
+const QUIET_FLUSHES: u32 = 10;
+/// Pause after the first failure; doubles up to the second.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
+/// How long a file that cannot be rewritten is left alone.
+const SET_ASIDE: Duration = Duration::from_hours(1);
+
+/// Asks the task for something.
+#[derive(Debug)]
+pub(crate) enum CompactMessage {
+    /// Merge all that can be merged, then answer.
+    Everything(oneshot::Sender<Result<CompactSummary>>),
+}
+
+/// Runs until `stop` is cancelled or every sender of `inbox` is gone.
+pub(crate) async fn run(core: Arc<Core>, mut inbox: mpsc::Receiver<CompactMessage>, stop: CancellationToken) {
+    let interval = core.options.flush_interval.min(LOOK_INTERVAL_MAX);
+    let is_on = core.options.compact;
+    let mut compactor = Compactor { core, stop, set_aside: HashMap::new(), failures: 0 };
+    let mut next = Instant::now() + interval;
+    loop {
+        tokio::select! {
+            biased;
+            () = compactor.stop.cancelled() => return,
+            message = inbox.recv() => match message {
+                Some(CompactMessage::Everything(waiter)) => {
+                    // Whoever asked may have gone away.
+                    let _ = waiter.send(Box::pin(compactor.everything()).await);
+                }
+                None => return,
+            },
+            () = tokio::time::sleep_until(next), if is_on => {
+                let pause = Box::pin(compactor.one_due()).await;
+                next = Instant::now() + pause.unwrap_or(interval);
+            }
+        }
+    }
+}
+
+struct Compactor {
+    core: Arc<Core>,
+    stop: CancellationToken,
+    /// Files that could not be rewritten, and until when they are left alone.
+    set_aside: HashMap<Path, Instant>,
+    /// In a row.
+    failures: u32,
+}
+
+impl Compactor {
+    /// Runs rewrites until none is due.
+    async fn everything(&mut self) -> Result<CompactSummary> {
+        self.set_aside.clear();
+        let core = Arc::clone(&self.core);
+        let mut sum = CompactSummary::default();
+        for table in core.tables.values() {
+            while let Some(summary) = self.rewrite_next(table, i64::MAX).await? {
+                sum.add(&summary);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Runs one rewrite if one is due. Returns how long to pause before the next; `None`: there was none.
+    async fn one_due(&mut self) -> Option<Duration> {
+        if self.core.is_short_of_memory() {
+            return None;
+        }
+        let now = Instant::now();
+        self.set_aside.retain(|_, until| *until > now);
+        let core = Arc::clone(&self.core);
+        let quiet = self.core.options.flush_interval.saturating_mul(QUIET_FLUSHES);
+        for table in core.tables.values() {
+            let quiet_ms = i64::try_from(quiet.as_millis()).unwrap_or(i64::MAX);
+            let quiet_since_ms = table.log.now_ms().saturating_sub(quiet_ms);
+            match self.rewrite_next(table, quiet_since_ms).await {
+                Ok(Some(summary)) => {
+                    self.failures = 0;
+                    return Some(self.pause_after(&summary));
+                }
+                Ok(None) => {}
+                Err(EngineError::Closed) => return None,
+                Err(error) => return Some(self.failed(&error)),
+            }
+        }
+        None
+    }
+
+    /// As long as the bytes that were moved take at the rate that is allowed.
+    fn pause_after(&self, summary: &CompactSummary) -> Duration {
+        let bytes = (summary.bytes_in + summary.bytes_out) as f64;
+        Duration::from_secs_f64(bytes / self.core.options.compact_bytes_per_second as f64)
+    }
+
+    fn failed(&mut self, error: &EngineError) -> Duration {
+        // Memory is for others now, or another was first.
+        if matches!(error.kind(), ErrorKind::Exhausted | ErrorKind::Conflict) {
+            tracing::debug!(%error, "a rewrite was put off");
+        } else {
+            counter!("hexflight_compact_failures_total").increment(1);
+            tracing::warn!(%error, "a rewrite failed; its rows stay where they are");
+        }
+        let (first, longest) = BACKOFF;
+        let pause = first.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(longest);
+        self.failures = self.failures.saturating_add(1);
+        pause
+    }
+
+    /// Runs the next rewrite of a table; `None` when there is none.
+    async fn rewrite_next(&mut self, table: &Table, quiet_since_ms: i64) -> Result<Option<CompactSummary>> {
+        let state = Arc::clone(&table.view.snapshot().table);
+        let candidates: Vec<Arc<DataFile>> =
+            state.files().iter().filter(|file| self.can_rewrite(file)).map(Arc::clone).collect();
+        let limits = Limits::of(&self.core.options, table.spec.bucket_micros());
+        let planned = blocking("compact plan", move || {
+            let known: Vec<(Arc<DataFile>, FileShape)> = candidates
+                .into_iter()
+                .filter_map(|file| shape_of(&file).map(|shape| (file, shape)))
+                .collect();
+            let shapes: Vec<FileShape> = known.iter().map(|(_, shape)| *shape).collect();
+            Ok(next_merge(&shapes, &limits, quiet_since_ms).map(|plan| {
+                let inputs = plan.files.iter().map(|place| Arc::clone(&known[*place].0)).collect();
+                (inputs, plan.cuts)
+            }))
+        });
+        let Some((inputs, cuts)): Option<(Vec<Arc<DataFile>>, _)> = planned.await? else { return Ok(None) };
+        let run = RewriteRun::new(&self.core, table, &state, inputs.clone(), cuts, &self.stop);
+        // An old state must not keep removed files alive.
+        drop(state);
+        let end = Box::pin(run.run()).await;
+        if let Err(error) = &end {
+            self.set_aside(error, &inputs);
+        }
+        end.map(Some)
+    }
+
+    /// A file that is not what it should be is left alone; where none is named, all of them are.
+    fn set_aside(&mut self, error: &EngineError, inputs: &[Arc<DataFile>]) {
+        let is_theirs = matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Internal);
+        let named = |file: &&Arc<DataFile>| match error {
+            EngineError::Corrupt { path, .. } => file.location.as_ref() == path,
+            _ => true,
+        };
+        let until = Instant::now() + SET_ASIDE;
+        let files = inputs.iter().filter(named).filter(|_| is_theirs);
+        self.set_aside.extend(files.map(|file| (file.location.clone(), until)));
+    }
+
+    fn can_rewrite(&self, file: &DataFile) -> bool {
+        // A name that the log writes in another way than it is was not made by us.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=".contains(&byte);
+        file.location.as_ref().bytes().all(is_plain) && !self.set_aside.contains_key(&file.location)
+    }
+}
+
+/// `None` when the log does not say enough of a file.
+fn shape_of(file: &DataFile) -> Option<FileShape> {
+    let range = file.columns.get(column::TIMESTAMP)?;
+    let (Some(ScalarBound::Micros(min)), Some(ScalarBound::Micros(max))) = (&range.min, &range.max) else {
+        return None;
+    };
+    let rows = file.row_count.filter(|rows| *rows > 0)?;
+    Some(FileShape { min: *min, max: *max, rows, bytes: file.size_bytes, added_ms: file.modified_ms })
+}

@@ -1,0 +1,223 @@
+//! One rewrite: reads files, sorts their rows together, writes others, and replaces the first by the second in one Delta version.
+//!
+//! Until the commit nothing of it is visible, and what it wrote is deleted when it ends early. After it the old files stay for those
+//! who still read them, until a vacuum.
+
+use std::{ops::Range, sync::Arc, time::Instant};
+
+use arrow::{
+    array::{AsArray, RecordBatch},
+    datatypes::TimestampMicrosecondType,
+};
+use metrics::{counter, histogram};
+use object_store::path::Path;
+use tokio_util::sync::CancellationToken;
+
+use super::{CompactSummary, ROW_BYTES, read::Reader, share_bytes, tree::Cuts};
+use crate::{
+    budget::Reservation,
+    core::{Core, INGEST_SHARE, Table},
+    error::{EngineError, ErrorKind, Result},
+    flush::{Encoded, NewFile, blocking},
+    schema::column,
+    segment::{Groups, ROW_GROUP_ROWS, SortedRows},
+    table::{Change, DataFile, Rewrite, TableState, rewrite_app_id},
+};
+
+/// A rewrite under way.
+#[derive(Debug)]
+pub(super) struct RewriteRun<'a> {
+    core: &'a Core,
+    table: &'a Table,
+    inputs: Vec<Arc<DataFile>>,
+    cuts: Arc<Cuts>,
+    /// Version of the rewrite txn that the plan was made at.
+    expected: i64,
+    stop: &'a CancellationToken,
+    /// Files that were or are being put.
+    locations: Vec<Path>,
+}
+
+impl<'a> RewriteRun<'a> {
+    /// A rewrite of files that are active in `state`.
+    pub(super) fn new(
+        core: &'a Core,
+        table: &'a Table,
+        state: &TableState,
+        inputs: Vec<Arc<DataFile>>,
+        cuts: Cuts,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        let expected = state.txn(&rewrite_app_id(table.spec.name())).unwrap_or(0);
+        Self { core, table, inputs, cuts: Arc::new(cuts), expected, stop, locations: vec![] }
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// `Exhausted` when there is no memory or appends wait for it, `Corrupt` when an input is not what the log says, `Conflict`
+    /// when another was first, `Closed` at shutdown: nothing has changed then. `Unavailable` when the store fails: nothing has
+    /// changed either, unless the commit comes to light later.
+    pub(super) async fn run(mut self) -> Result<CompactSummary> {
+        let started = Instant::now();
+        let files = match self.write().await {
+            Ok(files) => files,
+            Err(error) => {
+                self.discard().await;
+                return Err(error);
+            }
+        };
+        let summary = self.commit(&files).await?;
+        histogram!("hexflight_compact_seconds").record(started.elapsed());
+        counter!("hexflight_compact_rewrites_total").increment(1);
+        counter!("hexflight_compact_rows_total").increment(summary.rows);
+        counter!("hexflight_compact_files_in_total").increment(summary.files_in as u64);
+        counter!("hexflight_compact_files_out_total").increment(summary.files_out as u64);
+        counter!("hexflight_compact_bytes_in_total").increment(summary.bytes_in);
+        counter!("hexflight_compact_bytes_out_total").increment(summary.bytes_out);
+        tracing::debug!(?summary, seconds = started.elapsed().as_secs_f64(), "compacted");
+        Ok(summary)
+    }
+
+    async fn write(&mut self) -> Result<Vec<DataFile>> {
+        let expected: u64 = self.inputs.iter().filter_map(|file| file.row_count).sum();
+        let mut memory = self.reserve(expected).await?;
+        let batches = self.read(&mut memory).await?;
+        let (cuts, spec) = (Arc::clone(&self.cuts), Arc::clone(&self.table.spec));
+        let sorted = blocking("compact sort", move || {
+            let groups = groups(&cuts, &batches);
+            Ok(SortedRows::of(&spec, batches, &groups))
+        });
+        let sorted = Arc::new(sorted.await?);
+        let mut files = vec![];
+        for places in sorted.groups() {
+            self.check()?;
+            let file = self.encode(Arc::clone(&sorted), places.clone()).await?;
+            // Named before it is put: whatever becomes of the put, the file is found when the rewrite is given up.
+            self.locations.extend(file.locations().cloned());
+            files.push(file.put(&self.table.log).await?);
+        }
+        self.check()?;
+        let written: u64 = files.iter().filter_map(|file| file.row_count).sum();
+        assert!(written == expected, "a rewrite of {expected} rows wrote {written}");
+        Ok(files)
+    }
+
+    /// Waits for memory without hurrying anybody, and not for ever.
+    async fn reserve(&self, rows: u64) -> Result<Reservation> {
+        let encoded: u64 = self.inputs.iter().map(|file| file.size_bytes).sum();
+        let bytes = usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(ROW_BYTES)
+            + usize::try_from(encoded).unwrap_or(usize::MAX);
+        let deadline = tokio::time::Instant::now() + self.core.options.append_wait;
+        loop {
+            let freed = self.core.budget.freed();
+            tokio::pin!(freed);
+            // Registered before the check: what is freed in between wakes us.
+            freed.as_mut().enable();
+            self.check()?;
+            let refusal = match self.core.budget.try_reserve(bytes, INGEST_SHARE) {
+                Ok(reservation) => return Ok(reservation),
+                Err(refusal) => refusal,
+            };
+            tokio::select! {
+                () = self.stop.cancelled() => return Err(EngineError::Closed),
+                waited = tokio::time::timeout_at(deadline, freed) => waited.map_err(|_| refusal)?,
+            }
+        }
+    }
+
+    /// Reads every input; `memory` grows by what their texts take.
+    async fn read(&self, memory: &mut Reservation) -> Result<Vec<RecordBatch>> {
+        let mut batches = vec![];
+        for file in &self.inputs {
+            self.check()?;
+            let (path, schema) = (file.location.to_string(), Arc::clone(self.table.spec.query_schema()));
+            let bytes = self.core.store.get(&file.location).await?.ok_or_else(|| EngineError::Corrupt {
+                path: path.clone(),
+                detail: String::from("the log names it, and it is not there"),
+            })?;
+            let reader = Reader::open(&path, &schema, bytes)?;
+            memory.try_grow(reader.decoded_bytes(), INGEST_SHARE)?;
+            let row_count = file.row_count.unwrap_or(0);
+            batches.extend(blocking("compact read", move || reader.read(row_count)).await?);
+        }
+        Ok(batches)
+    }
+
+    /// The one place that makes a file of rewritten rows.
+    async fn encode(&self, sorted: Arc<SortedRows>, places: Range<usize>) -> Result<NewFile> {
+        let spec = Arc::clone(&self.table.spec);
+        let row_count = places.len();
+        let encoded = blocking("compact encode", move || {
+            let end = places.end;
+            let batches = places
+                .step_by(ROW_GROUP_ROWS)
+                .map(|start| sorted.gather(start..(start + ROW_GROUP_ROWS).min(end)));
+            Encoded::of(&spec, row_count, batches)
+        })
+        .await?;
+        Ok(NewFile::new(&self.table.log, encoded))
+    }
+
+    async fn commit(self, files: &[DataFile]) -> Result<CompactSummary> {
+        let rewrite = Rewrite { removes: &self.inputs, expected: self.expected };
+        let change = Change { files, rewrite: Some(rewrite), ..Change::default() };
+        match self.table.commit(&change).await {
+            Ok(_) => {}
+            // Its answer was lost, but it is there: the names of files are never used twice.
+            Err(_) if self.is_committed(files) => {}
+            Err(error) => {
+                // Of any other error the version may come to light later: its files must be there then.
+                if error.kind() == ErrorKind::Conflict {
+                    self.discard().await;
+                }
+                return Err(error);
+            }
+        }
+        Ok(CompactSummary {
+            rewrites: 1,
+            files_in: self.inputs.len(),
+            files_out: files.len(),
+            rows: files.iter().filter_map(|file| file.row_count).sum(),
+            bytes_in: self.inputs.iter().map(|file| file.size_bytes).sum(),
+            bytes_out: files.iter().map(|file| file.size_bytes).sum(),
+        })
+    }
+
+    fn is_committed(&self, files: &[DataFile]) -> bool {
+        let snapshot = self.table.view.snapshot();
+        let first = files.first().map(|file| &file.location);
+        first.is_some_and(|first| snapshot.files().iter().any(|file| file.location == *first))
+    }
+
+    /// Deletes what was written.
+    async fn discard(&self) {
+        for location in &self.locations {
+            if let Err(error) = self.core.store.delete(location).await {
+                tracing::warn!(%error, "a file of a rewrite that was given up stays until it is an orphan");
+            }
+        }
+    }
+
+    /// `Err` when the rewrite should end: the engine closes, or appends wait for the memory that it holds.
+    fn check(&self) -> Result<()> {
+        if self.stop.is_cancelled() {
+            return Err(EngineError::Closed);
+        }
+        if self.core.is_short_of_memory() {
+            let (limit, used) = (self.core.budget.limit(), self.core.budget.used());
+            return Err(EngineError::Exhausted { requested: share_bytes(limit), used, limit, retry_ms: 0 });
+        }
+        Ok(())
+    }
+}
+
+fn groups(cuts: &Cuts, batches: &[RecordBatch]) -> Groups {
+    let Some(cell_micros) = cuts.cell_micros() else { return Groups::one() };
+    let timestamps = batches.iter().map(|batch| {
+        let Some(array) = batch.column_by_name(column::TIMESTAMP) else { unreachable!("timestamp column") };
+        let values: &[i64] = array.as_primitive::<TimestampMicrosecondType>().values();
+        values
+    });
+    Groups::by(cell_micros, timestamps, |rows| cuts.files_of(rows))
+}
