@@ -125,10 +125,11 @@ fn grid_disk(args: &[ArrayRef]) -> Result<ArrayRef> {
             lists.append_null();
             continue;
         };
-        let k = u32::try_from(k).map_err(|_| refuse(format!("k = {k}: must be 0 or more")))?;
-        let rings = u64::from(k);
-        total = total.saturating_add(3_u64.saturating_mul(rings).saturating_mul(rings + 1) + 1);
+        let rings = u64::try_from(k).map_err(|_| refuse(format!("k = {k}: must be 0 or more")))?;
+        let cells = 3_u64.saturating_mul(rings).saturating_mul(rings.saturating_add(1)).saturating_add(1);
+        total = total.saturating_add(cells);
         refuse_too_many(total)?;
+        let k = u32::try_from(k).map_err(|_| refuse(format!("k = {k} is too large")))?;
         let disk: Vec<CellIndex> = cell.grid_disk(k);
         lists.append_value(disk.into_iter().map(|cell| Some(to_int(cell))));
     }

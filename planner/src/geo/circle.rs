@@ -6,7 +6,7 @@ use datafusion::error::Result;
 use h3o::{EARTH_RADIUS_KM, LatLng};
 
 use super::{
-    Rectangle, Relation, distance_m, position,
+    Rectangle, Relation, check_degrees, distance_m, position,
     position::distance_rads,
     rectangle::{Cap, SLACK_RADS},
     refuse,
@@ -28,6 +28,8 @@ impl GeoCircle {
         if !(0.0..=f64::MAX).contains(&radius_m) {
             return Err(refuse(format!("radius {radius_m} is not a length of 0 or more metres")));
         }
+        check_degrees("centre_latitude", latitude, 90.0)?;
+        check_degrees("centre_longitude", longitude, 180.0)?;
         Ok(Self { centre: position(latitude, longitude)?, radius_m })
     }
 
