@@ -128,6 +128,17 @@ impl Groups {
         }
     }
 
+    /// When all of `devices` have a row: the time of the oldest of their newest rows. Nothing older can change the answer.
+    pub(super) fn newest_since(&self, devices: &[u32]) -> Option<i64> {
+        match &self.index {
+            Index::One => self.states.newest(0),
+            Index::Device => {
+                devices.iter().map(|device| self.states.newest(*device as usize)).min().flatten()
+            }
+            _ => None,
+        }
+    }
+
     /// The place of a group; makes one if it is new.
     fn place(&mut self, key: Key) -> usize {
         let group = match &mut self.index {

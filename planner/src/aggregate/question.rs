@@ -119,6 +119,15 @@ impl Question {
         self.measures.contains(&Measure::Last)
     }
 
+    /// Whether nothing but the newest rows of given devices, or of all of them together, is wanted.
+    pub(super) fn only_wants_newest(&self) -> bool {
+        let one_row_each =
+            self.keys.is_empty() || (self.keys == [GroupKey::Device] && self.facts.devices.is_some());
+        one_row_each
+            && !self.measures.is_empty()
+            && self.measures.iter().all(|measure| *measure == Measure::Last)
+    }
+
     /// Whether any measure looks at values.
     pub(super) fn wants_values(&self) -> bool {
         self.measures.iter().any(|measure| *measure != Measure::Count)

@@ -46,7 +46,10 @@ impl Run {
             self.scan.files().iter().filter(|file| file.rollup.is_some()).map(Arc::clone).collect();
         let mut without: Vec<_> =
             self.scan.files().iter().filter(|file| file.rollup.is_none()).map(Arc::clone).collect();
-        let tasks = (files.len() / TASK_FILES_MIN).clamp(1, threads * TASKS_PER_THREAD);
+        // From the newest file on, one after the other, mostly few are read.
+        let one_by_one = self.work.question.only_wants_newest();
+        let tasks = if one_by_one { 1 } else { files.len() / TASK_FILES_MIN };
+        let tasks = tasks.clamp(1, threads * TASKS_PER_THREAD);
         let mut groups = if tasks == 1 {
             let (groups, left) = add_files(self.work.clone(), files, self.reservation.new_empty()).await?;
             without.extend(left);
@@ -126,6 +129,10 @@ async fn add_files(
     let mut without = vec![];
     for file in files {
         tokio::task::consume_budget().await;
+        if work.is_older_than_needed(&file, &groups) {
+            work.counters.segments_pruned.add(1);
+            continue;
+        }
         if !work.add_file(&file, &mut groups).await? {
             without.push(file);
         }

@@ -71,6 +71,15 @@ impl Work {
         Ok(true)
     }
 
+    /// Whether newer rows than all of the file's are known, when only the newest are wanted.
+    pub(super) fn is_older_than_needed(&self, file: &DataFile, groups: &Groups) -> bool {
+        if !self.question.only_wants_newest() {
+            return false;
+        }
+        let newest = groups.newest_since(self.devices.as_deref().unwrap_or_default());
+        newest.zip(file.time()).is_some_and(|(newest, (_, to))| to < newest)
+    }
+
     async fn add_type(
         &self,
         file: &Arc<DataFile>,

@@ -115,6 +115,12 @@ impl States {
         }
     }
 
+    /// Time of a group's newest row.
+    pub(super) fn newest(&self, group: usize) -> Option<i64> {
+        let has_rows = self.counts.get(group).is_some_and(|count| *count > 0);
+        self.lasts.get(group).filter(|_| has_rows).map(|last| last.0)
+    }
+
     /// Whether the newest row of each group is kept.
     pub(super) fn keeps_last(&self) -> bool {
         self.kept.last

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use chrono::DateTime;
 use datafusion::{
-    common::{config::TableParquetOptions, internal_err},
+    common::{ScalarValue, Statistics, config::TableParquetOptions, internal_err, stats::Precision},
     datasource::{
         listing::PartitionedFile,
         physical_plan::{
@@ -20,7 +20,7 @@ use datafusion::{
     physical_expr::{PhysicalExpr, split_conjunction},
     physical_plan::{ExecutionPlan, filter_pushdown::PushedDown},
 };
-use hexflight_engine::DataFile;
+use hexflight_engine::{DataFile, column};
 use object_store::ObjectMeta;
 
 use super::ScanContext;
@@ -46,7 +46,7 @@ pub(super) fn plan_files(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let url = ObjectStoreUrl::parse(STORE_URL)?;
     let source = filtered(parquet_source(request.schema, &url, context)?, request.predicate, context)?;
-    let files = request.files.iter().map(|file| partitioned_file(file)).collect();
+    let files = request.files.iter().map(|file| partitioned_file(request.schema, file)).collect();
     let config = FileScanConfigBuilder::new(url, source)
         .with_file_group(FileGroup::new(files))
         .with_projection_indices(Some(request.projection.to_vec()))?
@@ -91,12 +91,29 @@ fn filtered(
     Ok(pushed.updated_node.unwrap_or(source))
 }
 
-fn partitioned_file(file: &DataFile) -> PartitionedFile {
-    PartitionedFile::new_from_meta(ObjectMeta {
+/// With what the log says of its times, by which a top-k that has found newer rows skips it.
+fn partitioned_file(schema: &SchemaRef, file: &DataFile) -> PartitionedFile {
+    let partitioned = PartitionedFile::new_from_meta(ObjectMeta {
         location: file.location.clone(),
         last_modified: DateTime::from_timestamp_millis(file.modified_ms).unwrap_or_default(),
         size: file.size_bytes,
         e_tag: None,
         version: None,
-    })
+    });
+    match times(schema, file) {
+        Some(statistics) => partitioned.with_statistics(Arc::new(statistics)),
+        None => partitioned,
+    }
+}
+
+/// Bounds rather than exact values, which only the pruning of this file ever sees.
+fn times(schema: &SchemaRef, file: &DataFile) -> Option<Statistics> {
+    let (from, to) = file.time()?;
+    let (index, _) = schema.column_with_name(column::TIMESTAMP)?;
+    let bound =
+        |micros| Precision::Exact(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())));
+    let mut statistics = Statistics::new_unknown(schema);
+    let times = statistics.column_statistics.get_mut(index)?;
+    (times.min_value, times.max_value) = (bound(from), bound(to));
+    Some(statistics)
 }

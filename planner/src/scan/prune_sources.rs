@@ -1,6 +1,6 @@
 //! What is left of a snapshot once its statistics have been asked, and the counts that EXPLAIN shows.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range, sync::Arc};
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap, fmt, ops::Range, sync::Arc};
 
 use datafusion::physical_expr::PhysicalExpr;
 use hexflight_engine::{DataFile, MemoryBatch, Snapshot};
@@ -10,6 +10,7 @@ use crate::prune::{CAUSES, Cause, FileStatistics, Pruner, RowSelector, TimeWindo
 /// Files and memory batches that may hold matching rows.
 #[derive(Debug)]
 pub(super) struct Kept {
+    /// Newest first, as memory.
     pub(super) files: Vec<Arc<DataFile>>,
     /// Newest first: queries mostly ask for the latest, and a top-k filter then excludes the rest.
     pub(super) memory: Vec<KeptBatch>,
@@ -69,8 +70,9 @@ impl Kept {
         let window = predicate.and_then(TimeWindow::of);
         let (inside, outside) = within(window, snapshot.files());
         let verdicts = pruner.prune(&FileStatistics::new(Arc::clone(schema), &inside));
-        let (files, mut file_counts) = keep(inside.iter(), verdicts);
+        let (mut files, mut file_counts) = keep(inside.iter(), verdicts);
         file_counts.exclude(Cause::Time, outside);
+        files.sort_by_key(|file| Reverse(file.time().map_or(i64::MAX, |(_, to)| to)));
 
         let memory: Vec<_> = snapshot.memory().collect();
         let zones = memory.iter().map(|batch| batch.zone()).collect();

@@ -125,6 +125,38 @@ async fn aggregates_work_wherever_they_stand_in_a_statement() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_values_come_from_the_newest_files() {
+    let fixture = Fixture::new().await;
+    // No two at one moment, the files one after the other, and one that is late.
+    for file in [0, 2, 3, 1] {
+        let at = |row: i64| START + file * HOUR + row * 700_001;
+        let events: Vec<_> = (0..4_000)
+            .map(|row| {
+                event(at(row), &format!("device-{:02}", row * 7 % 40), TYPES[(row % 4) as usize], row as f64)
+            })
+            .collect();
+        fixture.append_to_files(&events).await;
+    }
+    let plain = without_rollups(&fixture);
+    for sql in [
+        "SELECT device_id, last_value(value ORDER BY timestamp) FROM events GROUP BY device_id ORDER BY 1",
+        "SELECT last_value(value ORDER BY timestamp) FROM events WHERE device_id = 'device-07'",
+        "SELECT device_id, first_value(value ORDER BY timestamp DESC), count(*) FROM events \
+         WHERE type = 'humidity' GROUP BY device_id ORDER BY 1",
+        "SELECT last_value(value ORDER BY timestamp) FROM events WHERE device_id = 'nobody'",
+    ] {
+        assert_eq!(answer(&fixture.queries, sql).await, answer(&plain, sql).await, "{sql}");
+    }
+    let sql = "SELECT last_value(value ORDER BY timestamp) FROM events WHERE device_id IN ('device-07', 'device-08')";
+    let counts = Counts::of(&fixture, sql).await;
+    assert_eq!((counts.get("segments_pruned"), counts.get("raw_rows")), (3, 4_000), "{counts:?}");
+    let newest = "SELECT * FROM events WHERE device_id = 'device-07' ORDER BY timestamp DESC LIMIT 1";
+    assert_eq!(answer(&fixture.queries, newest).await, answer(&plain, newest).await);
+    let plan = fixture.table(&format!("EXPLAIN ANALYZE {newest}")).await;
+    assert!(plan.contains("files_ranges_pruned_statistics=4 total → 1 matched"), "{plan}");
+}
+
 /// 24,700 events over six hours: three flushes, of which one is late rows, one file that is too small for a rollup, and a
 /// part in memory.
 async fn filled() -> Fixture {
