@@ -17,8 +17,9 @@ async fn tables_are_found_by_each_filter() {
     let server = TestServer::start().await;
     let all = CommandGetTables::default();
     let cases = [
-        (all.clone(), 1),
-        (CommandGetTables { catalog: Some("hexflight".to_owned()), ..all.clone() }, 1),
+        // The table of events, and that of queries.
+        (all.clone(), 2),
+        (CommandGetTables { catalog: Some("hexflight".to_owned()), ..all.clone() }, 2),
         (CommandGetTables { catalog: Some(String::new()), ..all.clone() }, 0),
         (CommandGetTables { db_schema_filter_pattern: Some("pub%".to_owned()), ..all.clone() }, 1),
         (CommandGetTables { table_name_filter_pattern: Some("e_ents".to_owned()), ..all.clone() }, 1),
@@ -26,7 +27,7 @@ async fn tables_are_found_by_each_filter() {
         (CommandGetTables { table_types: vec!["TABLE".to_owned()], ..all.clone() }, 1),
         (CommandGetTables { table_types: vec!["BASE TABLE".to_owned()], ..all.clone() }, 1),
         (CommandGetTables { table_types: vec!["VIEW".to_owned()], ..all.clone() }, 0),
-        (CommandGetTables { include_schema: true, ..all }, 1),
+        (CommandGetTables { include_schema: true, ..all }, 2),
     ];
     for (command, expected) in cases {
         let info = server.sql().await.get_tables(command.clone()).await.unwrap();

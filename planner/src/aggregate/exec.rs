@@ -1,6 +1,9 @@
 //! `RollupAggregateExec`: the physical node. Takes the place of an aggregate and the scan below it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::{
@@ -33,6 +36,8 @@ pub(crate) struct RollupAggregateExec {
     scan: Arc<SegmentScanExec>,
     cache: Arc<SegmentCache>,
     top: Option<Top>,
+    /// The scan of what rollups cannot answer, once it runs.
+    scanned: Arc<OnceLock<Arc<SegmentScanExec>>>,
     metrics: ExecutionPlanMetricsSet,
     properties: Arc<PlanProperties>,
 }
@@ -57,6 +62,7 @@ impl RollupAggregateExec {
             scan,
             cache,
             top,
+            scanned: Arc::default(),
             metrics: ExecutionPlanMetricsSet::new(),
             properties: Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative)),
         }
@@ -64,9 +70,14 @@ impl RollupAggregateExec {
 
     /// What has been done so far; grows while it runs.
     pub(crate) fn counts(&self) -> ScanCounts {
-        let mut counts = self.scan.counts();
+        let mut counts = self.running_scan().counts();
         counts.add_aggregate(&self.metrics.clone_inner());
         counts
+    }
+
+    /// The scan that runs; before, the one that was planned. Both count in the same metrics, but for what is read of files.
+    fn running_scan(&self) -> &Arc<SegmentScanExec> {
+        self.scanned.get().unwrap_or(&self.scan)
     }
 
     fn run(&self, context: &Arc<TaskContext>) -> Run {
@@ -86,7 +97,7 @@ impl RollupAggregateExec {
             counters: Counters::new(&self.metrics),
         };
         let reservation = MemoryConsumer::new("RollupAggregateExec").register(context.memory_pool());
-        Run { work, scan: Arc::clone(&self.scan), reservation }
+        Run { work, scan: Arc::clone(&self.scan), scanned: Arc::clone(&self.scanned), reservation }
     }
 
     /// What is known before it runs: files wholly in the window, at its edges, and without a rollup.
@@ -152,6 +163,10 @@ impl ExecutionPlan for RollupAggregateExec {
         self.scan.apply_expressions(f)
     }
 
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(Self { scanned: Arc::default(), ..Self::clone(&self) }))
+    }
+
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         assert_or_internal_err!(partition == 0, "partition {partition} of 1 asked for");
         let baseline = BaselineMetrics::new(&self.metrics, partition);
@@ -170,7 +185,7 @@ impl ExecutionPlan for RollupAggregateExec {
 
     fn metrics(&self) -> Option<MetricsSet> {
         let mut own = self.metrics.clone_inner();
-        for metric in self.scan.metrics().iter().flat_map(MetricsSet::iter) {
+        for metric in self.running_scan().metrics().iter().flat_map(MetricsSet::iter) {
             own.push(Arc::clone(metric));
         }
         Some(own)

@@ -110,10 +110,14 @@ impl Groups {
         &self.states
     }
 
+    /// The places of groups that have rows.
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+        (0..self.states.len()).filter(|group| self.states.count_of(*group) > 0)
+    }
+
     /// Every group that has rows.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, Key)> {
-        let has_rows = |group: &usize| self.states.count_of(*group) > 0;
-        (0..self.states.len()).filter(has_rows).map(|group| (group, self.key(group)))
+    fn iter(&self) -> impl Iterator<Item = (usize, Key)> {
+        self.places().map(|group| (group, self.key(group)))
     }
 
     pub(super) fn key(&self, group: usize) -> Key {

@@ -29,14 +29,12 @@ pub(super) fn batches(
     schema: &SchemaRef,
     batch_rows: usize,
 ) -> Result<Vec<RecordBatch>> {
-    let mut places: Vec<usize> = groups.iter().map(|(place, _)| place).collect();
-    if question.keys.is_empty() {
+    let places = match top {
         // Of no rows there is still one answer.
-        places = vec![0];
-    }
-    if let Some(top) = top {
-        top.keep(groups, &mut places);
-    }
+        _ if question.keys.is_empty() => vec![0],
+        Some(top) => top.places(groups),
+        None => groups.places().collect(),
+    };
     let keys: Vec<Key> = places.iter().map(|place| groups.key(*place)).collect();
     let mut columns = Vec::with_capacity(schema.fields().len());
     for (index, key) in question.keys.iter().enumerate() {

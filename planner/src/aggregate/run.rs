@@ -1,6 +1,6 @@
 //! One run of a question over everything that the scan kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch, StringViewArray},
@@ -35,6 +35,8 @@ const TASKS_PER_THREAD: usize = 2;
 pub(super) struct Run {
     pub(super) work: Work,
     pub(super) scan: Arc<SegmentScanExec>,
+    /// Takes the scan of what rollups cannot answer.
+    pub(super) scanned: Arc<OnceLock<Arc<SegmentScanExec>>>,
     pub(super) reservation: MemoryReservation,
 }
 
@@ -104,7 +106,9 @@ impl Run {
         }
         self.work.counters.files_scanned.add(without.len());
         let question = &self.work.question;
-        let scan = self.scan.narrowed(without, &columns_of(question))?;
+        let scan = Arc::new(self.scan.narrowed(without, &columns_of(question))?);
+        // Set before: the plan runs again, and the first run is the one that is looked at.
+        let _ = self.scanned.set(Arc::clone(&scan));
         for partition in 0..scan.properties().partitioning.partition_count() {
             let mut batches = scan.execute(partition, Arc::clone(context))?;
             while let Some(batch) = batches.next().await {

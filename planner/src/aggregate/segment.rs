@@ -98,6 +98,7 @@ impl Work {
         if self.add_whole(&segment, groups)
             || self.add_minutes(&segment, groups).await?
             || self.add_devices(&segment, groups).await?
+            || self.add_cells(&segment, groups).await?
         {
             return Ok(());
         }
@@ -193,6 +194,32 @@ impl Work {
             }
         };
         self.add_groups(groups, numbered);
+        self.counters.segments_rollup.add(1);
+        Ok(true)
+    }
+
+    /// The groups by cell answer, if each is wholly inside or outside the place.
+    async fn add_cells(&self, segment: &Segment<'_>, groups: &mut Groups) -> Result<bool> {
+        let Question { facts, .. } = self.question.as_ref();
+        let Some(wanted) = self.question.cell_resolution() else { return Ok(false) };
+        let fits = segment.cell_resolution.is_some_and(|held| wanted <= held);
+        let only = facts.devices.is_none()
+            && !self.question.by_device()
+            && self.question.bin().is_none()
+            && !self.question.wants_last();
+        if !(segment.inside && only && fits && segment.of_type.has_cells()) {
+            return Ok(false);
+        }
+        let Some(cells) = self.cache.cells(segment.file, &segment.of_type).await? else { return Ok(false) };
+        let relations: Vec<Relation> = cells.iter().map(|group| self.relation(group)).collect();
+        if relations.contains(&Relation::Border) {
+            return Ok(false);
+        }
+        let inside = cells.iter().zip(relations).filter(|(_, relation)| *relation == Relation::Interior);
+        self.add_groups(
+            groups,
+            inside.map(|(group, _)| (Key { cell: group.cell, ..segment.key() }, group.sums)),
+        );
         self.counters.segments_rollup.add(1);
         Ok(true)
     }

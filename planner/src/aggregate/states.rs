@@ -102,17 +102,26 @@ impl States {
     /// Counts one row for each group listed.
     pub(super) fn count_all(&mut self, groups: &[u32]) {
         let counts = self.counts.as_mut_slice();
-        groups.iter().for_each(|group| counts[*group as usize] += 1);
+        // Rows are sorted by place, then device: neighbours are often the same device.
+        for run in groups.chunk_by(|a, b| a == b) {
+            counts[run[0] as usize] += run.len() as u64;
+        }
     }
 
     /// Adds what another has of every group.
     pub(super) fn merge_all(&mut self, other: &Self) {
         self.grow(other.len());
-        for group in 0..other.len() {
-            if other.counts[group] > 0 {
-                self.merge(group, other, group);
-            }
+        if self.kept.last {
+            (0..other.len()).for_each(|group| self.merge(group, other, group));
+            return;
         }
+        let each = |ours: &mut [f64], theirs: &[f64], merge: fn(f64, f64) -> f64| {
+            ours.iter_mut().zip(theirs).for_each(|(ours, theirs)| *ours = merge(*ours, *theirs));
+        };
+        self.counts.iter_mut().zip(&other.counts).for_each(|(ours, theirs)| *ours += theirs);
+        each(&mut self.sums, &other.sums, |a, b| a + b);
+        each(&mut self.mins, &other.mins, f64::min);
+        each(&mut self.maxs, &other.maxs, f64::max);
     }
 
     /// Time of a group's newest row.

@@ -1,6 +1,11 @@
 //! `Top`: that only the groups with the largest or smallest values of one measure are wanted, so that only they are made into rows.
 
+use std::{cmp::Reverse, collections::BinaryHeap};
+
 use super::{groups::Groups, question::Measure};
+
+/// More groups than this are not worth telling apart.
+const COUNT_MAX: usize = 1 << 16;
 
 /// At least all groups that can be among the first `count` are kept: ties with the last of them, too.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,18 +16,32 @@ pub(super) struct Top {
 }
 
 impl Top {
-    /// Leaves of `places` those that can be among the first.
-    pub(super) fn keep(&self, groups: &Groups, places: &mut Vec<usize>) {
-        if self.count == 0 || places.len() <= self.count {
-            return;
+    /// The places of the groups that can be among the first.
+    pub(super) fn places(&self, groups: &Groups) -> Vec<usize> {
+        if self.count == 0 || self.count > COUNT_MAX {
+            return groups.places().collect();
         }
-        let rank = |place: usize| {
-            let value = groups.states().measure(self.measure, place).unwrap_or(f64::NAN);
-            if self.descending { -value } else { value }
-        };
-        let mut ranks: Vec<f64> = places.iter().map(|place| rank(*place)).collect();
-        let (_, last, _) = ranks.select_nth_unstable_by(self.count - 1, f64::total_cmp);
-        let last = *last;
-        places.retain(|place| rank(*place).total_cmp(&last).is_le());
+        // The best so far, the worst of them on top.
+        let mut best = BinaryHeap::with_capacity(self.count + 1);
+        for place in groups.places() {
+            let rank = Reverse(self.rank(groups, place));
+            if best.len() < self.count {
+                best.push(rank);
+            } else if best.peek().is_some_and(|worst| rank < *worst) {
+                best.pop();
+                best.push(rank);
+            }
+        }
+        let Some(Reverse(worst)) = best.peek().copied() else { return vec![] };
+        groups.places().filter(|place| self.rank(groups, *place) >= worst).collect()
+    }
+
+    /// Larger is better. Orders as floats do, with all numbers in one line.
+    fn rank(&self, groups: &Groups, place: usize) -> i64 {
+        let value = groups.states().measure(self.measure, place).unwrap_or(f64::NAN);
+        let bits = (value + 0.0).to_bits().cast_signed();
+        // The bits of negative floats grow the other way.
+        let ordered = if bits < 0 { i64::MIN.wrapping_sub(bits) } else { bits };
+        if self.descending { ordered } else { ordered.saturating_neg() }
     }
 }

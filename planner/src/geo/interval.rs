@@ -167,8 +167,16 @@ impl Intervals {
         self.parts.iter().any(|part| part.contains(value))
     }
 
+    fn is_all(&self) -> bool {
+        let [only] = self.parts.as_slice() else { return false };
+        only.low.value == f64::NEG_INFINITY && only.high.value == f64::INFINITY
+    }
+
     /// How everything from `low` to `high`, both included, lies to the set.
     pub(super) fn relate(&self, low: f64, high: f64) -> Relation {
+        if self.is_all() {
+            return Relation::Interior;
+        }
         let asked = Interval { low: Bound::included(low), high: Bound::included(high) };
         if self.parts.iter().all(|part| part.and(&asked).is_empty()) {
             Relation::Disjoint

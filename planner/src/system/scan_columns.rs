@@ -18,6 +18,10 @@ pub(super) fn scan_columns() -> Vec<ScanColumn> {
         column("memory_batches", |counts| counts.memory_batches),
         column("memory_batches_pruned", |counts| counts.memory_batches_pruned),
         column("row_groups_pruned", |counts| counts.row_groups_pruned),
+        column("rollup_rows", |counts| counts.rollup_rows),
+        column("rollup_groups", |counts| counts.rollup_groups),
+        column("segments_from_rollups", |counts| counts.segments_from_rollups),
+        column("segments_read", |counts| counts.segments_read),
     ];
     for (index, cause) in CAUSES.into_iter().enumerate() {
         columns.push(column(format!("files_pruned_{cause}"), move |counts| counts.files_pruned_by[index]));

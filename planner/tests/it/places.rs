@@ -51,7 +51,8 @@ async fn rows_without_a_place_are_in_no_place() {
 async fn a_circle_prunes_pages() {
     let fixture = Fixture::new().await;
     fixture.append_to_files(&along_a_meridian(60_000)).await;
-    let sql = "SELECT count(*) FROM events WHERE geo_within_radius(latitude, longitude, 5, 8, 10000)";
+    // What is counted here is no business of rollups.
+    let sql = "SELECT count(latitude) FROM events WHERE geo_within_radius(latitude, longitude, 5, 8, 10000)";
     // A thousandth of a degree is 111.2 m: 89 steps to either side, six rows on each.
     assert_eq!(fixture.value(sql).await, "1074");
     let plan = fixture.table(&format!("EXPLAIN ANALYZE {sql}")).await;
