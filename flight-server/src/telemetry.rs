@@ -89,9 +89,27 @@ fn describe() {
     metrics::describe_gauge!(MEMORY_LIMIT, "limit on that memory");
     metrics::describe_counter!(REQUEST_ERRORS, "calls that ended with an error, by gRPC code");
     describe_upkeep();
+    describe_aggregates();
 }
 
 /// What the engine counts while it merges and deletes files.
+fn describe_aggregates() {
+    metrics::describe_counter!(
+        "hexflight_aggregate_rows_total",
+        "rows that answered aggregates: from rollups, read one by one, or through the scan"
+    );
+    metrics::describe_counter!(
+        "hexflight_cache_requests_total",
+        "parts of files asked of the cache, found or not"
+    );
+    metrics::describe_counter!("hexflight_cache_evictions_total", "parts of files that gave way to others");
+    metrics::describe_gauge!("hexflight_cache_used_bytes", "memory that cached parts of files take");
+    metrics::describe_counter!(
+        "hexflight_rollup_errors_total",
+        "rollups that could not be used; rows were read instead"
+    );
+}
+
 fn describe_upkeep() {
     metrics::describe_counter!(
         "hexflight_compact_rewrites_total",

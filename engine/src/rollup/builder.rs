@@ -249,5 +249,6 @@ fn run_end(texts: &StringViewArray, start: usize) -> usize {
     let views = texts.views();
     let (view, text) = (views[start], texts.value(start));
     let differs = |row: &usize| views[*row] != view && texts.value(*row) != text;
-    (start + 1..texts.len()).find(differs).unwrap_or(texts.len())
+    let len = texts.len();
+    (start + 1..len).find(differs).unwrap_or(len)
 }

@@ -1,5 +1,11 @@
 //! A rollup says of a file what its rows say, read group by group; and a damaged one says nothing.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the numbers of tests are small"
+)]
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
@@ -119,7 +125,11 @@ struct Naive {
 
 impl Naive {
     fn of(batch: &RecordBatch, name: &str, resolution: u8) -> Self {
-        let mut naive = Self { rows: u32::MAX..0, time: (i64::MAX, i64::MIN), ..Self::default() };
+        let mut naive = Self {
+            rows: std::ops::Range { start: u32::MAX, end: 0 },
+            time: (i64::MAX, i64::MIN),
+            ..Self::default()
+        };
         let types = batch[column::TYPE].as_string_view();
         for row in (0..batch.num_rows()).filter(|row| types.value(*row) == name) {
             let time = batch[column::TIMESTAMP].as_primitive::<TimestampMicrosecondType>().value(row);
