@@ -92,7 +92,7 @@ fn describe() {
     describe_aggregates();
 }
 
-/// What the engine counts while it merges and deletes files.
+/// What queries count while they answer aggregates.
 fn describe_aggregates() {
     metrics::describe_counter!(
         "hexflight_aggregate_rows_total",
@@ -110,6 +110,7 @@ fn describe_aggregates() {
     );
 }
 
+/// What the engine counts while it merges and deletes files.
 fn describe_upkeep() {
     metrics::describe_counter!(
         "hexflight_compact_rewrites_total",
