@@ -354,7 +354,7 @@ def test_polling_ends_at_once(raw: RawClient, command: bytes) -> None:
 
     assert set(answer) == {1, 3}  # an info and a progress, no descriptor to poll again
     info = fields_of(answer[1][0])
-    assert raw.get(fields_of(fields_of(info[3][0])[1][0])[1][0]).num_rows == 1
+    assert raw.get(fields_of(fields_of(info[3][0])[1][0])[1][0]).num_rows > 0
 
 
 # --- Parameters

@@ -20,6 +20,9 @@ use super::{
 /// Part of the memory limit that device names may take before they are numbered afresh.
 const NAMES_PART: usize = 16;
 
+/// Columns read at once at most.
+const TURNS: usize = 64;
+
 /// A part of a file.
 #[derive(Debug, Clone)]
 enum Part {
@@ -40,6 +43,8 @@ pub(crate) struct SegmentCache {
     budget: Arc<Budget>,
     parts: Arc<Lru<Part>>,
     names: RwLock<Arc<DeviceNames>>,
+    /// Whoever reads columns holds one, chosen by the rows: when many ask for the same at once, one reads and the others find it.
+    turns: [tokio::sync::Mutex<()>; TURNS],
 }
 
 impl SegmentCache {
@@ -51,6 +56,7 @@ impl SegmentCache {
             parts: Lru::new(budget, limit),
             names: RwLock::new(Arc::new(DeviceNames::new(budget, 0))),
             budget: Arc::clone(budget),
+            turns: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         }
     }
 
@@ -139,32 +145,49 @@ impl SegmentCache {
         kinds: &[ColumnKind],
         names: &Arc<DeviceNames>,
     ) -> Result<Columns> {
-        let place = |kind: ColumnKind| match kind {
-            // Numbers of other names mean other devices.
-            ColumnKind::Device => u128::from(names.id()) << 32 | u128::from(rows.start),
-            _ => rows.start.into(),
-        };
-        let (mut columns, mut missing) = (Columns::default(), vec![]);
-        for kind in kinds {
-            match self.parts.get(&Key::new(file, kind.name(), place(*kind))) {
-                Some(Part::Column(column)) => columns.set(*kind, column),
-                _ => missing.push(*kind),
-            }
-        }
+        let (columns, missing) = self.kept(file, &rows, kinds, names);
         if missing.is_empty() {
-            columns.device_count = names.read().len();
+            return Ok(columns);
+        }
+        let turn = (Arc::as_ptr(file) as usize / align_of::<DataFile>()).wrapping_add(rows.start as usize);
+        let _turn = self.turns[turn % TURNS].lock().await;
+        let (mut columns, missing) = self.kept(file, &rows, kinds, names);
+        if missing.is_empty() {
             return Ok(columns);
         }
         let footer = self.footer(file).await?;
         let objects = self.store.object_store();
         let read = columns::read_columns(&objects, file, footer, rows.clone(), &missing, names).await?;
         for (kind, column) in missing.into_iter().zip(read) {
-            let key = Key::new(file, kind.name(), place(kind));
-            self.parts.insert(file, key, Part::Column(column.clone()), column.bytes());
+            self.parts.insert(
+                file,
+                column_key(file, &rows, kind, names),
+                Part::Column(column.clone()),
+                column.bytes(),
+            );
             columns.set(kind, column);
         }
         columns.device_count = names.read().len();
         Ok(columns)
+    }
+
+    /// The columns that are kept, and which are not.
+    fn kept(
+        &self,
+        file: &Arc<DataFile>,
+        rows: &Range<u32>,
+        kinds: &[ColumnKind],
+        names: &DeviceNames,
+    ) -> (Columns, Vec<ColumnKind>) {
+        let (mut columns, mut missing) = (Columns::default(), vec![]);
+        for kind in kinds {
+            match self.parts.get(&column_key(file, rows, *kind, names)) {
+                Some(Part::Column(column)) => columns.set(*kind, column),
+                _ => missing.push(*kind),
+            }
+        }
+        columns.device_count = names.read().len();
+        (columns, missing)
     }
 
     /// What a question that was asked before came to for the rows from `first_row` on.
@@ -191,6 +214,12 @@ impl SegmentCache {
         self.parts.insert(file, key, Part::Footer(footer.clone()), footer.metadata().memory_size());
         Ok(footer)
     }
+}
+
+/// Numbers of other names mean other devices.
+fn column_key(file: &Arc<DataFile>, rows: &Range<u32>, kind: ColumnKind, names: &DeviceNames) -> Key {
+    let numbering = if kind == ColumnKind::Device { u128::from(names.id()) << 32 } else { 0 };
+    Key::new(file, kind.name(), numbering | u128::from(rows.start))
 }
 
 /// A rollup that is damaged is as good as none: the rows say the same. One that the store does not give is an error.
