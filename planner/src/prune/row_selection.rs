@@ -44,7 +44,7 @@ impl RowSelector {
     /// Runs of rows outside of which none matches, in order; everything of a batch that is not sorted.
     pub(crate) fn select(&self, batch: &MemoryBatch) -> Vec<Range<usize>> {
         let rows = batch.batch();
-        let all = || Vec::from_iter([0..rows.num_rows()]);
+        let all = || std::iter::once(0..rows.num_rows()).collect();
         if !batch.is_sorted() || (self.types.is_none() && self.cells.is_none()) {
             return all();
         }
