@@ -2,7 +2,6 @@
 
 mod cause;
 mod pruner;
-mod time_window;
 mod row_selection;
 #[cfg(test)]
 mod row_selection_tests;
@@ -13,5 +12,4 @@ pub(crate) use cause::{CAUSES, Cause};
 pub(crate) use file_statistics::FileStatistics;
 pub(crate) use pruner::Pruner;
 pub(crate) use row_selection::RowSelector;
-pub(crate) use time_window::TimeWindow;
 pub(crate) use zone_statistics::ZoneStatistics;

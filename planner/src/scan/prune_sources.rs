@@ -5,7 +5,8 @@ use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap, fmt, ops::Range, syn
 use datafusion::physical_expr::PhysicalExpr;
 use hexflight_engine::{DataFile, MemoryBatch, Snapshot};
 
-use crate::prune::{CAUSES, Cause, FileStatistics, Pruner, RowSelector, TimeWindow, ZoneStatistics};
+use crate::predicate::Window;
+use crate::prune::{CAUSES, Cause, FileStatistics, Pruner, RowSelector, ZoneStatistics};
 
 /// Files and memory batches that may hold matching rows.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Kept {
         let pruner = predicate.map(|predicate| Pruner::new(predicate, snapshot.spec())).unwrap_or_default();
         let selector = predicate.map(|predicate| RowSelector::new(predicate, &pruner)).unwrap_or_default();
 
-        let window = predicate.and_then(TimeWindow::of);
+        let window = predicate.and_then(Window::of);
         let (inside, outside) = within(window, snapshot.files());
         let verdicts = pruner.prune(&FileStatistics::new(Arc::clone(schema), &inside));
         let (mut files, mut file_counts) = keep(inside.iter(), verdicts);
@@ -87,7 +88,7 @@ impl Kept {
 }
 
 /// Files that a window of time does not rule out, and how many it does.
-fn within(window: Option<TimeWindow>, files: &[Arc<DataFile>]) -> (Cow<'_, [Arc<DataFile>]>, usize) {
+fn within(window: Option<Window>, files: &[Arc<DataFile>]) -> (Cow<'_, [Arc<DataFile>]>, usize) {
     let Some(window) = window else { return (Cow::Borrowed(files), 0) };
     let inside: Vec<_> = files.iter().filter(|file| !window.excludes(file)).map(Arc::clone).collect();
     let outside = files.len() - inside.len();

@@ -1,5 +1,5 @@
-//! `TimeWindow`: the span of time that a predicate asks for, compared with the ranges of files as plain integers. Most queries
-//! ask for a little time of a table of many files: those outside never reach the arrays that the [`Pruner`](super::Pruner) asks.
+//! `Window`: the span of time that a predicate asks for, compared with the ranges of files as plain integers. Most queries
+//! ask for a little time of a table of many files: those outside never reach the arrays that pruning asks.
 
 use std::sync::Arc;
 
@@ -16,16 +16,38 @@ use hexflight_engine::{DataFile, ScalarBound, column};
 
 /// Moments that can satisfy a predicate, both ends included. **Units**: µs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TimeWindow {
-    from: i64,
-    to: i64,
+pub(crate) struct Window {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
 }
 
-impl TimeWindow {
+impl Window {
+    /// All of time.
+    pub(crate) const ALWAYS: Self = Self { from: i64::MIN, to: i64::MAX };
+
     /// What the comparisons of `timestamp` with a moment leave; `None` if the predicate has none.
     pub(crate) fn of(predicate: &Arc<dyn PhysicalExpr>) -> Option<Self> {
-        let parts = split_conjunction(predicate).into_iter().filter_map(of_comparison);
-        parts.reduce(|a, b| Self { from: a.from.max(b.from), to: a.to.min(b.to) })
+        split_conjunction(predicate).into_iter().filter_map(Self::of_conjunct).reduce(Self::and)
+    }
+
+    /// What one comparison of `timestamp` with a moment says, completely.
+    pub(crate) fn of_conjunct(conjunct: &Arc<dyn PhysicalExpr>) -> Option<Self> {
+        of_comparison(conjunct)
+    }
+
+    /// What belongs to both; nothing if it ends before it begins.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { from: self.from.max(other.from), to: self.to.min(other.to) }
+    }
+
+    /// Whether every moment of `time`, both ends included, belongs to it.
+    pub(crate) fn holds(self, time: (i64, i64)) -> bool {
+        self.from <= time.0 && time.1 <= self.to
+    }
+
+    /// Whether no moment of `time` belongs to it.
+    pub(crate) fn misses(self, time: (i64, i64)) -> bool {
+        time.1 < self.from || self.to < time.0
     }
 
     /// Whether no row of the file lies inside. A file whose range is unknown may have one.
@@ -37,7 +59,7 @@ impl TimeWindow {
     }
 }
 
-fn of_comparison(conjunct: &Arc<dyn PhysicalExpr>) -> Option<TimeWindow> {
+fn of_comparison(conjunct: &Arc<dyn PhysicalExpr>) -> Option<Window> {
     let comparison = conjunct.downcast_ref::<BinaryExpr>()?;
     let (left, right) = (comparison.left(), comparison.right());
     match (moment(left), moment(right)) {
@@ -48,7 +70,7 @@ fn of_comparison(conjunct: &Arc<dyn PhysicalExpr>) -> Option<TimeWindow> {
 }
 
 /// Of `timestamp <op> moment`. A moment that has no neighbour is left to the pruner.
-fn window(operator: Operator, moment: i64) -> Option<TimeWindow> {
+fn window(operator: Operator, moment: i64) -> Option<Window> {
     let (from, to) = match operator {
         Operator::Eq => (moment, moment),
         Operator::Lt => (i64::MIN, moment.checked_sub(1)?),
@@ -57,7 +79,7 @@ fn window(operator: Operator, moment: i64) -> Option<TimeWindow> {
         Operator::GtEq => (moment, i64::MAX),
         _ => return None,
     };
-    Some(TimeWindow { from, to })
+    Some(Window { from, to })
 }
 
 fn is_time(expr: &Arc<dyn PhysicalExpr>) -> bool {
@@ -80,23 +102,23 @@ mod tests {
 
     #[test]
     fn comparisons_narrow_the_window_from_both_sides() {
-        let window = |parts: Vec<Arc<dyn PhysicalExpr>>| TimeWindow::of(&conjunction(parts));
-        assert_eq!(window(vec![time(Operator::GtEq, 10)]), Some(TimeWindow { from: 10, to: i64::MAX }));
+        let window = |parts: Vec<Arc<dyn PhysicalExpr>>| Window::of(&conjunction(parts));
+        assert_eq!(window(vec![time(Operator::GtEq, 10)]), Some(Window { from: 10, to: i64::MAX }));
         let both = vec![time(Operator::Gt, 10), time(Operator::Lt, 20), time(Operator::LtEq, 30)];
-        assert_eq!(window(both), Some(TimeWindow { from: 11, to: 19 }));
-        assert_eq!(window(vec![time(Operator::Eq, 7)]), Some(TimeWindow { from: 7, to: 7 }));
+        assert_eq!(window(both), Some(Window { from: 11, to: 19 }));
+        assert_eq!(window(vec![time(Operator::Eq, 7)]), Some(Window { from: 7, to: 7 }));
         let flipped = compare(literal(10), Operator::Lt, column());
-        assert_eq!(window(vec![flipped]), Some(TimeWindow { from: 11, to: i64::MAX }));
+        assert_eq!(window(vec![flipped]), Some(Window { from: 11, to: i64::MAX }));
     }
 
     #[test]
     fn what_is_no_window_narrows_nothing() {
-        assert_eq!(TimeWindow::of(&time(Operator::NotEq, 10)), None);
-        assert_eq!(TimeWindow::of(&time(Operator::Lt, i64::MIN)), None);
+        assert_eq!(Window::of(&time(Operator::NotEq, 10)), None);
+        assert_eq!(Window::of(&time(Operator::Lt, i64::MIN)), None);
         let either = compare(time(Operator::Lt, 1), Operator::Or, time(Operator::Gt, 5));
-        assert_eq!(TimeWindow::of(&either), None);
+        assert_eq!(Window::of(&either), None);
         let only_one = conjunction([either, time(Operator::Lt, 9)]);
-        assert_eq!(TimeWindow::of(&only_one), Some(TimeWindow { from: i64::MIN, to: 8 }));
+        assert_eq!(Window::of(&only_one), Some(Window { from: i64::MIN, to: 8 }));
     }
 
     fn time(operator: Operator, moment: i64) -> Arc<dyn PhysicalExpr> {
