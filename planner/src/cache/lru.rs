@@ -70,6 +70,8 @@ impl<V: Clone + fmt::Debug + Send + 'static> Lru<V> {
             entry.used = clock;
             entry.value.clone()
         });
+        // Counting takes longer than looking.
+        drop(inner);
         let result = if found.is_some() { "hit" } else { "miss" };
         metrics::counter!("hexflight_cache_requests_total", "part" => key.kind, "result" => result)
             .increment(1);
@@ -146,5 +148,42 @@ impl<V: Clone + fmt::Debug + Send + 'static> Reclaim for Lru<V> {
             Err(TryLockError::WouldBlock) => return,
         };
         inner.evict(bytes.max(self.limit / EVICTED_PART));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use object_store::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_least_recently_used_go_first_and_others_never_wait() {
+        let budget = Budget::new(10_000);
+        let lru = Lru::new(&budget, 4_000);
+        let file = file();
+        let key = |place| Key::new(&file, "part", place);
+        (0..8).for_each(|place| lru.insert(&file, key(place), place, 500));
+        assert_eq!((lru.get(&key(0)), budget.used()), (Some(0), 4_000));
+        lru.insert(&file, key(8), 8, 500);
+        assert_eq!((lru.get(&key(0)), lru.get(&key(1)), lru.get(&key(8))), (Some(0), None, Some(8)));
+        let taken = budget.try_reserve(9_000, 1.0).unwrap();
+        assert!(budget.used() <= 10_000, "{}", budget.used());
+        lru.insert(&file, key(9), 9, 500);
+        assert_eq!(lru.get(&key(9)), None);
+        drop(taken);
+    }
+
+    fn file() -> Arc<DataFile> {
+        Arc::new(DataFile {
+            location: Path::from("a.parquet"),
+            size_bytes: 1,
+            row_count: None,
+            modified_ms: 0,
+            columns: BTreeMap::new(),
+            rollup: None,
+        })
     }
 }
