@@ -39,7 +39,10 @@ pub use error::{BadRow, BadRows, EngineError, ErrorKind, Result};
 pub use import::{ContentHash, Import, ImportProgress, ImportSummary};
 pub use ingest::{Normaliser, to_query};
 pub use memory::{Generation, GenerationState, MemoryBatch, ZoneMap};
-pub use rollup::{CellGroup, DeviceGroup, MinuteGroup, NO_CELL, Rollup, Sums, TypeRollup, cell_parent};
+pub use rollup::{
+    CellGroup, DeviceGroup, DeviceIndex, DeviceRollup, MinuteGroup, NO_CELL, Rollup, Sums, TypeRollup,
+    cell_parent,
+};
 pub use schema::{Sequence, StreamId, TableName, TableSpec, column};
 #[doc(hidden)]
 pub use store::{DiskFiles, Files, OpenFile, RecordingFiles};

@@ -49,6 +49,9 @@ const CANCEL_WAIT: Duration = Duration::from_secs(2);
 /// How often histograms are folded.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long a start may take longer so that the first queries find what they begin with.
+const WARM_UP_MAX: Duration = Duration::from_millis(250);
+
 /// A running server. Dropping it stops the listeners without a flush: the WAL keeps what was acknowledged.
 #[derive(Debug)]
 pub struct Server {
@@ -252,7 +255,10 @@ async fn open_engine(config: &Config) -> Result<(Arc<Engine>, QueryEngine), Serv
     };
     let engine = Engine::open(store, options, Arc::new(SystemClock)).await.map_err(at_data_dir)?;
     match QueryEngine::new(Arc::clone(&engine), &QueryOptions::default()) {
-        Ok(queries) => Ok((engine, queries)),
+        Ok(queries) => {
+            queries.warm_up(WARM_UP_MAX).await;
+            Ok((engine, queries))
+        }
         Err(error) => {
             let runtime = io::Error::other(error.strip_backtrace());
             // The first error is the one to tell.

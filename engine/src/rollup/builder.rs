@@ -9,11 +9,11 @@ use bytes::Bytes;
 use super::{
     Sums, cells,
     cells::{CellBuilder, CellGroup, NO_CELL},
-    devices,
-    devices::{DeviceBuilder, DeviceGroup},
+    device_index::DeviceIndexBuilder,
+    devices::{DeviceBuilder, DeviceRollup},
     minutes,
     minutes::{MinuteBuilder, MinuteGroup},
-    sections::{Directory, DirectoryEntry, Section},
+    sections::{Directory, DirectoryEntry, Section, to_u32},
     wire::Writer,
 };
 use crate::{error::Result, schema::column};
@@ -26,8 +26,6 @@ const ROWS_MIN: u32 = 1_024;
 const CELL_RESOLUTION_MAX: u8 = 5;
 /// Coarsest resolution of the cells that is still of use.
 const CELL_RESOLUTION_MIN: u8 = 2;
-/// Rows from which a type tells whether devices are worth it for the types after it.
-const TELLING_ROWS: usize = 8_192;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -35,7 +33,6 @@ pub(crate) struct RollupBuilder {
     rows: u32,
     done: Vec<TypeRows>,
     open: Option<OpenType>,
-    devices_given_up: bool,
 }
 
 /// A type whose rows are being read.
@@ -48,6 +45,7 @@ struct OpenType {
     minutes: MinuteBuilder,
     cells: CellBuilder,
     devices: DeviceBuilder,
+    device_index: DeviceIndexBuilder,
 }
 
 /// A type whose rows are read.
@@ -59,7 +57,8 @@ struct TypeRows {
     total: Sums,
     minutes: Vec<MinuteGroup>,
     cells: Vec<CellGroup>,
-    devices: Vec<DeviceGroup>,
+    devices: DeviceRollup,
+    device_floor: u32,
 }
 
 /// The columns that count.
@@ -89,20 +88,17 @@ impl RollupBuilder {
         let name = columns.types.value(start);
         if self.open.as_ref().is_none_or(|open| open.name != name) {
             self.close();
-            self.open = Some(OpenType::new(name, self.rows, self.devices_given_up));
+            self.open = Some(OpenType::new(name, self.rows));
         }
         if let Some(open) = &mut self.open {
             open.push(columns, start, end, self.rows);
         }
-        self.rows += u32::try_from(end - start).unwrap_or(u32::MAX);
+        self.rows += to_u32(end - start);
     }
 
     fn close(&mut self) {
         let Some(open) = self.open.take() else { return };
-        let rows = open.finish();
-        let count = usize::try_from(rows.total.count).unwrap_or(usize::MAX);
-        self.devices_given_up |= rows.devices.is_empty() && count >= TELLING_ROWS;
-        self.done.push(rows);
+        self.done.push(open.finish());
     }
 
     /// The rollup, if the segment is worth one.
@@ -143,7 +139,7 @@ impl RollupBuilder {
 }
 
 impl OpenType {
-    fn new(name: &str, first_row: u32, devices_given_up: bool) -> Self {
+    fn new(name: &str, first_row: u32) -> Self {
         Self {
             name: name.to_owned(),
             first_row,
@@ -151,7 +147,8 @@ impl OpenType {
             total: Sums::EMPTY,
             minutes: MinuteBuilder::default(),
             cells: CellBuilder::new(CELL_RESOLUTION_MAX),
-            devices: if devices_given_up { DeviceBuilder::given_up() } else { DeviceBuilder::default() },
+            devices: DeviceBuilder::default(),
+            device_index: DeviceIndexBuilder::default(),
         }
     }
 
@@ -167,26 +164,27 @@ impl OpenType {
             let cell = if columns.cells.is_null(place) { NO_CELL } else { columns.cells.value(place) };
             self.cells.push(row, cell, latitude, longitude, columns.values[place]);
         }
-        self.push_devices(columns, start, end);
+        self.push_devices(columns, start, end, row - self.first_row);
     }
 
-    fn push_devices(&mut self, columns: &Columns<'_>, start: usize, end: usize) {
-        let mut from = start;
+    /// Row `start` of the batch is row `row` of the type.
+    fn push_devices(&mut self, columns: &Columns<'_>, start: usize, end: usize, row: u32) {
+        let (mut from, mut row) = (start, row);
         while from < end {
             let to = run_end(columns.devices, from).min(end);
             let mut sums = Sums::EMPTY;
             columns.values[from..to].iter().for_each(|value| sums.add(*value));
             self.total.merge(&sums);
-            if !self.devices.is_given_up() {
-                self.devices.push(columns.devices.value(from), &sums);
-            }
-            from = to;
+            let (device, next_row) = (columns.devices.value(from), row + to_u32(to - from));
+            self.devices.push(device, &sums);
+            self.device_index.push(device, row..next_row);
+            (from, row) = (to, next_row);
         }
     }
 
     fn finish(self) -> TypeRows {
         let rows = usize::try_from(self.total.count).unwrap_or(usize::MAX);
-        let (minutes, devices) = (self.minutes.finish(), self.devices.finish());
+        let (minutes, devices) = (self.minutes.finish(), self.devices.finish(rows, ROWS_PER_GROUP_MIN));
         TypeRows {
             name: self.name,
             first_row: self.first_row,
@@ -194,7 +192,8 @@ impl OpenType {
             total: self.total,
             minutes: if minutes.len() * ROWS_PER_GROUP_MIN <= rows { minutes } else { vec![] },
             cells: self.cells.finish(),
-            devices: if devices.len() * ROWS_PER_GROUP_MIN <= rows { devices } else { vec![] },
+            devices: DeviceRollup { groups: devices.groups, index: self.device_index.finish(to_u32(rows)) },
+            device_floor: devices.floor,
         }
     }
 }
@@ -209,7 +208,8 @@ impl TypeRows {
         Ok(DirectoryEntry {
             minutes: section(self.minutes.len(), &|writer| minutes::write(&self.minutes, writer))?,
             cells: section(self.cells.len(), &|writer| cells::write(&self.cells, writer))?,
-            devices: section(self.devices.len(), &|writer| devices::write(&self.devices, writer))?,
+            devices: section(self.devices.entries(), &|writer| self.devices.write(writer))?,
+            device_floor: self.device_floor,
             name: self.name,
             first_row: self.first_row,
             time: self.time,

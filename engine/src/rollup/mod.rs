@@ -10,6 +10,7 @@ mod sections;
 mod cells;
 mod minutes;
 mod devices;
+mod device_index;
 mod builder;
 mod read;
 #[cfg(test)]
@@ -17,7 +18,8 @@ mod rollup_tests;
 
 pub(crate) use builder::RollupBuilder;
 pub use cells::{CellGroup, NO_CELL, cell_parent};
-pub use devices::DeviceGroup;
+pub use device_index::DeviceIndex;
+pub use devices::{DeviceGroup, DeviceRollup};
 pub use minutes::MinuteGroup;
 pub use read::{Rollup, TypeRollup};
 pub use sums::Sums;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{
-    CellGroup, DeviceGroup, MinuteGroup, Sums, cells, devices, minutes,
+    CellGroup, DeviceRollup, MinuteGroup, Sums, cells, minutes,
     sections::{Directory, DirectoryEntry, HEADER_BYTES, Section},
     wire::{Reader, corrupt},
 };
@@ -138,10 +138,11 @@ impl<'a> TypeRollup<'a> {
         self.entry.cells.entries > 0
     }
 
-    /// Whether there are groups by device.
+    /// Every device that has this many rows is among [`Self::devices`]. `None`: nothing is known of devices. **Range**: from 1,
+    /// which is all of them.
     #[must_use]
-    pub fn has_devices(&self) -> bool {
-        self.entry.devices.entries > 0
+    pub fn device_floor(&self) -> Option<u32> {
+        Some(self.entry.device_floor).filter(|floor| *floor > 0)
     }
 
     /// Groups by minute, in order; `None` when the object is gone.
@@ -161,22 +162,23 @@ impl<'a> TypeRollup<'a> {
         self.read(store, &self.entry.cells, |reader, count| cells::read(reader, count, first_row)).await
     }
 
-    /// Groups by device, in order of their names; `None` when the object is gone.
+    /// What is known of devices; `None` when the object is gone.
     ///
     /// # Errors
     /// As [`Self::minutes`].
-    pub async fn devices(&self, store: &Store) -> Result<Option<Vec<DeviceGroup>>> {
-        self.read(store, &self.entry.devices, devices::read).await
+    pub async fn devices(&self, store: &Store) -> Result<Option<DeviceRollup>> {
+        let rows = u32::try_from(self.entry.total.count).unwrap_or(u32::MAX);
+        self.read(store, &self.entry.devices, |reader, count| DeviceRollup::read(reader, count, rows)).await
     }
 
-    async fn read<T>(
+    async fn read<T: Default>(
         &self,
         store: &Store,
         section: &Section,
-        read: impl FnOnce(&mut Reader<'_>, usize) -> Result<Vec<T>>,
-    ) -> Result<Option<Vec<T>>> {
+        read: impl FnOnce(&mut Reader<'_>, usize) -> Result<T>,
+    ) -> Result<Option<T>> {
         if section.entries == 0 {
-            return Ok(Some(vec![]));
+            return Ok(Some(T::default()));
         }
         let Some(raw) = self.rollup.section(store, section).await? else { return Ok(None) };
         let mut reader = Reader::new(&raw, self.rollup.object.location.as_ref());

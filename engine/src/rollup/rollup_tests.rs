@@ -18,7 +18,7 @@ use arrow::{
 use object_store::{ObjectStoreExt, PutPayload, memory::InMemory, path::Path};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{Rollup, RollupBuilder, Sums, cells, minutes::MINUTE_MICROS};
+use super::{DeviceRollup, Rollup, RollupBuilder, Sums, cells, minutes::MINUTE_MICROS};
 use crate::{
     EngineError,
     schema::{TableSpec, column},
@@ -47,7 +47,8 @@ async fn groups_are_what_the_rows_add_up_to() {
             assert_close(of_type.total(), &expected.total);
             let minutes = of_type.minutes(&store).await.unwrap().unwrap();
             assert_groups(minutes.iter().map(|group| (group.minute, group.sums)), &expected.minutes);
-            let devices = of_type.devices(&store).await.unwrap().unwrap();
+            assert_eq!(of_type.device_floor(), Some(1));
+            let devices = of_type.devices(&store).await.unwrap().unwrap().groups;
             assert_groups(devices.into_iter().map(|group| (group.device, group.sums)), &expected.devices);
             let groups = of_type.cells(&store).await.unwrap().unwrap();
             assert_groups(groups.iter().map(|group| (group.cell, group.sums)), &expected.cells);
@@ -65,9 +66,61 @@ async fn groups_are_what_the_rows_add_up_to() {
 async fn what_is_not_much_smaller_than_the_rows_is_left_out() {
     let (store, file) = stored(&segment(4_000, 3_000, 1), 4_000).await;
     let rollup = Rollup::read(&store, &file).await.unwrap().unwrap();
-    assert!(rollup.types().all(|of_type| !of_type.has_devices()));
-    assert!(rollup.types().all(|of_type| of_type.has_minutes()));
+    for of_type in rollup.types() {
+        assert_eq!(of_type.device_floor(), Some(16));
+        assert_eq!(of_type.devices(&store).await.unwrap().unwrap(), DeviceRollup::default());
+        assert!(of_type.has_minutes());
+    }
     assert!(build(&segment(1_000, 40, 1), 1_000).is_none());
+}
+
+#[tokio::test]
+async fn of_many_devices_those_with_the_most_rows_are_listed() {
+    let batch = skewed(60_000, 4_000.0, 5);
+    let (store, file) = stored(&batch, 7_001).await;
+    let rollup = Rollup::read(&store, &file).await.unwrap().unwrap();
+    for of_type in rollup.types() {
+        let floor = u64::from(of_type.device_floor().unwrap());
+        let rows = of_type.total().count;
+        let expected = Naive::of(&batch, of_type.name(), 0).devices;
+        let large: BTreeMap<_, _> = expected.into_iter().filter(|(_, sums)| sums.count >= floor).collect();
+        assert!(
+            floor > 16 && large.len() as u64 <= rows / 256 && large.len() > 20,
+            "{floor}, {}",
+            large.len()
+        );
+        let devices = of_type.devices(&store).await.unwrap().unwrap().groups;
+        assert_groups(devices.into_iter().map(|group| (group.device, group.sums)), &large);
+    }
+}
+
+#[tokio::test]
+async fn an_index_names_every_block_of_a_device_and_few_others() {
+    let batch = skewed(60_000, 300.0, 6);
+    let (store, file) = stored(&batch, 7_001).await;
+    let rollup = Rollup::read(&store, &file).await.unwrap().unwrap();
+    let names = batch[column::DEVICE_ID].as_string_view();
+    let (mut held, mut named, mut strangers) = (0, 0, 0);
+    for of_type in rollup.types() {
+        let index = of_type.devices(&store).await.unwrap().unwrap().index.unwrap();
+        let mut rows_by_device: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+        for row in of_type.rows() {
+            let rows = rows_by_device.entry(names.value(row as usize)).or_default();
+            rows.push(row - of_type.rows().start);
+        }
+        for (device, rows) in rows_by_device {
+            let found = index.rows_of(device);
+            assert!(rows.iter().all(|row| found.iter().any(|range| range.contains(row))), "{device}");
+            assert!(found.windows(2).all(|pair| pair[0].end < pair[1].start));
+            assert!(found.iter().all(|range| range.end as usize <= of_type.rows().len()));
+            let blocks: std::collections::BTreeSet<_> = rows.iter().map(|row| row / 1_024).collect();
+            held += blocks.len();
+            named += found.iter().map(|range| range.len().div_ceil(1_024)).sum::<usize>();
+        }
+        strangers += (0..1_000).filter(|n| !index.rows_of(&format!("stranger-{n}")).is_empty()).count();
+    }
+    assert!(named < held + held / 10, "{named} blocks named for {held}");
+    assert!(strangers < 150, "{strangers} of 4,000 strangers were named");
 }
 
 #[tokio::test]
@@ -178,8 +231,17 @@ fn assert_bounds(batch: &RecordBatch, group: &super::CellGroup) {
     }
 }
 
-/// One sorted segment of four types within an hour, some rows without a location.
+/// One sorted segment of four types within an hour, some rows without a location. Devices have equally many rows.
 fn segment(rows: usize, devices: usize, seed: u64) -> RecordBatch {
+    segment_of(rows, seed, |rng| rng.random_range(0..devices))
+}
+
+/// The same, with devices of which the first have most rows.
+fn skewed(rows: usize, devices: f64, seed: u64) -> RecordBatch {
+    segment_of(rows, seed, |rng| devices.powf(rng.random_range(0.0..1.0)) as usize)
+}
+
+fn segment_of(rows: usize, seed: u64, device: impl Fn(&mut StdRng) -> usize) -> RecordBatch {
     let mut rng = StdRng::seed_from_u64(seed);
     let spec = TableSpec::events();
     let positions: Vec<Option<(f64, f64)>> = (0..rows)
@@ -197,7 +259,7 @@ fn segment(rows: usize, devices: usize, seed: u64) -> RecordBatch {
     };
     let times = (0..rows).map(|_| START + rng.random_range(0..HOUR)).collect::<Vec<_>>();
     let kinds = (0..rows).map(|_| ["a", "b", "ünï", "d"][rng.random_range(0..4_usize)]).collect::<Vec<_>>();
-    let names = (0..rows).map(|_| format!("device-{:03}", rng.random_range(0..devices))).collect::<Vec<_>>();
+    let names = (0..rows).map(|_| format!("device-{:03}", device(&mut rng))).collect::<Vec<_>>();
     let values = (0..rows).map(|_| rng.random_range(-50.0..50.0)).collect::<Vec<f64>>();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")),

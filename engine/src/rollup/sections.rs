@@ -1,7 +1,7 @@
 //! The layout of a rollup object: a directory, then sections, each compressed by itself and read only when wanted.
 //!
 //! ```text
-//! 0      8  magic "HXFROL01" (the last two digits are the version)
+//! 0      8  magic "HXFROL02" (the last two digits are the version)
 //! 8      4  d = length of the directory, u32
 //! 12     4  CRC32C of the directory, u32
 //! 16     d  directory
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::error::Result;
 
-const MAGIC: &[u8; 8] = b"HXFROL01";
+const MAGIC: &[u8; 8] = b"HXFROL02";
 /// Bytes before the directory.
 pub(super) const HEADER_BYTES: usize = 16;
 /// Stands for no resolution.
@@ -45,6 +45,8 @@ pub(super) struct DirectoryEntry {
     pub(super) minutes: Section,
     pub(super) cells: Section,
     pub(super) devices: Section,
+    /// Every device that has this many rows is among the groups by device; 0: nothing is known of devices.
+    pub(super) device_floor: u32,
 }
 
 /// The first part of a rollup object.
@@ -122,6 +124,7 @@ impl Directory {
             writer.i64(entry.time.1);
             writer.sums(std::iter::once(&entry.total));
             [entry.minutes, entry.cells, entry.devices].iter().for_each(|section| section.write(&mut writer));
+            writer.u32(entry.device_floor);
         }
         let directory = writer.0;
         let mut object = Vec::with_capacity(HEADER_BYTES + directory.len() + sections.len());
@@ -139,7 +142,7 @@ impl Directory {
             return Err(corrupt(path, format!("{} bytes are too few", object.len())));
         };
         if !header.starts_with(MAGIC) {
-            return Err(corrupt(path, String::from("no rollup of version 1")));
+            return Err(corrupt(path, String::from("no rollup of version 2")));
         }
         let mut reader = Reader::new(&header[MAGIC.len()..], path);
         Ok((reader.u32()? as usize, reader.u32()?))
@@ -172,9 +175,10 @@ fn read_entry(reader: &mut Reader<'_>) -> Result<DirectoryEntry> {
         minutes: Section::read(reader)?,
         cells: Section::read(reader)?,
         devices: Section::read(reader)?,
+        device_floor: reader.u32()?,
     })
 }
 
-fn to_u32(number: usize) -> u32 {
+pub(super) fn to_u32(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

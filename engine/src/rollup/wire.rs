@@ -12,6 +12,10 @@ impl Writer {
         self.0.push(value);
     }
 
+    pub(super) fn u16(&mut self, value: u16) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
     pub(super) fn u32(&mut self, value: u32) {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
@@ -72,6 +76,10 @@ impl<'a> Reader<'a> {
         Ok(text.to_owned())
     }
 
+    pub(super) fn u16s(&mut self, count: usize) -> Result<Vec<u16>> {
+        Ok(self.arrays::<2>(count)?.map(u16::from_le_bytes).collect())
+    }
+
     pub(super) fn u32s(&mut self, count: usize) -> Result<Vec<u32>> {
         Ok(self.arrays::<4>(count)?.map(u32::from_le_bytes).collect())
     }
@@ -93,6 +101,16 @@ impl<'a> Reader<'a> {
         let (sums, mins, maxs) = (self.f64s(count)?, self.f64s(count)?, self.f64s(count)?);
         let rows = counts.into_iter().zip(sums).zip(mins.into_iter().zip(maxs));
         Ok(rows.map(|((count, sum), (min, max))| Sums { count: count.into(), sum, min, max }).collect())
+    }
+
+    /// All that is left.
+    pub(super) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// What is read, for errors.
+    pub(super) fn path(&self) -> &'a str {
+        self.path
     }
 
     /// Says so when bytes are left.

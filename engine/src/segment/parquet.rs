@@ -22,7 +22,7 @@ use crate::{
 /// Rows of a row group.
 pub(crate) const ROW_GROUP_ROWS: usize = 131_072;
 /// Rows of a data page: the unit that the page index prunes.
-const PAGE_ROWS: usize = 8_192;
+const PAGE_ROWS: usize = 4_096;
 
 /// Size at which the dictionary of values is given up: quantised values stay far below it, others are better off without.
 const VALUE_DICTIONARY_BYTES: usize = 64 << 10;
@@ -66,7 +66,7 @@ fn properties(spec: &TableSpec) -> Result<WriterProperties> {
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?));
     for (name, encoding, compression) in [
         (column::TIMESTAMP, Some(Encoding::DELTA_BINARY_PACKED), Compression::UNCOMPRESSED),
-        (column::H3, Some(Encoding::DELTA_BINARY_PACKED), Compression::SNAPPY),
+        (column::H3, Some(Encoding::PLAIN), Compression::ZSTD(ZstdLevel::try_new(1)?)),
         (column::LATITUDE, Some(Encoding::PLAIN), Compression::LZ4_RAW),
         (column::LONGITUDE, Some(Encoding::PLAIN), Compression::LZ4_RAW),
         (column::VALUE, None, Compression::LZ4_RAW),

@@ -21,7 +21,7 @@ use datafusion::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{counters::Counters, output, question::Question, run::Run, segment::Work, top::Top};
+use super::{counters::Counters, output, question::Question, run::Run, top::Top, work::Work};
 use crate::{
     cache::SegmentCache,
     scan::{ScanCounts, SegmentScanExec},
@@ -88,16 +88,18 @@ impl RollupAggregateExec {
             numbers.sort_unstable();
             numbers.into()
         });
+        let leaders = self.top.filter(|top| top.wants_leaders(&self.question));
         let work = Work {
             question: Arc::clone(&self.question),
             cache: Arc::clone(&self.cache),
             names,
             devices,
+            leaders_only: leaders.is_some(),
             fingerprint: self.question.fingerprint(),
             counters: Counters::new(&self.metrics),
         };
         let reservation = MemoryConsumer::new("RollupAggregateExec").register(context.memory_pool());
-        Run { work, scan: Arc::clone(&self.scan), scanned: Arc::clone(&self.scanned), reservation }
+        Run { work, leaders, scan: Arc::clone(&self.scan), scanned: Arc::clone(&self.scanned), reservation }
     }
 
     /// What is known before it runs: files wholly in the window, at its edges, and without a rollup.

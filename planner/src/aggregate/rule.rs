@@ -1,6 +1,6 @@
 //! `AnswerFromRollups`: replaces an aggregate over the scan by a leaf that answers it, where the question is one that it can.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use datafusion::{
     config::ConfigOptions,
@@ -19,15 +19,14 @@ use datafusion::{
         sorts::{sort::SortExec, sort_preserving_merge::SortPreservingMergeExec},
     },
 };
-use hexflight_engine::TableName;
 
 use super::{exec::RollupAggregateExec, question::Question, top::Top};
-use crate::{cache::SegmentCache, predicate::Facts, scan::SegmentScanExec};
+use crate::{cache::Caches, predicate::Facts, scan::SegmentScanExec};
 
 /// Runs after DataFusion's own rules, on plans as they would be run.
 #[derive(Debug)]
 pub(crate) struct AnswerFromRollups {
-    caches: BTreeMap<TableName, Arc<SegmentCache>>,
+    caches: Caches,
 }
 
 /// What the nodes above want of an aggregate.
@@ -48,7 +47,7 @@ struct TopColumn {
 
 impl AnswerFromRollups {
     /// Reads files of each table through its cache.
-    pub(crate) fn new(caches: BTreeMap<TableName, Arc<SegmentCache>>) -> Self {
+    pub(crate) fn new(caches: Caches) -> Self {
         Self { caches }
     }
 

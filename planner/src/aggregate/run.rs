@@ -17,23 +17,31 @@ use hexflight_engine::{DataFile, column};
 
 use super::{
     groups::{Groups, Key, Selection},
+    leaders,
+    leaders::Deferred,
     question::Question,
-    segment::Work,
+    share::Share,
+    top::Top,
+    work::Work,
 };
 use crate::{
     cache::{Columns, DeviceNames},
     scan::SegmentScanExec,
 };
 
-/// Files of a task at least: fewer are not worth another.
-const TASK_FILES_MIN: usize = 4;
-/// Tasks per thread: while one waits for a file, another computes.
-const TASKS_PER_THREAD: usize = 2;
+/// Files or segments of a task at least: fewer are not worth another.
+const TASK_ITEMS_MIN: usize = 4;
+/// Tasks per thread: while some wait for files, others compute.
+const TASKS_PER_THREAD: usize = 4;
+/// The same where each task has a place for every device.
+const TASKS_BY_DEVICE: usize = 2;
 
 /// What one run needs.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) work: Work,
+    /// How many of the devices with the most rows are wanted, if that is all that is.
+    pub(super) leaders: Option<Top>,
     pub(super) scan: Arc<SegmentScanExec>,
     /// Takes the scan of what rollups cannot answer.
     pub(super) scanned: Arc<OnceLock<Arc<SegmentScanExec>>>,
@@ -44,54 +52,68 @@ impl Run {
     /// Adds up every row that the question is about.
     pub(super) async fn answer(self, context: Arc<TaskContext>) -> Result<Groups> {
         let threads = context.session_config().target_partitions().max(1);
-        let files: Vec<_> =
-            self.scan.files().iter().filter(|file| file.rollup.is_some()).map(Arc::clone).collect();
-        let mut without: Vec<_> =
-            self.scan.files().iter().filter(|file| file.rollup.is_none()).map(Arc::clone).collect();
+        let (files, without): (Vec<_>, Vec<_>) =
+            self.scan.files().iter().map(Arc::clone).partition(|file| file.rollup.is_some());
         // From the newest file on, one after the other, mostly few are read.
-        let one_by_one = self.work.question.only_wants_newest();
-        let tasks = if one_by_one { 1 } else { files.len() / TASK_FILES_MIN };
-        let tasks = tasks.clamp(1, threads * TASKS_PER_THREAD);
-        let mut groups = if tasks == 1 {
-            let (groups, left) = add_files(self.work.clone(), files, self.reservation.new_empty()).await?;
-            without.extend(left);
-            groups
-        } else {
-            self.add_in_tasks(files, tasks, &mut without).await?
-        };
-        self.add_scanned(without, &mut groups, &context).await?;
-        self.reservation.try_resize(groups.bytes())?;
+        let threads = if self.work.question.only_wants_newest() { 1 } else { threads };
+        let mut share = self.in_tasks(files, threads, add_files).await?;
+        share.left.extend(without);
+        self.add_scanned(std::mem::take(&mut share.left), &mut share.groups, &context).await?;
+        self.settle(&mut share, threads).await?;
+        self.reservation.try_resize(share.groups.bytes())?;
         self.work.counters.publish();
-        Ok(groups)
+        Ok(share.groups)
     }
 
-    async fn add_in_tasks(
+    /// Divides items among tasks, each with groups of its own. A single thread takes them in order.
+    async fn in_tasks<T: Send + 'static, F>(
         &self,
-        files: Vec<Arc<DataFile>>,
-        tasks: usize,
-        without: &mut Vec<Arc<DataFile>>,
-    ) -> Result<Groups> {
-        let mut shares: Vec<Vec<_>> = vec![vec![]; tasks];
-        files.into_iter().enumerate().for_each(|(index, file)| shares[index % tasks].push(file));
-        let spawned: Vec<_> = shares
+        items: Vec<T>,
+        threads: usize,
+        add: impl Fn(Work, Vec<T>, MemoryReservation) -> F,
+    ) -> Result<Share>
+    where
+        F: Future<Output = Result<Share>> + Send + 'static,
+    {
+        let per_thread = if self.work.question.by_device() { TASKS_BY_DEVICE } else { TASKS_PER_THREAD };
+        let tasks = (items.len() / TASK_ITEMS_MIN).clamp(1, threads * per_thread);
+        if tasks == 1 || threads == 1 {
+            return add(self.work.clone(), items, self.reservation.new_empty()).await;
+        }
+        let mut parts: Vec<Vec<T>> = (0..tasks).map(|_| vec![]).collect();
+        items.into_iter().enumerate().for_each(|(index, item)| parts[index % tasks].push(item));
+        let spawned: Vec<_> = parts
             .into_iter()
-            .map(|share| {
-                SpawnedTask::spawn(add_files(self.work.clone(), share, self.reservation.new_empty()))
-            })
+            .map(|part| SpawnedTask::spawn(add(self.work.clone(), part, self.reservation.new_empty())))
             .collect();
-        let mut merged: Option<Groups> = None;
+        let mut merged: Option<Share> = None;
         for task in spawned {
-            let (groups, left) = task
+            let share = task
                 .join_unwind()
                 .await
                 .map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))??;
-            without.extend(left);
             match &mut merged {
-                Some(merged) => merged.merge(&groups),
-                None => merged = Some(groups),
+                Some(merged) => merged.merge(share),
+                None => merged = Some(share),
             }
         }
-        Ok(merged.unwrap_or_else(|| new_groups(&self.work, &[])))
+        Ok(merged.unwrap_or_else(|| Share::new(new_groups(&self.work, 0))))
+    }
+
+    /// Adds what is missing of segments of which only the devices with many rows were added.
+    async fn settle(&self, share: &mut Share, threads: usize) -> Result<()> {
+        let mut deferred = std::mem::take(&mut share.deferred);
+        let Some(top) = self.leaders.filter(|_| !deferred.is_empty()) else { return Ok(()) };
+        let candidates = leaders::candidates(&top, &share.groups, &deferred);
+        if let Some(candidates) = &candidates {
+            let before = deferred.len();
+            deferred.retain(|deferred| !deferred.lists_all(candidates));
+            self.work.counters.segments_rollup.add(before - deferred.len());
+        }
+        let add = |work, deferred, reservation| add_unlisted(work, deferred, candidates.clone(), reservation);
+        let rest = self.in_tasks(deferred, threads, add).await?;
+        share.merge(rest);
+        Ok(())
     }
 
     /// Rows in memory, and of files whose rollup cannot be used, come through the scan, which tests them all.
@@ -123,30 +145,39 @@ impl Run {
     }
 }
 
-/// Adds files one after the other. Returns those that have no rollup that can be used.
-async fn add_files(
-    work: Work,
-    files: Vec<Arc<DataFile>>,
-    reservation: MemoryReservation,
-) -> Result<(Groups, Vec<Arc<DataFile>>)> {
-    let mut groups = new_groups(&work, &files);
-    let mut without = vec![];
+/// Adds files one after the other.
+async fn add_files(work: Work, files: Vec<Arc<DataFile>>, reservation: MemoryReservation) -> Result<Share> {
+    let rows: u64 = files.iter().filter_map(|file| file.row_count).sum();
+    let mut share = Share::new(new_groups(&work, rows));
     for file in files {
         tokio::task::consume_budget().await;
-        if work.is_older_than_needed(&file, &groups) {
+        if work.is_older_than_needed(&file, &share.groups) {
             work.counters.segments_pruned.add(1);
             continue;
         }
-        if !work.add_file(&file, &mut groups).await? {
-            without.push(file);
-        }
-        reservation.try_resize(groups.bytes())?;
+        work.add_file(file, &mut share).await?;
+        reservation.try_resize(share.groups.bytes())?;
     }
-    Ok((groups, without))
+    Ok(share)
 }
 
-fn new_groups(work: &Work, files: &[Arc<DataFile>]) -> Groups {
-    let rows: u64 = files.iter().filter_map(|file| file.row_count).sum();
+/// Adds the unlisted devices of segments, one after the other.
+async fn add_unlisted(
+    work: Work,
+    deferred: Vec<Deferred>,
+    candidates: Option<Arc<[u32]>>,
+    reservation: MemoryReservation,
+) -> Result<Share> {
+    let mut share = Share::new(new_groups(&work, 0));
+    for deferred in deferred {
+        tokio::task::consume_budget().await;
+        work.add_unlisted(&deferred, candidates.as_deref(), &mut share).await?;
+        reservation.try_resize(share.groups.bytes())?;
+    }
+    Ok(share)
+}
+
+fn new_groups(work: &Work, rows: u64) -> Groups {
     let devices = work.names.read().len();
     Groups::new(&work.question, devices, usize::try_from(rows).unwrap_or(usize::MAX))
 }

@@ -2,7 +2,11 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::{groups::Groups, question::Measure};
+use super::{
+    groups::Groups,
+    question::{GroupKey, Measure, Question},
+};
+use crate::predicate::Facts;
 
 /// More groups than this are not worth telling apart.
 const COUNT_MAX: usize = 1 << 16;
@@ -34,6 +38,25 @@ impl Top {
         }
         let Some(Reverse(worst)) = best.peek().copied() else { return vec![] };
         groups.places().filter(|place| self.rank(groups, *place) >= worst).collect()
+    }
+
+    /// Whether the devices with the most rows are asked for, and nothing else of the others.
+    pub(super) fn wants_leaders(&self, question: &Question) -> bool {
+        let Facts { devices, areas, .. } = &question.facts;
+        self.measure == Measure::Count
+            && self.descending
+            && (1..=COUNT_MAX).contains(&self.count)
+            && question.keys == [GroupKey::Device]
+            && !question.wants_last()
+            && devices.is_none()
+            && areas.is_empty()
+    }
+
+    /// The smallest count among the groups with the largest ones; `None` if there are too few groups.
+    pub(super) fn last_count(&self, groups: &Groups) -> Option<u64> {
+        let mut counts: Vec<u64> = groups.places().map(|place| groups.states().count_of(place)).collect();
+        let last = self.count.checked_sub(1).filter(|last| *last < counts.len())?;
+        Some(*counts.select_nth_unstable_by(last, |a, b| b.cmp(a)).1)
     }
 
     /// Larger is better. Orders as floats do, with all numbers in one line.

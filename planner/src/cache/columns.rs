@@ -124,18 +124,18 @@ fn with_numbered_devices(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// Reads and decodes columns of a range of rows, all of them together.
+/// Reads and decodes columns of ranges of rows, which are in order and apart from each other, all of them together.
 pub(super) async fn read_columns(
     objects: &Arc<dyn ObjectStore>,
     file: &DataFile,
     footer: ArrowReaderMetadata,
-    rows: Range<u32>,
+    rows: &[Range<u32>],
     kinds: &[ColumnKind],
     names: &DeviceNames,
 ) -> Result<Vec<Column>> {
     let mask = ProjectionMask::columns(footer.parquet_schema(), kinds.iter().map(|kind| kind.name()));
-    let (row_groups, selection) = selection(&footer, &rows)?;
-    let count = rows.len();
+    let (row_groups, selection) = selection(&footer, rows);
+    let count = rows.iter().map(ExactSizeIterator::len).sum::<usize>();
     let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(FileReader::new(objects, file), footer)
         .with_projection(mask)
         .with_row_groups(row_groups)
@@ -159,22 +159,28 @@ fn wrong(file: &DataFile, kind: ColumnKind, what: &str) -> DataFusionError {
     DataFusionError::Execution(format!("{}: column {} {what}", file.location, kind.name()))
 }
 
-/// The row groups that hold a range of rows, and which of their rows those are.
-fn selection(footer: &ArrowReaderMetadata, rows: &Range<u32>) -> Result<(Vec<usize>, RowSelection)> {
-    let (from, to) = (rows.start as usize, rows.end as usize);
+/// The row groups that hold rows, and which of their rows those are.
+fn selection(footer: &ArrowReaderMetadata, rows: &[Range<u32>]) -> (Vec<usize>, RowSelection) {
     let (mut groups, mut selectors, mut start) = (vec![], vec![], 0);
     for (index, group) in footer.metadata().row_groups().iter().enumerate() {
-        let count = usize::try_from(group.num_rows()).unwrap_or(0);
-        let (first, last) = (from.clamp(start, start + count), to.clamp(start, start + count));
-        if first < last {
-            groups.push(index);
-            selectors.push(RowSelector::skip(first - start));
-            selectors.push(RowSelector::select(last - first));
-            selectors.push(RowSelector::skip(start + count - last));
+        let end = start + usize::try_from(group.num_rows()).unwrap_or(0);
+        let mut place = start;
+        for range in rows {
+            let (first, last) = (range.start as usize, range.end as usize);
+            let (first, last) = (first.clamp(place, end), last.clamp(place, end));
+            if first < last {
+                selectors.push(RowSelector::skip(first - place));
+                selectors.push(RowSelector::select(last - first));
+                place = last;
+            }
         }
-        start += count;
+        if place > start {
+            groups.push(index);
+            selectors.push(RowSelector::skip(end - place));
+        }
+        start = end;
     }
-    Ok((groups, RowSelection::from(selectors)))
+    (groups, RowSelection::from(selectors))
 }
 
 fn decode(kind: ColumnKind, arrays: &[ArrayRef], names: &DeviceNames) -> Option<Column> {

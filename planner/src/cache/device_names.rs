@@ -73,12 +73,6 @@ impl Names {
         name_of(&self.text, &self.ends, number)
     }
 
-    /// The number of a name, if it has one.
-    pub(crate) fn find(&self, name: &str) -> Option<u32> {
-        let hash = self.hasher.hash_one(name);
-        self.numbers.find(hash, |number| self.name(*number) == name).copied()
-    }
-
     /// The number of a name; a new one if it has none.
     pub(crate) fn number(&mut self, name: &str) -> u32 {
         let Self { hasher, numbers, text, ends, .. } = self;
@@ -116,9 +110,8 @@ mod tests {
         assert_eq!(names.number(""), 1_000);
         for number in 0..1_000 {
             assert_eq!(names.name(number), format!("dev-{number}"));
-            assert_eq!(names.find(&format!("dev-{number}")), Some(number));
         }
-        assert_eq!((names.find("none"), names.name(1_000)), (None, ""));
+        assert_eq!(names.name(1_000), "");
         assert!(budget.used() > 1_000 * NAME_BYTES);
     }
 }

@@ -13,7 +13,7 @@ use parquet::{
 };
 
 /// Bytes at a file's end that are read at once for its footer and the places of its pages: most need no more. **Units**: bytes.
-const FOOTER_BYTES: usize = 64 << 10;
+const FOOTER_BYTES: usize = 16 << 10;
 
 /// See the module.
 #[derive(Debug)]

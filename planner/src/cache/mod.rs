@@ -1,12 +1,21 @@
 //! What queries keep of files, under the memory budget: rollups, footers and decoded columns. Everything in it can be read
 //! again, so it gives way to whoever needs the memory.
 
+use std::{collections::BTreeMap, sync::Arc};
+
+use hexflight_engine::TableName;
+
 mod lru;
 mod device_names;
+mod segment_devices;
 mod file_reader;
 mod columns;
 mod segments;
 
 pub(crate) use columns::{Column, ColumnKind, Columns};
 pub(crate) use device_names::DeviceNames;
+pub(crate) use segment_devices::{DeviceSums, SegmentDevices};
 pub(crate) use segments::SegmentCache;
+
+/// One for each table.
+pub(crate) type Caches = BTreeMap<TableName, Arc<SegmentCache>>;

@@ -7,13 +7,11 @@ use std::{
 
 use arrow::datatypes::SchemaRef;
 use datafusion::error::{DataFusionError, Result};
-use hexflight_engine::{
-    Budget, CellGroup, DataFile, DeviceGroup, MinuteGroup, Rollup, Store, Sums, TypeRollup,
-};
+use hexflight_engine::{Budget, CellGroup, DataFile, MinuteGroup, Rollup, Store, Sums, TypeRollup};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use super::{
-    Column, ColumnKind, Columns, DeviceNames, columns,
+    Column, ColumnKind, Columns, DeviceNames, SegmentDevices, columns,
     lru::{Key, Lru},
 };
 
@@ -23,16 +21,29 @@ const NAMES_PART: usize = 16;
 /// Columns read at once at most.
 const TURNS: usize = 64;
 
+/// Some rows of a segment are read by themselves if they are at most this part of all.
+const FEW_PART: usize = 4;
+/// How often that is done before all rows are read, and kept: together about as much work as reading all.
+const TOUCHES_MAX: u32 = 4;
+
+/// An entry without a value that takes memory. **Units**: bytes.
+const ENTRY_BYTES: usize = 128;
+
+/// What is known of devices.
+const DEVICES: &str = "devices";
+
 /// A part of a file.
 #[derive(Debug, Clone)]
 enum Part {
     Rollup(Arc<Rollup>),
     Minutes(Arc<[MinuteGroup]>),
     Cells(Arc<[CellGroup]>),
-    Devices(Arc<[DeviceGroup]>),
+    Devices(SegmentDevices),
     Footer(ArrowReaderMetadata),
     Column(Column),
     Answer(Sums),
+    /// How often some of its rows were read.
+    Touches(u32),
 }
 
 /// See the module.
@@ -69,9 +80,17 @@ impl SegmentCache {
         let mut newest = self.names.write().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&newest, &names) {
             *newest = Arc::new(DeviceNames::new(&self.budget, names.id().wrapping_add(1)));
-            self.parts.forget(ColumnKind::Device.name());
+            [ColumnKind::Device.name(), DEVICES].iter().for_each(|kind| self.parts.forget(kind));
         }
         Arc::clone(&newest)
+    }
+
+    /// Reads what every question of a file begins with: the directory of its rollup, and its footer.
+    pub(crate) async fn warm(&self, file: &Arc<DataFile>) -> Result<()> {
+        if self.rollup(file).await?.is_some() {
+            self.footer(file).await?;
+        }
+        Ok(())
     }
 
     /// The rollup of a file. `None` when it has none that can be used: its rows must be read.
@@ -98,8 +117,12 @@ impl SegmentCache {
         }
         let Some(groups) = usable(of_type.minutes(&self.store).await)? else { return Ok(None) };
         let groups: Arc<[MinuteGroup]> = groups.into();
-        let bytes = size_of_val::<[MinuteGroup]>(&groups);
-        self.parts.insert(file, key, Part::Minutes(Arc::clone(&groups)), bytes);
+        self.parts.insert(
+            file,
+            key,
+            Part::Minutes(Arc::clone(&groups)),
+            size_of_val::<[MinuteGroup]>(&groups),
+        );
         Ok(Some(groups))
     }
 
@@ -115,26 +138,25 @@ impl SegmentCache {
         }
         let Some(groups) = usable(of_type.cells(&self.store).await)? else { return Ok(None) };
         let groups: Arc<[CellGroup]> = groups.into();
-        let bytes = size_of_val::<[CellGroup]>(&groups);
-        self.parts.insert(file, key, Part::Cells(Arc::clone(&groups)), bytes);
+        self.parts.insert(file, key, Part::Cells(Arc::clone(&groups)), size_of_val::<[CellGroup]>(&groups));
         Ok(Some(groups))
     }
 
-    /// The groups of a type by device; `None` when they cannot be read.
+    /// What is known of the devices of a type, as numbers of `names`; `None` when it cannot be read.
     pub(crate) async fn devices(
         &self,
         file: &Arc<DataFile>,
         of_type: &TypeRollup<'_>,
-    ) -> Result<Option<Arc<[DeviceGroup]>>> {
-        let key = Key::new(file, "devices", of_type.rows().start.into());
-        if let Some(Part::Devices(groups)) = self.parts.get(&key) {
-            return Ok(Some(groups));
+        names: &Arc<DeviceNames>,
+    ) -> Result<Option<SegmentDevices>> {
+        let key = Key::new(file, DEVICES, numbered(names) | u128::from(of_type.rows().start));
+        if let Some(Part::Devices(devices)) = self.parts.get(&key) {
+            return Ok(Some(devices));
         }
-        let Some(groups) = usable(of_type.devices(&self.store).await)? else { return Ok(None) };
-        let bytes = groups.iter().map(|group| size_of::<DeviceGroup>() + group.device.capacity()).sum();
-        let groups: Arc<[DeviceGroup]> = groups.into();
-        self.parts.insert(file, key, Part::Devices(Arc::clone(&groups)), bytes);
-        Ok(Some(groups))
+        let Some(devices) = usable(of_type.devices(&self.store).await)? else { return Ok(None) };
+        let devices = SegmentDevices::new(devices, names);
+        self.parts.insert(file, key, Part::Devices(devices.clone()), devices.bytes());
+        Ok(Some(devices))
     }
 
     /// Columns of a range of rows. Devices are numbers of `names`.
@@ -157,7 +179,7 @@ impl SegmentCache {
         }
         let footer = self.footer(file).await?;
         let objects = self.store.object_store();
-        let read = columns::read_columns(&objects, file, footer, rows.clone(), &missing, names).await?;
+        let read = columns::read_columns(&objects, file, footer, &[rows.clone()], &missing, names).await?;
         for (kind, column) in missing.into_iter().zip(read) {
             self.parts.insert(
                 file,
@@ -169,6 +191,37 @@ impl SegmentCache {
         }
         columns.device_count = names.read().len();
         Ok(columns)
+    }
+
+    /// Columns of the rows `wanted`, one range after the other, of a segment that lies at `rows`. `None`: they are kept or worth
+    /// keeping, so all rows are better had.
+    pub(crate) async fn some_columns(
+        &self,
+        file: &Arc<DataFile>,
+        rows: Range<u32>,
+        wanted: &[Range<usize>],
+        kinds: &[ColumnKind],
+        names: &Arc<DeviceNames>,
+    ) -> Result<Option<Columns>> {
+        let count: usize = wanted.iter().map(Range::len).sum();
+        if count * FEW_PART > rows.len() || self.kept(file, &rows, kinds, names).1.is_empty() {
+            return Ok(None);
+        }
+        let key = Key::new(file, "touches", rows.start.into());
+        let touches = if let Some(Part::Touches(touches)) = self.parts.get(&key) { touches } else { 0 };
+        if touches >= TOUCHES_MAX {
+            return Ok(None);
+        }
+        self.parts.insert(file, key, Part::Touches(touches + 1), ENTRY_BYTES);
+        let footer = self.footer(file).await?;
+        let objects = self.store.object_store();
+        let in_file = |place: usize| rows.start.saturating_add(u32::try_from(place).unwrap_or(u32::MAX));
+        let wanted: Vec<_> = wanted.iter().map(|range| in_file(range.start)..in_file(range.end)).collect();
+        let read = columns::read_columns(&objects, file, footer, &wanted, kinds, names).await?;
+        let mut columns = Columns::default();
+        kinds.iter().zip(read).for_each(|(kind, column)| columns.set(*kind, column));
+        columns.device_count = names.read().len();
+        Ok(Some(columns))
     }
 
     /// The columns that are kept, and which are not.
@@ -200,7 +253,6 @@ impl SegmentCache {
 
     /// Remembers what a question came to.
     pub(crate) fn remember(&self, file: &Arc<DataFile>, question: u128, first_row: u32, sums: Sums) {
-        const ENTRY_BYTES: usize = 128;
         let key = Key::new(file, "answer", question ^ u128::from(first_row));
         self.parts.insert(file, key, Part::Answer(sums), ENTRY_BYTES);
     }
@@ -218,8 +270,13 @@ impl SegmentCache {
 
 /// Numbers of other names mean other devices.
 fn column_key(file: &Arc<DataFile>, rows: &Range<u32>, kind: ColumnKind, names: &DeviceNames) -> Key {
-    let numbering = if kind == ColumnKind::Device { u128::from(names.id()) << 32 } else { 0 };
+    let numbering = if kind == ColumnKind::Device { numbered(names) } else { 0 };
     Key::new(file, kind.name(), numbering | u128::from(rows.start))
+}
+
+/// The part of a key that tells numberings apart.
+fn numbered(names: &DeviceNames) -> u128 {
+    u128::from(names.id()) << 32
 }
 
 /// A rollup that is damaged is as good as none: the rows say the same. One that the store does not give is an error.

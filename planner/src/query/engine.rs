@@ -1,6 +1,9 @@
 //! `QueryEngine`: text to plan to stream. Planning and execution happen on the engine's own threads.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::{catalog::TableProvider, common::ScalarValue, error::Result};
@@ -54,6 +57,18 @@ impl QueryEngine {
         let log = Arc::new(QueryLog::default());
         let planner = Arc::new(Planner::new(engine, options, &log)?);
         Ok(Self { planner, runtime, log, schemas: SchemaCache::default() })
+    }
+
+    /// Reads what the first queries will begin with, of the newest files first, for at most `time`. Needs not be done.
+    pub async fn warm_up(&self, time: Duration) {
+        let planner = Arc::clone(&self.planner);
+        let read = async move {
+            planner.warm_up(time).await;
+            Ok(())
+        };
+        if let Err(error) = self.runtime.run(read).await {
+            tracing::warn!(%error, "reading ahead failed");
+        }
     }
 
     /// Name of the one catalog.

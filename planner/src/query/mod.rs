@@ -6,6 +6,7 @@ mod statements;
 mod planner;
 mod plan_times;
 mod runtime;
+mod warm_up;
 mod schema_cache;
 mod progress;
 mod log;

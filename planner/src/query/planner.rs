@@ -5,7 +5,7 @@
 //!       ─▶ pin: a snapshot of each table ─▶ physical plan
 //! ```
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::{
@@ -20,6 +20,7 @@ use hexflight_engine::Engine;
 use super::{
     LogicalSchema, QueryLog, QueryOptions,
     statements::{Statement, StatementCache},
+    warm_up::warm_up,
 };
 use crate::{
     catalog,
@@ -53,6 +54,11 @@ impl Planner {
 
     pub(super) fn state(&self, shape: Shape) -> SessionState {
         self.templates.state(shape)
+    }
+
+    /// See [`warm_up`].
+    pub(super) async fn warm_up(&self, time: Duration) {
+        warm_up(&self.engine, self.templates.caches(), time).await;
     }
 
     /// Result and parameters of a statement.

@@ -1,6 +1,6 @@
 //! The template `SessionState`s: built once, cloned for each query.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use datafusion::{
     common::config::Dialect,
@@ -16,7 +16,7 @@ use datafusion::{
     optimizer::{Optimizer, OptimizerRule},
     prelude::SessionConfig,
 };
-use hexflight_engine::{Engine, TableName, TableSpec};
+use hexflight_engine::{Engine, TableSpec};
 
 use super::{
     exact_times::ExactTimes,
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     aggregate::AnswerFromRollups,
-    cache::SegmentCache,
+    cache::{Caches, SegmentCache},
     catalog::QueryCatalogs,
     functions,
     query::{QueryLog, QueryOptions},
@@ -47,6 +47,7 @@ pub(crate) struct Templates {
     any: SessionState,
     plain: SessionState,
     context: Arc<TaskContext>,
+    caches: Caches,
 }
 
 impl Templates {
@@ -55,8 +56,9 @@ impl Templates {
     /// # Errors
     /// `Configuration` for options out of range.
     pub(crate) fn new(engine: &Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -> Result<Self> {
-        let any = template(engine, options, log)?;
-        Ok(Self { plain: shape::for_plain(&any), context: any.task_ctx(), any })
+        let caches = if options.rollups { caches(engine, options) } else { Caches::new() };
+        let any = template(engine, options, log, &caches)?;
+        Ok(Self { plain: shape::for_plain(&any), context: any.task_ctx(), any, caches })
     }
 
     /// A state for one query, with its own `now()`.
@@ -69,13 +71,23 @@ impl Templates {
         state
     }
 
+    /// What is kept of each table's files; nothing without rollups.
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.caches
+    }
+
     /// The context of every query: functions, memory pool and settings, nothing of a query's own.
     pub(crate) fn context(&self) -> Arc<TaskContext> {
         Arc::clone(&self.context)
     }
 }
 
-fn template(engine: &Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -> Result<SessionState> {
+fn template(
+    engine: &Arc<Engine>,
+    options: &QueryOptions,
+    log: &Arc<QueryLog>,
+    caches: &Caches,
+) -> Result<SessionState> {
     let mut builder = SessionStateBuilder::new()
         .with_config(session_config(options)?)
         .with_runtime_env(Arc::new(runtime_env(engine, options)?))
@@ -83,8 +95,7 @@ fn template(engine: &Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -
         .with_default_features()
         .with_optimizer_rules(optimizer_rules());
     if options.rollups {
-        builder =
-            builder.with_physical_optimizer_rule(Arc::new(AnswerFromRollups::new(caches(engine, options))));
+        builder = builder.with_physical_optimizer_rule(Arc::new(AnswerFromRollups::new(caches.clone())));
     }
     let mut state = builder.with_physical_optimizer_rule(Arc::new(YieldInJoins)).build();
     datafusion_functions_json::register_all(&mut state)?;
@@ -92,8 +103,7 @@ fn template(engine: &Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -
     Ok(state)
 }
 
-/// What is kept of each table's files.
-fn caches(engine: &Engine, options: &QueryOptions) -> BTreeMap<TableName, Arc<SegmentCache>> {
+fn caches(engine: &Engine, options: &QueryOptions) -> Caches {
     let budget = engine.budget();
     let tables = engine.tables();
     let limit = budget.share(options.cache_share) / tables.len().max(1);

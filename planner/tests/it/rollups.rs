@@ -87,6 +87,93 @@ async fn devices_answer_where_they_are_few() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_devices_the_first_are_found_without_reading_rows() {
+    let fixture = Fixture::new().await;
+    let mut random = Random(11);
+    for file in 0..3 {
+        fixture.append_to_files(&of_many_devices(&mut random, 24_000, file, &skewed)).await;
+    }
+    fixture.append(&of_many_devices(&mut random, 500, 1, &skewed)).await;
+    let plain = without_rollups(&fixture);
+    let top = |count: usize, measures: &str, condition: &str| {
+        format!(
+            "SELECT device_id, count(*) AS n{measures} FROM events WHERE {condition} \
+             GROUP BY device_id ORDER BY n DESC, device_id LIMIT {count}"
+        )
+    };
+    for (count, measures) in
+        [(1, ""), (3, ", avg(value)"), (40, ", min(value), max(value)"), (900, ""), (50_000, ", sum(value)")]
+    {
+        for condition in [
+            "type = 'humidity'".to_owned(),
+            "true".to_owned(),
+            format!("timestamp >= {}", time(START + HOUR / 3)),
+        ] {
+            let sql = top(count, measures, &condition);
+            assert_eq!(answer(&fixture.queries, &sql).await, answer(&plain, &sql).await, "{sql}");
+        }
+    }
+    let first = Counts::of(&fixture, &top(3, ", avg(value)", "type = 'humidity'")).await;
+    assert_eq!((first.get("raw_rows"), first.get("segments_rollup")), (0, 3), "{first:?}");
+    let all = Counts::of(&fixture, &top(50_000, "", "type = 'humidity'")).await;
+    assert!(all.get("raw_rows") > 17_000, "{all:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_device_stands_out_the_first_are_found_all_the_same() {
+    let fixture = Fixture::new().await;
+    let mut random = Random(12);
+    for file in 0..3 {
+        fixture
+            .append_to_files(&of_many_devices(&mut random, 24_000, file, &|random| random.below(1_500)))
+            .await;
+    }
+    let plain = without_rollups(&fixture);
+    let sql = "SELECT device_id, count(*) AS n, avg(value) FROM events WHERE type = 'humidity' GROUP BY device_id ORDER BY n DESC, device_id LIMIT 5";
+    assert_eq!(answer(&fixture.queries, sql).await, answer(&plain, sql).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_one_device_among_many_only_its_blocks_are_read() {
+    let fixture = Fixture::new().await;
+    let mut random = Random(13);
+    for file in 0..3 {
+        fixture.append_to_files(&of_many_devices(&mut random, 24_000, file, &skewed)).await;
+    }
+    let plain = without_rollups(&fixture);
+    let of = |devices: &str, rest: &str| {
+        format!("SELECT count(*), sum(value), max(value) FROM events WHERE device_id IN ({devices}){rest}")
+    };
+    let window = format!(" AND timestamp > {} AND timestamp < {}", time(START + 7), time(START + HOUR / 2));
+    for devices in
+        ["'device-0'", "'device-700'", "'device-0', 'device-699'", "'device-1999', 'nobody'", "'nobody'"]
+    {
+        for rest in ["", &window, " AND geo_bbox(latitude, longitude, 50, 60, 10, 20)"] {
+            // Asked again, it is remembered, or read another way.
+            for _ in 0..6 {
+                let sql = of(devices, rest);
+                assert_eq!(answer(&fixture.queries, &sql).await, answer(&plain, &sql).await, "{sql}");
+            }
+        }
+    }
+    let listed = Counts::of(&fixture, &of("'device-1'", "")).await;
+    assert_eq!((listed.get("raw_rows"), listed.get("segments_rollup")), (0, 12), "{listed:?}");
+    let rare = Counts::of(&fixture, &of("'device-1234'", "")).await;
+    assert!(rare.get("raw_rows") < 20_000 && rare.get("segments_pruned") > 0, "{rare:?}");
+    let nobody = Counts::of(&fixture, &of("'nobody at all'", "")).await;
+    assert!(nobody.get("raw_rows") <= 1_024, "{nobody:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_ahead_answers_the_first_question() {
+    let fixture = in_one_file().await;
+    fixture.queries.warm_up(std::time::Duration::from_secs(10)).await;
+    std::fs::remove_dir_all(fixture.directory().join("tables/events/_rollups")).unwrap();
+    let counts = Counts::of(&fixture, "SELECT sum(value) FROM events").await;
+    assert_eq!((counts.get("raw_rows"), counts.get("segments_rollup")), (0, 4), "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_says_what_comes_from_rollups() {
     let fixture = filled().await;
     let plan = fixture.table("EXPLAIN SELECT count(*) FROM events WHERE type = 'humidity'").await;
@@ -155,7 +242,7 @@ async fn the_newest_values_come_from_the_newest_files() {
     }
     let sql = "SELECT last_value(value ORDER BY timestamp) FROM events WHERE device_id IN ('device-07', 'device-08')";
     let counts = Counts::of(&fixture, sql).await;
-    assert_eq!((counts.get("segments_pruned"), counts.get("raw_rows")), (3, 4_000), "{counts:?}");
+    assert_eq!((counts.get("segments_pruned"), counts.get("raw_rows")), (5, 2_000), "{counts:?}");
     let newest = "SELECT * FROM events WHERE device_id = 'device-07' ORDER BY timestamp DESC LIMIT 1";
     assert_eq!(answer(&fixture.queries, newest).await, answer(&plain, newest).await);
     let plan = fixture.table(&format!("EXPLAIN ANALYZE {newest}")).await;
@@ -203,6 +290,31 @@ fn events(random: &mut Random, rows: usize, from: i64, hours: i64) -> Vec<Event>
             });
             let value = (random.below(4_000) - 2_000) as f64 / 4.0;
             Event { place, ..event(second + micros, &format!("gerät-{device:02}"), kind, value) }
+        })
+        .collect()
+}
+
+/// Some two thousand devices, the first of which send most.
+fn skewed(random: &mut Random) -> i64 {
+    let range = [2_000, 200, 20, 4][usize::try_from(random.below(4)).unwrap()];
+    random.below(range)
+}
+
+/// Events of one hour. Each device stays in its place; values are quarters.
+fn of_many_devices(
+    random: &mut Random,
+    rows: usize,
+    hour: i64,
+    device: &dyn Fn(&mut Random) -> i64,
+) -> Vec<Event> {
+    (0..rows)
+        .map(|_| {
+            let device = device(random);
+            let kind = TYPES[usize::try_from(random.below(4)).unwrap()];
+            let at = START + hour * HOUR + random.below(HOUR);
+            let value = random.below(4_000) as f64 / 4.0;
+            let place = Some(((device % 80) as f64, (device / 80) as f64));
+            Event { place, ..event(at, &format!("device-{device}"), kind, value) }
         })
         .collect()
 }

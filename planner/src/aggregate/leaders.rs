@@ -1,0 +1,99 @@
+//! The devices with the most rows, exactly, without reading the rows of all the others.
+//!
+//! A rollup lists every device that has at least so many rows, its floor. Whoever is not listed anywhere has fewer than the sum of
+//! the floors. Where that is less than the last of the leaders has, only devices that can still overtake it are looked up where
+//! they are not listed; all others are out. Otherwise the rows of every device that is not listed are read.
+
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use hexflight_engine::{DataFile, Rollup};
+
+use super::{
+    groups::{Groups, Selection},
+    pieces::Piece,
+    select::select,
+    share::Share,
+    top::Top,
+    work::{Segment, Work},
+};
+use crate::cache::DeviceSums;
+
+/// A segment of which only the devices that its rollup lists were added.
+#[derive(Debug)]
+pub(super) struct Deferred {
+    pub(super) file: Arc<DataFile>,
+    pub(super) rollup: Arc<Rollup>,
+    pub(super) type_name: String,
+    /// Devices with that many rows are listed.
+    pub(super) floor: u32,
+    pub(super) listed: DeviceSums,
+}
+
+/// Numbers of the devices that can be among the first, sorted; `None`: any can.
+pub(super) fn candidates(top: &Top, groups: &Groups, deferred: &[Deferred]) -> Option<Arc<[u32]>> {
+    let unlisted: u64 = deferred.iter().map(|deferred| u64::from(deferred.floor - 1)).sum();
+    let last = top.last_count(groups).filter(|last| *last > unlisted)?;
+    let can_be = groups.places().filter(|place| groups.states().count_of(*place) + unlisted >= last);
+    let mut numbers: Vec<u32> = can_be.map(|place| groups.key(place).device).collect();
+    numbers.sort_unstable();
+    Some(numbers.into())
+}
+
+impl Deferred {
+    /// Whether every one of `candidates` is listed.
+    pub(super) fn lists_all(&self, candidates: &[u32]) -> bool {
+        candidates.iter().all(|number| self.listed.find(*number).is_some())
+    }
+}
+
+impl Work {
+    /// Adds the rows of the candidates that a segment does not list; with `None`, of all devices that it does not list.
+    pub(super) async fn add_unlisted(
+        &self,
+        deferred: &Deferred,
+        candidates: Option<&[u32]>,
+        share: &mut Share,
+    ) -> Result<()> {
+        let Some(of_type) = deferred.rollup.find(&deferred.type_name) else { return Ok(()) };
+        let segment = self.segment(&deferred.file, &deferred.rollup, of_type);
+        let missing: Option<Vec<u32>> = candidates.map(|candidates| {
+            candidates.iter().copied().filter(|number| deferred.listed.find(*number).is_none()).collect()
+        });
+        let mut pieces = self.pieces_of_devices(&segment, missing.as_deref()).await?;
+        let columns = self.piece_columns(&segment, &mut pieces, false).await?;
+        let wanted = match &missing {
+            Some(missing) => flags(columns.device_count, false, missing.iter().copied()),
+            None => flags(columns.device_count, true, deferred.listed.iter().map(|(number, _)| *number)),
+        };
+        let mut rows = vec![];
+        for piece in &pieces {
+            self.counters.raw_rows.add(piece.rows.len());
+            select(&mut rows, piece.rows.clone(), |row| wanted[columns.devices[row] as usize]);
+            share.groups.add_rows(segment.key(), None, &columns, &Selection::Some(&rows));
+        }
+        self.count_segment(!pieces.is_empty(), true);
+        Ok(())
+    }
+
+    async fn pieces_of_devices(&self, segment: &Segment<'_>, numbers: Option<&[u32]>) -> Result<Vec<Piece>> {
+        let Some(numbers) = numbers else { return Ok(vec![Piece::whole(segment, false)]) };
+        let names: Vec<String> = {
+            let names = self.names.read();
+            numbers.iter().map(|number| names.name(*number).to_owned()).collect()
+        };
+        let found = self.device_pieces(segment, names.iter().map(String::as_str), false).await?;
+        Ok(found.unwrap_or_else(|| vec![Piece::whole(segment, false)]))
+    }
+}
+
+/// `count` times `rest`, but the opposite at `places`.
+fn flags(count: usize, rest: bool, places: impl Iterator<Item = u32>) -> Vec<bool> {
+    let mut flags = vec![rest; count];
+    for place in places {
+        if let Some(flag) = flags.get_mut(place as usize) {
+            *flag = !rest;
+        }
+    }
+    flags
+}
