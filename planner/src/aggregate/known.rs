@@ -58,9 +58,10 @@ impl Work {
             return Ok(true);
         }
         let columns = self.edge_columns(segment).await?;
-        let in_edges = |time: i64| window.from <= time && time <= window.to && !core.holds(time);
+        let in_edges = |time: i64| (window.from <= time) & (time <= window.to) & !core.holds(time);
         let mut rows = vec![];
-        select(&mut rows, 0..columns.times.len(), |row| in_edges(columns.times[row]));
+        let times = columns.times.as_ref();
+        select(&mut rows, 0..times.len(), |row| in_edges(times[row]));
         self.count_raw(columns.times.len());
         share.groups.add_rows(segment.key(), None, &columns, &Selection::Some(&rows));
         Ok(true)

@@ -1,6 +1,10 @@
 //! One run of a question over everything that the scan kept.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch, StringViewArray},
@@ -36,6 +40,9 @@ const TASKS_PER_THREAD: usize = 4;
 /// The same where each task has a place for every device.
 const TASKS_BY_DEVICE: usize = 2;
 
+/// How long one task tries alone: what is in memory takes less, and other tasks cost more than they save.
+const PATIENCE: Duration = Duration::from_millis(1);
+
 /// What one run needs.
 #[derive(Debug)]
 pub(super) struct Run {
@@ -56,7 +63,7 @@ impl Run {
             self.scan.files().iter().map(Arc::clone).partition(|file| file.rollup.is_some());
         // From the newest file on, one after the other, mostly few are read.
         let threads = if self.work.question.only_wants_newest() { 1 } else { threads };
-        let mut share = self.in_tasks(files, threads, add_files).await?;
+        let mut share = self.add_all(files, threads).await?;
         share.left.extend(without);
         self.add_scanned(std::mem::take(&mut share.left), &mut share.groups, &context).await?;
         self.settle(&mut share, threads).await?;
@@ -65,39 +72,29 @@ impl Run {
         Ok(share.groups)
     }
 
-    /// Divides items among tasks, each with groups of its own. A single thread takes them in order.
-    async fn in_tasks<T: Send + 'static, F>(
-        &self,
-        items: Vec<T>,
-        threads: usize,
-        add: impl Fn(Work, Vec<T>, MemoryReservation) -> F,
-    ) -> Result<Share>
-    where
-        F: Future<Output = Result<Share>> + Send + 'static,
-    {
+    /// Adds items one after the other, and with the help of more tasks if that takes longer than [`PATIENCE`].
+    async fn add_all<T: Item>(&self, items: Vec<T>, threads: usize) -> Result<Share> {
         let per_thread = if self.work.question.by_device() { TASKS_BY_DEVICE } else { TASKS_PER_THREAD };
-        let tasks = (items.len() / TASK_ITEMS_MIN).clamp(1, threads * per_thread);
-        if tasks == 1 || threads == 1 {
-            return add(self.work.clone(), items, self.reservation.new_empty()).await;
+        let helpers = if threads == 1 { 0 } else { threads * per_thread - 1 };
+        let queue = Arc::new(Queue::new(items));
+        let task =
+            |until| add_items(self.work.clone(), Arc::clone(&queue), until, self.reservation.new_empty());
+        let mut share = task((helpers > 0).then(|| Instant::now() + PATIENCE)).await?;
+        let left = queue.len();
+        if left == 0 {
+            return Ok(share);
         }
-        let mut parts: Vec<Vec<T>> = (0..tasks).map(|_| vec![]).collect();
-        items.into_iter().enumerate().for_each(|(index, item)| parts[index % tasks].push(item));
-        let spawned: Vec<_> = parts
-            .into_iter()
-            .map(|part| SpawnedTask::spawn(add(self.work.clone(), part, self.reservation.new_empty())))
-            .collect();
-        let mut merged: Option<Share> = None;
+        let spawned: Vec<_> =
+            (0..helpers.min(left / TASK_ITEMS_MIN)).map(|_| SpawnedTask::spawn(task(None))).collect();
+        share.merge(task(None).await?);
         for task in spawned {
-            let share = task
+            let theirs = task
                 .join_unwind()
                 .await
                 .map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))??;
-            match &mut merged {
-                Some(merged) => merged.merge(share),
-                None => merged = Some(share),
-            }
+            share.merge(theirs);
         }
-        Ok(merged.unwrap_or_else(|| Share::new(new_groups(&self.work, 0))))
+        Ok(share)
     }
 
     /// Adds what is missing of segments of which only the devices with many rows were added.
@@ -110,8 +107,8 @@ impl Run {
             deferred.retain(|deferred| !deferred.lists_all(candidates));
             self.work.counters.segments_rollup.add(before - deferred.len());
         }
-        let add = |work, deferred, reservation| add_unlisted(work, deferred, candidates.clone(), reservation);
-        let rest = self.in_tasks(deferred, threads, add).await?;
+        let unlisted = |deferred| Unlisted { deferred, candidates: candidates.clone() };
+        let rest = self.add_all(deferred.into_iter().map(unlisted).collect(), threads).await?;
         share.merge(rest);
         Ok(())
     }
@@ -145,33 +142,77 @@ impl Run {
     }
 }
 
-/// Adds files one after the other.
-async fn add_files(work: Work, files: Vec<Arc<DataFile>>, reservation: MemoryReservation) -> Result<Share> {
-    let rows: u64 = files.iter().filter_map(|file| file.row_count).sum();
-    let mut share = Share::new(new_groups(&work, rows));
-    for file in files {
-        tokio::task::consume_budget().await;
-        if work.is_older_than_needed(&file, &share.groups) {
-            work.counters.segments_pruned.add(1);
-            continue;
-        }
-        work.add_file(file, &mut share).await?;
-        reservation.try_resize(share.groups.bytes())?;
-    }
-    Ok(share)
+/// Something to add to the groups.
+trait Item: Send + 'static {
+    fn add(self, work: &Work, share: &mut Share) -> impl Future<Output = Result<()>> + Send;
+    /// Rows that it may add, about.
+    fn rows(&self) -> u64;
 }
 
-/// Adds the unlisted devices of segments, one after the other.
-async fn add_unlisted(
-    work: Work,
-    deferred: Vec<Deferred>,
+impl Item for Arc<DataFile> {
+    async fn add(self, work: &Work, share: &mut Share) -> Result<()> {
+        if work.is_older_than_needed(&self, &share.groups) {
+            work.counters.segments_pruned.add(1);
+            return Ok(());
+        }
+        work.add_file(self, share).await
+    }
+
+    fn rows(&self) -> u64 {
+        self.row_count.unwrap_or(u64::MAX)
+    }
+}
+
+/// The devices of a segment that were not added; of `candidates` alone if they are known.
+struct Unlisted {
+    deferred: Deferred,
     candidates: Option<Arc<[u32]>>,
+}
+
+impl Item for Unlisted {
+    async fn add(self, work: &Work, share: &mut Share) -> Result<()> {
+        work.add_unlisted(&self.deferred, self.candidates.as_deref(), share).await
+    }
+
+    fn rows(&self) -> u64 {
+        self.deferred.file.row_count.unwrap_or(u64::MAX)
+    }
+}
+
+/// Items that tasks take one by one, in order.
+struct Queue<T> {
+    items: Mutex<VecDeque<T>>,
+    rows: u64,
+}
+
+impl<T: Item> Queue<T> {
+    fn new(items: Vec<T>) -> Self {
+        let rows = items.iter().map(Item::rows).fold(0, u64::saturating_add);
+        Self { items: Mutex::new(items.into()), rows }
+    }
+
+    fn next(&self) -> Option<T> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn len(&self) -> usize {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// One task: takes items until there are none left, or the time is over.
+async fn add_items<T: Item>(
+    work: Work,
+    queue: Arc<Queue<T>>,
+    until: Option<Instant>,
     reservation: MemoryReservation,
 ) -> Result<Share> {
-    let mut share = Share::new(new_groups(&work, 0));
-    for deferred in deferred {
+    let mut share = Share::new(new_groups(&work, queue.rows));
+    while until.is_none_or(|until| Instant::now() < until)
+        && let Some(item) = queue.next()
+    {
         tokio::task::consume_budget().await;
-        work.add_unlisted(&deferred, candidates.as_deref(), &mut share).await?;
+        item.add(&work, &mut share).await?;
         reservation.try_resize(share.groups.bytes())?;
     }
     Ok(share)

@@ -2,16 +2,23 @@
 
 use std::ops::Range;
 
-/// Writes the rows of a range that match. Without a branch per row: which rows match is anybody's guess.
+/// Rows whose matches are gathered as the bits of a number.
+const BITS: usize = u64::BITS as usize;
+
+/// Writes the rows of a range that match. Without a branch per row that does not: which rows match is anybody's guess.
 pub(super) fn select(rows: &mut Vec<u32>, range: Range<usize>, matches: impl Fn(usize) -> bool) {
     rows.clear();
-    rows.resize(range.len(), 0);
-    let mut count = 0;
-    for row in range {
-        rows[count] = u32::try_from(row).unwrap_or(u32::MAX);
-        count += usize::from(matches(row));
+    for start in range.clone().step_by(BITS) {
+        let mut mask = 0_u64;
+        for row in start..range.end.min(start + BITS) {
+            mask |= u64::from(matches(row)) << (row - start);
+        }
+        while mask != 0 {
+            let row = start + mask.trailing_zeros() as usize;
+            rows.push(u32::try_from(row).unwrap_or(u32::MAX));
+            mask &= mask - 1;
+        }
     }
-    rows.truncate(count);
 }
 
 /// Leaves of what was selected the rows that match.
@@ -31,4 +38,22 @@ pub(super) fn narrow(
         count += usize::from(matches(row as usize));
     }
     rows.truncate(count);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_match_are_selected_in_order() {
+        let mut rows = vec![7];
+        for (start, end) in [(0, 0), (5, 6), (0, 64), (3, 67), (10, 300)] {
+            let matches = |row: usize| row % 3 == 0 || row > 290;
+            select(&mut rows, start..end, matches);
+            let expected: Vec<u32> = (start..end).filter(|row| matches(*row)).map(|row| row as u32).collect();
+            assert_eq!(rows, expected, "{start}..{end}");
+            narrow(&mut rows, &mut false, &(start..end), |row| row % 2 == 0);
+            assert!(rows.iter().copied().eq(expected.into_iter().filter(|row| row % 2 == 0)));
+        }
+    }
 }

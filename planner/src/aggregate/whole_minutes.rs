@@ -19,7 +19,7 @@ impl WholeMinutes {
     }
 
     pub(super) fn holds(&self, time: i64) -> bool {
-        self.from <= time && time < self.to
+        (self.from <= time) & (time < self.to)
     }
 }
 

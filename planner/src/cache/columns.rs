@@ -12,10 +12,13 @@ use datafusion::error::{DataFusionError, Result};
 use futures::TryStreamExt;
 use hexflight_engine::{DataFile, column};
 use object_store::ObjectStore;
-use parquet::arrow::{
-    ParquetRecordBatchStreamBuilder, ProjectionMask,
-    arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector},
-    async_reader::AsyncFileReader,
+use parquet::{
+    arrow::{
+        ParquetRecordBatchStreamBuilder, ProjectionMask,
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector},
+        async_reader::AsyncFileReader,
+    },
+    file::metadata::RowGroupMetaData,
 };
 
 use super::{DeviceNames, file_reader::FileReader};
@@ -134,7 +137,8 @@ pub(super) async fn read_columns(
     names: &DeviceNames,
 ) -> Result<Vec<Column>> {
     let mask = ProjectionMask::columns(footer.parquet_schema(), kinds.iter().map(|kind| kind.name()));
-    let (row_groups, selection) = selection(&footer, rows);
+    let group_rows = footer.metadata().row_groups().iter().map(RowGroupMetaData::num_rows);
+    let (row_groups, selection) = selection(group_rows, rows);
     let count = rows.iter().map(ExactSizeIterator::len).sum::<usize>();
     let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(FileReader::new(objects, file), footer)
         .with_projection(mask)
@@ -159,11 +163,11 @@ fn wrong(file: &DataFile, kind: ColumnKind, what: &str) -> DataFusionError {
     DataFusionError::Execution(format!("{}: column {} {what}", file.location, kind.name()))
 }
 
-/// The row groups that hold rows, and which of their rows those are.
-fn selection(footer: &ArrowReaderMetadata, rows: &[Range<u32>]) -> (Vec<usize>, RowSelection) {
+/// The row groups, of so many rows each, that hold `rows`, and which of their rows those are.
+fn selection(group_rows: impl Iterator<Item = i64>, rows: &[Range<u32>]) -> (Vec<usize>, RowSelection) {
     let (mut groups, mut selectors, mut start) = (vec![], vec![], 0);
-    for (index, group) in footer.metadata().row_groups().iter().enumerate() {
-        let end = start + usize::try_from(group.num_rows()).unwrap_or(0);
+    for (index, count) in group_rows.enumerate() {
+        let end = start + usize::try_from(count).unwrap_or(0);
         let mut place = start;
         for range in rows {
             let (first, last) = (range.start as usize, range.end as usize);
@@ -240,4 +244,30 @@ fn number_devices(array: &ArrayRef, names: &DeviceNames, out: &mut Vec<u32>) -> 
         out.push(numbers[key]);
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_selected_across_row_groups() {
+        let selected = |rows: &[Range<u32>]| {
+            let (groups, selection) = selection([10, 10, 5].into_iter(), rows);
+            let mut place = 0;
+            let mut found = vec![];
+            for selector in selection.iter() {
+                let next = place + selector.row_count;
+                found.extend((place..next).filter(|_| !selector.skip));
+                place = next;
+            }
+            // Back to rows of the file.
+            let found: Vec<usize> = found.iter().map(|row| groups[row / 10] * 10 + row % 10).collect();
+            (groups, found)
+        };
+        assert_eq!(selected(&[2..4, 8..12]), (vec![0, 1], vec![2, 3, 8, 9, 10, 11]));
+        assert_eq!(selected(&[12..14, 22..25]), (vec![1, 2], vec![12, 13, 22, 23, 24]));
+        assert_eq!(selected(&[5..21]), (vec![0, 1, 2], (5..21).collect()));
+        assert_eq!(selected(&[0..1, 24..25]), (vec![0, 2], vec![0, 24]));
+    }
 }

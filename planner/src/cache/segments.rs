@@ -179,7 +179,9 @@ impl SegmentCache {
         }
         let footer = self.footer(file).await?;
         let objects = self.store.object_store();
-        let read = columns::read_columns(&objects, file, footer, &[rows.clone()], &missing, names).await?;
+        let read =
+            columns::read_columns(&objects, file, footer, std::slice::from_ref(&rows), &missing, names)
+                .await?;
         for (kind, column) in missing.into_iter().zip(read) {
             self.parts.insert(
                 file,

@@ -1,11 +1,11 @@
 //! `Pruner`: a predicate taken apart by cause, each part asked of statistics through DataFusion's `PruningPredicate`, and the place it
-//! asks for through a cover of H3 cells.
+//! asks for through a cover of H3 cells. A span of time needs no more than comparisons.
 
 use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray},
-    datatypes::{Int64Type, UInt64Type},
+    datatypes::{Int64Type, TimestampMicrosecondType, UInt64Type},
 };
 use datafusion::{
     common::{Column, pruning::PruningStatistics},
@@ -16,7 +16,10 @@ use h3o::Resolution;
 use hexflight_engine::{TableSpec, column};
 
 use super::{CAUSES, Cause};
-use crate::geo::{self, CellCover, RANGES_MAX};
+use crate::{
+    geo::{self, CellCover, RANGES_MAX},
+    predicate::Window,
+};
 
 /// The parts of a predicate that statistics can answer.
 #[derive(Debug, Default)]
@@ -29,6 +32,8 @@ pub(crate) struct Pruner {
 enum Part {
     /// Conjuncts over ranges of columns.
     Ranges(PruningPredicate),
+    /// A span of time, which is two comparisons.
+    Window(Window),
     /// The place asked for, as cells of the column `h3`.
     Cells(Arc<CellCover>),
 }
@@ -42,8 +47,12 @@ impl Pruner {
             if cause == Cause::Place {
                 parts.extend(cover(&conjuncts, spec).map(|cover| (cause, Part::Cells(Arc::new(cover)))));
             }
-            let of_cause = conjuncts.iter().filter(|conjunct| Cause::of(conjunct) == cause);
-            parts.extend(ranges(of_cause, spec).map(|ranges| (cause, Part::Ranges(ranges))));
+            let of_cause = || conjuncts.iter().filter(|conjunct| Cause::of(conjunct) == cause);
+            let windows: Option<Vec<Window>> = of_cause().map(Window::of_conjunct).collect();
+            match windows.and_then(|windows| windows.into_iter().reduce(Window::and)) {
+                Some(window) => parts.push((cause, Part::Window(window))),
+                None => parts.extend(ranges(of_cause(), spec).map(|ranges| (cause, Part::Ranges(ranges)))),
+            }
         }
         Self { parts }
     }
@@ -52,7 +61,7 @@ impl Pruner {
     pub(crate) fn cover(&self) -> Option<&Arc<CellCover>> {
         self.parts.iter().find_map(|(_, part)| match part {
             Part::Cells(cover) => Some(cover),
-            Part::Ranges(_) => None,
+            Part::Ranges(_) | Part::Window(_) => None,
         })
     }
 
@@ -63,6 +72,7 @@ impl Pruner {
             let kept = match part {
                 Part::Ranges(ranges) => ranges.prune(statistics),
                 Part::Cells(cover) => Ok(kept_by_cells(cover, statistics)),
+                Part::Window(window) => Ok(kept_by_window(*window, statistics)),
             };
             let Ok(kept) = kept else {
                 metrics::counter!("hexflight_scan_prune_errors_total").increment(1);
@@ -114,6 +124,23 @@ fn kept_by_cells(cover: &CellCover, statistics: &dyn PruningStatistics) -> Vec<b
         counts.is_none_or(|(nulls, rows)| nulls != rows)
     };
     (0..statistics.num_containers()).map(kept).collect()
+}
+
+/// A container whose range of time is not known is kept.
+fn kept_by_window(window: Window, statistics: &dyn PruningStatistics) -> Vec<bool> {
+    let times = Column::from_name(column::TIMESTAMP);
+    let (mins, maxs) = (statistics.min_values(&times), statistics.max_values(&times));
+    let kept = |container: usize| {
+        let ends_before = time(maxs.as_ref(), container).is_some_and(|max| max < window.from);
+        let begins_after = time(mins.as_ref(), container).is_some_and(|min| min > window.to);
+        !(ends_before || begins_after)
+    };
+    (0..statistics.num_containers()).map(kept).collect()
+}
+
+fn time(bounds: Option<&ArrayRef>, container: usize) -> Option<i64> {
+    let bounds = bounds?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    bounds.is_valid(container).then(|| bounds.value(container))
 }
 
 fn cell(bounds: Option<&ArrayRef>, container: usize) -> Option<i64> {

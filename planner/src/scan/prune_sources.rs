@@ -73,7 +73,7 @@ impl Kept {
         let verdicts = pruner.prune(&FileStatistics::new(Arc::clone(schema), &inside));
         let (mut files, mut file_counts) = keep(inside.iter(), verdicts);
         file_counts.exclude(Cause::Time, outside);
-        files.sort_by_key(|file| Reverse(file.time().map_or(i64::MAX, |(_, to)| to)));
+        files.sort_by_cached_key(|file| Reverse(file.time().map_or(i64::MAX, |(_, to)| to)));
 
         let memory: Vec<_> = snapshot.memory().collect();
         let zones = memory.iter().map(|batch| batch.zone()).collect();
