@@ -11,7 +11,7 @@ use parquet::{
 
 /// Rows of a row group and of a page, as the engine writes them.
 const ROW_GROUP_ROWS: usize = 131_072;
-const PAGE_ROWS: usize = 8_192;
+const PAGE_ROWS: usize = 4_096;
 
 /// How one column is written.
 #[derive(Debug, Clone, Copy)]

@@ -35,7 +35,7 @@ impl Piece {
 }
 
 impl Work {
-    /// Cuts a segment by its cells where the question is about places.
+    /// Cuts a segment by where its devices are, if some are asked for, else by its cells if the question is about places.
     pub(super) async fn pieces(&self, segment: &Segment<'_>) -> Result<Vec<Piece>> {
         let Question { facts, .. } = self.question.as_ref();
         let wanted = self.question.cell_resolution();
