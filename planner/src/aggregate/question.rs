@@ -128,6 +128,13 @@ impl Question {
             && self.measures.iter().all(|measure| *measure == Measure::Last)
     }
 
+    /// Whether nothing but the newest row of every device is wanted.
+    pub(super) fn wants_newest_of_each(&self) -> bool {
+        self.keys == [GroupKey::Device]
+            && !self.measures.is_empty()
+            && self.measures.iter().all(|measure| *measure == Measure::Last)
+    }
+
     /// Whether any measure looks at values.
     pub(super) fn wants_values(&self) -> bool {
         self.measures.iter().any(|measure| *measure != Measure::Count)

@@ -61,8 +61,7 @@ impl Run {
         let threads = context.session_config().target_partitions().max(1);
         let (files, without): (Vec<_>, Vec<_>) =
             self.scan.files().iter().map(Arc::clone).partition(|file| file.rollup.is_some());
-        // From the newest file on, one after the other, mostly few are read.
-        let threads = if self.work.question.only_wants_newest() { 1 } else { threads };
+        let threads = if self.work.is_one_by_one(files.first()).await? { 1 } else { threads };
         let mut share = self.add_all(files, threads).await?;
         share.left.extend(without);
         self.add_scanned(std::mem::take(&mut share.left), &mut share.groups, &context).await?;

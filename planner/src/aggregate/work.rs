@@ -80,6 +80,28 @@ impl Work {
         newest.zip(file.time()).is_some_and(|(newest, (_, to))| to < newest)
     }
 
+    /// Whether a newer row than all of the segment's is known of each of its devices, when only the newest are wanted.
+    async fn is_outdated(&self, segment: &Segment<'_>, groups: &Groups) -> Result<bool> {
+        if !self.question.wants_newest_of_each() || !lists_all_devices(&segment.of_type) {
+            return Ok(false);
+        }
+        let Some(known) = self.cache.devices(segment.file, &segment.of_type, &self.names).await? else {
+            return Ok(false);
+        };
+        let devices: Vec<u32> = known.listed.iter().map(|(number, _)| *number).collect();
+        Ok(groups.newest_since(&devices).is_some_and(|newest| newest > segment.of_type.time().1))
+    }
+
+    /// Whether files are best read one after the other from the newest on, because mostly few of them are needed.
+    pub(super) async fn is_one_by_one(&self, newest: Option<&Arc<DataFile>>) -> Result<bool> {
+        if self.question.only_wants_newest() {
+            return Ok(true);
+        }
+        let (true, Some(newest)) = (self.question.wants_newest_of_each(), newest) else { return Ok(false) };
+        let rollup = self.cache.rollup(newest).await?;
+        Ok(rollup.is_some_and(|rollup| rollup.types().all(|of_type| lists_all_devices(&of_type))))
+    }
+
     async fn add_type(
         &self,
         file: &Arc<DataFile>,
@@ -92,6 +114,10 @@ impl Work {
             return Ok(());
         }
         let segment = self.segment(file, rollup, of_type);
+        if self.is_outdated(&segment, &share.groups).await? {
+            self.counters.segments_pruned.add(1);
+            return Ok(());
+        }
         if self.add_whole(&segment, share)
             || self.add_minutes(&segment, share).await?
             || self.add_devices(&segment, share).await?
@@ -140,4 +166,9 @@ impl Work {
             (false, false) => self.counters.segments_pruned.add(1),
         }
     }
+}
+
+/// Whether every device of a type stands in its list.
+fn lists_all_devices(of_type: &TypeRollup<'_>) -> bool {
+    of_type.device_floor() == Some(1)
 }

@@ -243,6 +243,9 @@ async fn the_newest_values_come_from_the_newest_files() {
     let sql = "SELECT last_value(value ORDER BY timestamp) FROM events WHERE device_id IN ('device-07', 'device-08')";
     let counts = Counts::of(&fixture, sql).await;
     assert_eq!((counts.get("segments_pruned"), counts.get("raw_rows")), (5, 2_000), "{counts:?}");
+    let each = "SELECT device_id, last_value(value ORDER BY timestamp) FROM events GROUP BY device_id";
+    let counts = Counts::of(&fixture, each).await;
+    assert_eq!((counts.get("segments_pruned"), counts.get("raw_rows")), (12, 4_000), "{counts:?}");
     let newest = "SELECT * FROM events WHERE device_id = 'device-07' ORDER BY timestamp DESC LIMIT 1";
     assert_eq!(answer(&fixture.queries, newest).await, answer(&plain, newest).await);
     let plan = fixture.table(&format!("EXPLAIN ANALYZE {newest}")).await;
