@@ -78,7 +78,9 @@ impl Run {
         let queue = Arc::new(Queue::new(items));
         let task =
             |until| add_items(self.work.clone(), Arc::clone(&queue), until, self.reservation.new_empty());
-        let mut share = task((helpers > 0).then(|| Instant::now() + PATIENCE)).await?;
+        // Grouping the rows at the edges by cell takes long for sure.
+        let patience = if self.work.question.cell_resolution().is_some() { Duration::ZERO } else { PATIENCE };
+        let mut share = task((helpers > 0).then(|| Instant::now() + patience)).await?;
         let left = queue.len();
         if left == 0 {
             return Ok(share);

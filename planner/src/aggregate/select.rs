@@ -9,16 +9,24 @@ const BITS: usize = u64::BITS as usize;
 pub(super) fn select(rows: &mut Vec<u32>, range: Range<usize>, matches: impl Fn(usize) -> bool) {
     rows.clear();
     for start in range.clone().step_by(BITS) {
+        let end = range.end.min(start + BITS);
         let mut mask = 0_u64;
-        for row in start..range.end.min(start + BITS) {
+        for row in start..end {
             mask |= u64::from(matches(row)) << (row - start);
         }
+        if mask == u64::MAX {
+            rows.extend((start..end).map(to_u32));
+            continue;
+        }
         while mask != 0 {
-            let row = start + mask.trailing_zeros() as usize;
-            rows.push(u32::try_from(row).unwrap_or(u32::MAX));
+            rows.push(to_u32(start + mask.trailing_zeros() as usize));
             mask &= mask - 1;
         }
     }
+}
+
+fn to_u32(row: usize) -> u32 {
+    u32::try_from(row).unwrap_or(u32::MAX)
 }
 
 /// Leaves of what was selected the rows that match.

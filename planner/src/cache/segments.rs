@@ -24,7 +24,7 @@ const TURNS: usize = 64;
 /// Some rows of a segment are read by themselves if they are at most this part of all.
 const FEW_PART: usize = 4;
 /// How often that is done before all rows are read, and kept: together about as much work as reading all.
-const TOUCHES_MAX: u32 = 4;
+const TOUCHES_MAX: u32 = 2;
 
 /// An entry without a value that takes memory. **Units**: bytes.
 const ENTRY_BYTES: usize = 128;
