@@ -348,13 +348,15 @@ def test_an_endpoint_is_renewed_as_it_is(raw: RawClient) -> None:
         assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-@pytest.mark.parametrize("command", [tables(), any_of("CommandStatementQuery", text(1, "SELECT 7 AS x"))])
-def test_polling_ends_at_once(raw: RawClient, command: bytes) -> None:
+@pytest.mark.parametrize(
+    ("command", "rows"), [(tables(), 2), (any_of("CommandStatementQuery", text(1, "SELECT 7 AS x")), 1)]
+)
+def test_polling_ends_at_once(raw: RawClient, command: bytes, rows: int) -> None:
     answer = raw.poll(command)
 
     assert set(answer) == {1, 3}  # an info and a progress, no descriptor to poll again
     info = fields_of(answer[1][0])
-    assert raw.get(fields_of(fields_of(info[3][0])[1][0])[1][0]).num_rows > 0
+    assert raw.get(fields_of(fields_of(info[3][0])[1][0])[1][0]).num_rows == rows
 
 
 # --- Parameters

@@ -106,8 +106,9 @@ def test_parents_centres_and_areas_are_h3s(client, places) -> None:
         assert row["parent"] == cell(h3.cell_to_parent(text, 5))
         assert row["centre"] == pytest.approx(h3.cell_to_latlng(text), abs=1e-9)
         assert [row["lat"], row["lng"]] == row["centre"]
-        # H3 4.4 and h3o sum the same triangles in another order.
-        assert row["km2"] == pytest.approx(h3.cell_area(text), rel=1e-6)
+        # H3 4.4 and h3o sum the same triangles in another order, which tells where their corners are at a pole or at 180°.
+        at_end = abs(row["lat"]) > 88 or abs(row["lng"]) > 179
+        assert row["km2"] == pytest.approx(h3.cell_area(text), rel=1e-6 if at_end else 1e-9)
         assert row["m2"] == pytest.approx(row["km2"] * 1e6, rel=1e-9)
         assert (row["r"], row["ok"], row["text"], row["back"]) == (9, True, text, row["h3"])
 
