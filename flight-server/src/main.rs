@@ -9,6 +9,7 @@ use hexflight::{Cli, console};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    without_huge_pages();
     let cli = Cli::parse();
     let outcome = run(cli);
     match outcome {
@@ -17,6 +18,21 @@ fn main() -> ExitCode {
             console::note(&format!("hexflight: {error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A huge page is cleared as a whole when the first byte of it is used: the first queries after a start would wait for that, and
+/// the process would hold nearly twice the memory.
+#[cfg_attr(
+    target_os = "linux",
+    expect(unsafe_code, reason = "the one call that the standard library has no name for")
+)]
+fn without_huge_pages() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: this option takes a number and sets a flag of the process; no memory is handed over.
+    // A kernel that does not know it says so and goes on as it is.
+    unsafe {
+        libc::prctl(libc::PR_SET_THP_DISABLE, 1_u64, 0_u64, 0_u64, 0_u64);
     }
 }
 

@@ -70,6 +70,17 @@ impl DataFile {
             _ => None,
         }
     }
+
+    /// The same, all of time where it is unknown.
+    pub(crate) fn time_span(&self) -> (i64, i64) {
+        let range = self.columns.get(column::TIMESTAMP);
+        let micros = |bound: &Option<ScalarBound>| match bound {
+            Some(ScalarBound::Micros(micros)) => Some(*micros),
+            _ => None,
+        };
+        let from = range.and_then(|range| micros(&range.min)).unwrap_or(i64::MIN);
+        (from, range.and_then(|range| micros(&range.max)).unwrap_or(i64::MAX))
+    }
 }
 
 /// The object that holds a file's rollup.
@@ -99,3 +110,29 @@ impl RollupObject {
 
 /// Below the table's root.
 const FOLDER: &str = "_rollups";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_of_time_that_is_unknown_is_open() {
+        let file = |min: Option<ScalarBound>, max: Option<ScalarBound>| DataFile {
+            location: Path::from("a.parquet"),
+            size_bytes: 1,
+            row_count: None,
+            modified_ms: 0,
+            columns: BTreeMap::from([(
+                column::TIMESTAMP.to_owned(),
+                ColumnRange { min, max, null_count: None },
+            )]),
+            rollup: None,
+        };
+        let micros = |micros| Some(ScalarBound::Micros(micros));
+        assert_eq!(file(micros(3), micros(9)).time_span(), (3, 9));
+        assert_eq!(file(micros(3), None).time_span(), (3, i64::MAX));
+        assert_eq!(file(Some(ScalarBound::Int(3)), micros(9)).time_span(), (i64::MIN, 9));
+        let silent = DataFile { columns: BTreeMap::new(), ..file(None, None) };
+        assert_eq!(silent.time_span(), (i64::MIN, i64::MAX));
+    }
+}

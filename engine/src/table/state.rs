@@ -26,6 +26,8 @@ const LOOKED_UP_MAX: usize = 16;
 pub struct TableState {
     version: i64,
     files: Vec<Arc<DataFile>>,
+    /// What [`DataFile::time_span`] says of each file, side by side: most queries rule out most files by time.
+    times: Vec<(i64, i64)>,
     txns: HashMap<String, i64>,
     /// Files that a version has removed: readers of older versions still want them, until a vacuum.
     removed: HashMap<Path, RemovedFile>,
@@ -57,6 +59,12 @@ impl TableState {
     #[must_use]
     pub fn files(&self) -> &[Arc<DataFile>] {
         &self.files
+    }
+
+    /// Those that may hold rows of the moments `from..=to`. **Units**: µs since 1970.
+    pub fn files_within(&self, from: i64, to: i64) -> impl Iterator<Item = &Arc<DataFile>> {
+        let may_hold = move |(first, last): &(i64, i64)| *first <= to && from <= *last;
+        self.files.iter().zip(&self.times).filter(move |(_, time)| may_hold(time)).map(|(file, _)| file)
     }
 
     /// Whether a version has removed the file, and no vacuum has deleted it since.
@@ -141,6 +149,7 @@ impl TableState {
                 }
                 !leaves
             });
+            self.times = self.files.iter().map(|file| file.time_span()).collect();
         }
         for path in &replaced {
             self.removed.remove(*path);
@@ -153,6 +162,7 @@ impl TableState {
                 RemovedFile { removed_ms: *removed_ms, file: file.unwrap_or_default() },
             );
         }
+        self.times.extend(added.iter().map(|file| file.time_span()));
         self.files.extend(added);
         self.version = version;
         Ok(())

@@ -37,6 +37,11 @@ impl Snapshot {
         self.table.files()
     }
 
+    /// Those that may hold rows of the moments `from..=to`. **Units**: µs since 1970.
+    pub fn files_within(&self, from: i64, to: i64) -> impl Iterator<Item = &Arc<DataFile>> {
+        self.table.files_within(from, to)
+    }
+
     /// Generations in memory, oldest first.
     #[must_use]
     pub fn generations(&self) -> &[Arc<Generation>] {

@@ -69,17 +69,33 @@ fn micros(range: &ColumnRange) -> (i64, i64) {
     }
 }
 
+/// Files by time are what asking each of them says, at both ends of each.
+fn assert_found_by_time(snapshot: &Snapshot) {
+    let times: Vec<_> = snapshot.files().iter().map(|file| file.time().unwrap()).collect();
+    let ends: Vec<i64> =
+        times.iter().flat_map(|(from, to)| [from - 1, *from, from + 1, to - 1, *to, to + 1]).collect();
+    for (from, to) in ends.iter().zip(ends.iter().rev().chain(&ends)) {
+        let found: Vec<_> = snapshot.files_within(*from, *to).map(|file| &file.location).collect();
+        let asked = snapshot.files().iter().zip(&times);
+        let expected = asked.filter(|(_, (first, last))| first <= to && from <= last);
+        assert_eq!(found, expected.map(|(file, _)| &file.location).collect::<Vec<_>>(), "{from}..={to}");
+    }
+}
+
 #[tokio::test]
 async fn files_get_fewer_and_rows_stay() {
     let directory = tempfile::tempdir().unwrap();
     let engine = open(directory.path(), asked()).await;
     let names = names(30);
     ingest_all(&engine, &names).await;
-    let before = snapshot(&engine).files().len();
+    let before = snapshot(&engine);
+    assert_found_by_time(&before);
+    let before = before.files().len();
     let summary = engine.compact().await.unwrap();
     let after = snapshot(&engine);
     assert!(after.files().len() <= 4 && before >= 30, "{before} files became {}", after.files().len());
     assert_eq!(before + summary.files_out - summary.files_in, after.files().len(), "{summary:?}");
+    assert_found_by_time(&after);
     assert!(summary.rewrites > 0 && summary.rows >= 30 * BATCH_ROWS as u64, "{summary:?}");
     assert_eq!(rows(&engine, &after).await, all(&names));
     assert_eq!(engine.compact().await.unwrap().rewrites, 0, "nothing is left to do");
@@ -87,6 +103,7 @@ async fn files_get_fewer_and_rows_stay() {
     drop((engine, after));
     let revived = open(directory.path(), asked()).await;
     assert_eq!(rows(&revived, &snapshot(&revived)).await, all(&names));
+    assert_found_by_time(&snapshot(&revived));
     assert_eq!(revived.compact().await.unwrap().rewrites, 0);
 }
 

@@ -6,6 +6,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use hexflight_engine::{NO_CELL, Sums, cell_parent};
 
 use super::{
+    cell_index::CellIndex,
     question::{Bin, GroupKey, Question},
     states::{Kept, States},
 };
@@ -59,6 +60,8 @@ enum Index {
     Device,
     /// By the number of the bin.
     Bin { bin: Bin, first: i64, count: i64 },
+    /// By its cell.
+    Cell(CellIndex),
     /// By looking its key up.
     Table { hasher: DefaultHashBuilder, places: HashTable<usize>, keys: Vec<Key> },
 }
@@ -80,6 +83,7 @@ impl Groups {
         let index = match question.keys.as_slice() {
             [] => Index::One,
             [GroupKey::Device] if devices <= DEVICES_DENSE.max(rows.saturating_mul(4)) => Index::Device,
+            [GroupKey::Cell(_)] => Index::Cell(CellIndex::default()),
             [GroupKey::Bin(bin)] => dense_bins(question, *bin).unwrap_or_else(table),
             _ => table(),
         };
@@ -101,6 +105,7 @@ impl Groups {
     pub(super) fn bytes(&self) -> usize {
         let table = match &self.index {
             Index::Table { places, keys, .. } => places.capacity() * 9 + keys.capacity() * size_of::<Key>(),
+            Index::Cell(cells) => cells.bytes(),
             _ => 0,
         };
         table + self.states.bytes()
@@ -128,6 +133,7 @@ impl Groups {
                 let steps = i64::try_from(group).unwrap_or(i64::MAX);
                 Key { bin: first + steps * bin.width, ..Key::default() }
             }
+            Index::Cell(cells) => Key { cell: cells.cell(group), ..Key::default() },
             Index::Table { keys, .. } => keys[group],
         }
     }
@@ -151,6 +157,7 @@ impl Groups {
             Index::Bin { bin, first, .. } => {
                 usize::try_from((key.bin - *first) / bin.width).unwrap_or(usize::MAX)
             }
+            Index::Cell(cells) => cells.place(key.cell),
             Index::Table { hasher, places, keys } => {
                 let hash = hasher.hash_one(key);
                 let entry =
@@ -249,7 +256,7 @@ impl Groups {
     /// Adds the groups of another task.
     pub(super) fn merge(&mut self, other: &Self) {
         // Of one question, groups that need not be looked up have the same places.
-        let looked_up = matches!(self.index, Index::Table { .. });
+        let looked_up = matches!(self.index, Index::Table { .. } | Index::Cell(_));
         if !looked_up && discriminant(&self.index) == discriminant(&other.index) {
             return self.states.merge_all(&other.states);
         }

@@ -58,10 +58,9 @@ impl Work {
             return Ok(true);
         }
         let columns = self.edge_columns(segment).await?;
-        let in_edges = |time: i64| (window.from <= time) & (time <= window.to) & !core.holds(time);
+        let inside = window.test();
         let mut rows = vec![];
-        let times = columns.times.as_ref();
-        select(&mut rows, 0..times.len(), |row| in_edges(times[row]));
+        select(&mut rows, 0, columns.times.iter().map(|time| inside(*time) & !core.holds(*time)));
         self.count_raw(columns.times.len());
         share.groups.add_rows(segment.key(), None, &columns, &Selection::Some(&rows));
         Ok(true)
@@ -126,14 +125,13 @@ impl Work {
             return Ok(false);
         }
         let Some(cells) = self.cache.cells(segment.file, &segment.of_type).await? else { return Ok(false) };
-        let relations: Vec<Relation> = cells.iter().map(|group| self.relation(group)).collect();
-        if relations.contains(&Relation::Border) {
+        if cells.iter().any(|group| self.relation(group) == Relation::Border) {
             return Ok(false);
         }
-        let inside = cells.iter().zip(relations).filter(|(_, relation)| *relation == Relation::Interior);
+        let inside = cells.iter().filter(|group| self.relation(group) == Relation::Interior);
         self.add_groups(
             &mut share.groups,
-            inside.map(|(group, _)| (Key { cell: group.cell, ..segment.key() }, group.sums)),
+            inside.map(|group| (Key { cell: group.cell, ..segment.key() }, group.sums)),
         );
         self.counters.segments_rollup.add(1);
         Ok(true)

@@ -69,7 +69,8 @@ impl Work {
         let mut rows = vec![];
         for piece in &pieces {
             self.counters.raw_rows.add(piece.rows.len());
-            select(&mut rows, piece.rows.clone(), |row| wanted[columns.devices[row] as usize]);
+            let devices = columns.devices[piece.rows.clone()].iter();
+            select(&mut rows, piece.rows.start, devices.map(|device| wanted[*device as usize]));
             share.groups.add_rows(segment.key(), None, &columns, &Selection::Some(&rows));
         }
         self.count_segment(!pieces.is_empty(), true);

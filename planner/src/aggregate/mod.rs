@@ -12,6 +12,7 @@
 mod question;
 mod states;
 mod groups;
+mod cell_index;
 mod counters;
 mod work;
 mod known;

@@ -107,9 +107,12 @@ impl Work {
         self.counters.raw_rows.add(piece.rows.len());
         let mut all = true;
         if !segment.inside {
-            let (from, to) = (facts.window.from, facts.window.to);
-            let times = &columns.times;
-            select(rows, piece.rows.clone(), |row| (from <= times[row]) & (times[row] <= to));
+            let inside = facts.window.test();
+            select(
+                rows,
+                piece.rows.start,
+                columns.times[piece.rows.clone()].iter().map(|time| inside(*time)),
+            );
             all = false;
         }
         if let Some(wanted) = &self.devices {
@@ -123,10 +126,15 @@ impl Work {
         }
         if piece.test_area {
             let (latitudes, longitudes) = (&columns.latitudes, &columns.longitudes);
-            narrow(rows, &mut all, &piece.rows, |row| {
-                // NaN: no location, which is in no place.
-                !latitudes[row].is_nan() && facts.areas.contains(latitudes[row], longitudes[row])
-            });
+            match facts.areas.rectangle() {
+                Some(rectangle) => narrow(rows, &mut all, &piece.rows, |row| {
+                    rectangle.contains(latitudes[row], longitudes[row])
+                }),
+                None => narrow(rows, &mut all, &piece.rows, |row| {
+                    // NaN: no location, which is in no place.
+                    !latitudes[row].is_nan() && facts.areas.contains(latitudes[row], longitudes[row])
+                }),
+            }
         }
         if all { Selection::All(piece.rows.clone()) } else { Selection::Some(rows) }
     }

@@ -36,9 +36,9 @@ use crate::{
 /// Files or segments of a task at least: fewer are not worth another.
 const TASK_ITEMS_MIN: usize = 4;
 /// Tasks per thread: while some wait for files, others compute.
-const TASKS_PER_THREAD: usize = 4;
-/// The same where each task has a place for every device.
-const TASKS_BY_DEVICE: usize = 2;
+const TASKS_PER_THREAD: usize = 8;
+/// The same where each task has a place for every device or cell.
+const TASKS_BY_MANY: usize = 2;
 
 /// How long one task tries alone: what is in memory takes less, and other tasks cost more than they save.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -73,13 +73,15 @@ impl Run {
 
     /// Adds items one after the other, and with the help of more tasks if that takes longer than [`PATIENCE`].
     async fn add_all<T: Item>(&self, items: Vec<T>, threads: usize) -> Result<Share> {
-        let per_thread = if self.work.question.by_device() { TASKS_BY_DEVICE } else { TASKS_PER_THREAD };
+        let question = &self.work.question;
+        let by_many = question.by_device() || question.cell_resolution().is_some();
+        let per_thread = if by_many { TASKS_BY_MANY } else { TASKS_PER_THREAD };
         let helpers = if threads == 1 { 0 } else { threads * per_thread - 1 };
         let queue = Arc::new(Queue::new(items));
         let task =
             |until| add_items(self.work.clone(), Arc::clone(&queue), until, self.reservation.new_empty());
         // Grouping the rows at the edges by cell takes long for sure.
-        let patience = if self.work.question.cell_resolution().is_some() { Duration::ZERO } else { PATIENCE };
+        let patience = if question.cell_resolution().is_some() { Duration::ZERO } else { PATIENCE };
         let mut share = task((helpers > 0).then(|| Instant::now() + patience)).await?;
         let left = queue.len();
         if left == 0 {

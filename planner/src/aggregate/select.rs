@@ -2,27 +2,16 @@
 
 use std::ops::Range;
 
-/// Rows whose matches are gathered as the bits of a number.
-const BITS: usize = u64::BITS as usize;
-
-/// Writes the rows of a range that match. Without a branch per row that does not: which rows match is anybody's guess.
-pub(super) fn select(rows: &mut Vec<u32>, range: Range<usize>, matches: impl Fn(usize) -> bool) {
+/// Writes the rows that match, counted from `first`. Without a branch per row: which rows match is anybody's guess.
+pub(super) fn select(rows: &mut Vec<u32>, first: usize, matches: impl ExactSizeIterator<Item = bool>) {
     rows.clear();
-    for start in range.clone().step_by(BITS) {
-        let end = range.end.min(start + BITS);
-        let mut mask = 0_u64;
-        for row in start..end {
-            mask |= u64::from(matches(row)) << (row - start);
-        }
-        if mask == u64::MAX {
-            rows.extend((start..end).map(to_u32));
-            continue;
-        }
-        while mask != 0 {
-            rows.push(to_u32(start + mask.trailing_zeros() as usize));
-            mask &= mask - 1;
-        }
+    rows.resize(matches.len(), 0);
+    let mut count = 0;
+    for (row, is_match) in (to_u32(first)..).zip(matches) {
+        rows[count] = row;
+        count += usize::from(is_match);
     }
+    rows.truncate(count);
 }
 
 fn to_u32(row: usize) -> u32 {
@@ -37,7 +26,7 @@ pub(super) fn narrow(
     matches: impl Fn(usize) -> bool,
 ) {
     if std::mem::take(all) {
-        return select(rows, range.clone(), matches);
+        return select(rows, range.start, range.clone().map(matches));
     }
     let mut count = 0;
     for place in 0..rows.len() {
@@ -57,7 +46,7 @@ mod tests {
         let mut rows = vec![7];
         for (start, end) in [(0, 0), (5, 6), (0, 64), (3, 67), (10, 300)] {
             let matches = |row: usize| row.is_multiple_of(3) || row > 290;
-            select(&mut rows, start..end, matches);
+            select(&mut rows, start, (start..end).map(matches));
             let expected: Vec<usize> = (start..end).filter(|row| matches(*row)).collect();
             assert!(rows.iter().map(|row| *row as usize).eq(expected.iter().copied()), "{start}..{end}");
             narrow(&mut rows, &mut false, &(start..end), |row| row.is_multiple_of(2));

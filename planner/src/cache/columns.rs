@@ -3,9 +3,10 @@
 use std::{ops::Range, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray},
+    array::{Array, ArrayRef, AsArray, PrimitiveArray},
     datatypes::{
-        DataType, Field, Float64Type, Int32Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
+        ArrowPrimitiveType, DataType, Field, Float64Type, Int32Type, Int64Type, Schema, SchemaRef,
+        TimestampMicrosecondType,
     },
 };
 use datafusion::error::{DataFusionError, Result};
@@ -194,7 +195,7 @@ fn decode(kind: ColumnKind, arrays: &[ArrayRef], names: &DeviceNames) -> Option<
             Some(())
         })?),
         ColumnKind::Cell => Column::Integers(joined(arrays, |array, out: &mut Vec<i64>| {
-            out.extend(array.as_primitive_opt::<Int64Type>()?.iter().map(Option::unwrap_or_default));
+            append(array.as_primitive_opt::<Int64Type>()?, 0, out);
             Some(())
         })?),
         ColumnKind::Value => Column::Floats(joined(arrays, |array, out: &mut Vec<f64>| {
@@ -203,12 +204,7 @@ fn decode(kind: ColumnKind, arrays: &[ArrayRef], names: &DeviceNames) -> Option<
         })?),
         ColumnKind::Latitude | ColumnKind::Longitude => {
             Column::Floats(joined(arrays, |array, out: &mut Vec<f64>| {
-                out.extend(
-                    array
-                        .as_primitive_opt::<Float64Type>()?
-                        .iter()
-                        .map(|degrees| degrees.unwrap_or(f64::NAN)),
-                );
+                append(array.as_primitive_opt::<Float64Type>()?, f64::NAN, out);
                 Some(())
             })?)
         }
@@ -216,6 +212,14 @@ fn decode(kind: ColumnKind, arrays: &[ArrayRef], names: &DeviceNames) -> Option<
             Column::Numbers(joined(arrays, |array, out: &mut Vec<u32>| number_devices(array, names, out))?)
         }
     })
+}
+
+/// Values, `null` where there is none.
+fn append<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, null: T::Native, out: &mut Vec<T::Native>) {
+    if array.null_count() == 0 {
+        return out.extend_from_slice(array.values());
+    }
+    out.extend(array.iter().map(|value| value.unwrap_or(null)));
 }
 
 fn joined<T>(

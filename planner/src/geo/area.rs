@@ -42,15 +42,21 @@ impl Area {
     }
 }
 
+/// All there is.
+const WORLD: Rectangle = Rectangle { south: -90.0, north: 90.0, west: -180.0, east: 180.0 };
+
 /// The intersection of areas; of none, the whole world.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Areas {
     list: Vec<Area>,
+    /// Whether every position is surely in all of them.
+    are_world: bool,
 }
 
 impl Areas {
     pub(crate) fn new(list: Vec<Area>) -> Self {
-        Self { list }
+        let are_world = list.iter().all(|area| area.relate(&WORLD) == Relation::Interior);
+        Self { list, are_world }
     }
 
     /// Whether nothing is asked for.
@@ -63,8 +69,19 @@ impl Areas {
         self.list.iter().all(|area| area.contains(latitude, longitude))
     }
 
+    /// The same as one rectangle, if they are one: asking it costs four comparisons.
+    pub(crate) fn rectangle(&self) -> Option<Rectangle> {
+        match self.list.as_slice() {
+            [Area::Box(only)] => only.rectangle(),
+            _ => None,
+        }
+    }
+
     /// How the points of a rectangle lie to the intersection.
     pub(crate) fn relate(&self, rectangle: &Rectangle) -> Relation {
+        if self.are_world {
+            return Relation::Interior;
+        }
         self.list.iter().map(|area| area.relate(rectangle)).fold(Relation::Interior, Relation::and)
     }
 

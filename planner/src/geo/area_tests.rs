@@ -28,6 +28,9 @@ fn intervals_are_what_their_comparisons_say() {
         }
         for value in values.into_iter().chain([0.5, 1.0 - f64::EPSILON, -1.0]) {
             assert_eq!(known.contains(value), naive.iter().all(|test| test(value)), "{value} in {known:?}");
+            if let Some((first, last)) = known.span() {
+                assert_eq!(first <= value && value <= last, known.contains(value), "{value} in {known:?}");
+            }
         }
     }
 }
@@ -58,7 +61,7 @@ fn a_closed_box_takes_in_both_zeros_and_nothing_beyond_the_globe() {
 #[test]
 fn relations_to_rectangles_are_proofs() {
     let mut random = Random(2);
-    let mut seen = [0; 3];
+    let (mut seen, mut rectangles) = ([0; 3], 0);
     for _ in 0..rounds(4_000) {
         let areas = random_areas(&mut random);
         let rectangle = random_rectangle(&mut random, &areas.1);
@@ -69,8 +72,18 @@ fn relations_to_rectangles_are_proofs() {
             let wrong =
                 matches!((relation, inside), (Relation::Disjoint, true) | (Relation::Interior, false));
             assert!(!wrong, "{relation:?} {rectangle:?}: {}", describe(&areas.0, point));
+            if let Some(same) = areas.0.rectangle() {
+                rectangles += 1;
+                assert_eq!(
+                    same.contains(point.0, point.1),
+                    inside,
+                    "{same:?}: {}",
+                    describe(&areas.0, point)
+                );
+            }
         }
     }
+    assert!(rectangles > 1_000, "{rectangles} points asked of boxes that are rectangles");
     assert!(seen.iter().all(|count| *count > 50), "every relation is tested: {seen:?}");
 }
 

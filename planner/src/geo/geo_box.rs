@@ -44,6 +44,12 @@ impl GeoBox {
         self.latitudes.contains(latitude) && self.longitudes.contains(longitude)
     }
 
+    /// The same as one rectangle, if it is one.
+    pub(super) fn rectangle(&self) -> Option<Rectangle> {
+        let ((south, north), (west, east)) = self.latitudes.span().zip(self.longitudes.span())?;
+        Some(Rectangle { south, north, west, east })
+    }
+
     pub(super) fn relate(&self, rectangle: &Rectangle) -> Relation {
         let latitudes = self.latitudes.relate(rectangle.south, rectangle.north);
         latitudes.and(self.longitudes.relate(rectangle.west, rectangle.east))

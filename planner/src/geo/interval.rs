@@ -167,6 +167,14 @@ impl Intervals {
         self.parts.iter().any(|part| part.contains(value))
     }
 
+    /// First and last number of the set, if it is everything between them.
+    pub(super) fn span(&self) -> Option<(f64, f64)> {
+        let [Interval { low, high }] = self.parts.as_slice() else { return None };
+        let first = if low.inclusive { low.value } else { low.value.next_up() };
+        let last = if high.inclusive { high.value } else { high.value.next_down() };
+        (!first.is_nan() && !last.is_nan()).then_some((first, last))
+    }
+
     fn is_all(&self) -> bool {
         let [only] = self.parts.as_slice() else { return false };
         only.low.value == f64::NEG_INFINITY && only.high.value == f64::INFINITY

@@ -17,6 +17,16 @@ pub(crate) struct Rectangle {
     pub(crate) east: f64,
 }
 
+impl Rectangle {
+    /// Whether a point lies inside or on the border; NaN does not.
+    pub(crate) fn contains(&self, latitude: f64, longitude: f64) -> bool {
+        (self.south <= latitude)
+            & (latitude <= self.north)
+            & (self.west <= longitude)
+            & (longitude <= self.east)
+    }
+}
+
 /// All points within `radius_rads` of a point.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cap {

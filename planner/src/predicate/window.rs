@@ -12,7 +12,7 @@ use datafusion::{
         split_conjunction,
     },
 };
-use hexflight_engine::{DataFile, ScalarBound, column};
+use hexflight_engine::column;
 
 /// Moments that can satisfy a predicate, both ends included. **Units**: µs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,17 +45,15 @@ impl Window {
         self.from <= time.0 && time.1 <= self.to
     }
 
+    /// Whether a moment belongs to it: one comparison, for rows by the million.
+    pub(crate) fn test(self) -> impl Fn(i64) -> bool + Copy {
+        let (is_any, width) = (self.from <= self.to, self.to.wrapping_sub(self.from).cast_unsigned());
+        move |time| is_any & (time.wrapping_sub(self.from).cast_unsigned() <= width)
+    }
+
     /// Whether no moment of `time` belongs to it.
     pub(crate) fn misses(self, time: (i64, i64)) -> bool {
         time.1 < self.from || self.to < time.0
-    }
-
-    /// Whether no row of the file lies inside. A file whose range is unknown may have one.
-    pub(crate) fn excludes(self, file: &DataFile) -> bool {
-        let Some(range) = file.columns.get(column::TIMESTAMP) else { return false };
-        let ends_before = matches!(range.max, Some(ScalarBound::Micros(max)) if max < self.from);
-        let begins_after = matches!(range.min, Some(ScalarBound::Micros(min)) if min > self.to);
-        ends_before || begins_after
     }
 }
 
@@ -119,6 +117,17 @@ mod tests {
         assert_eq!(Window::of(&either), None);
         let only_one = conjunction([either, time(Operator::Lt, 9)]);
         assert_eq!(Window::of(&only_one), Some(Window { from: i64::MIN, to: 8 }));
+    }
+
+    #[test]
+    fn a_moment_is_tested_at_both_ends() {
+        let ends = [i64::MIN, i64::MIN + 1, -7, 0, 1, 7, i64::MAX - 1, i64::MAX];
+        for (from, to) in ends.into_iter().flat_map(|from| ends.map(|to| (from, to))) {
+            let inside = Window { from, to }.test();
+            for time in ends {
+                assert_eq!(inside(time), from <= time && time <= to, "{time} in {from}..={to}");
+            }
+        }
     }
 
     fn time(operator: Operator, moment: i64) -> Arc<dyn PhysicalExpr> {

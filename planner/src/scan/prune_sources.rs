@@ -1,6 +1,6 @@
 //! What is left of a snapshot once its statistics have been asked, and the counts that EXPLAIN shows.
 
-use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap, fmt, ops::Range, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, fmt, ops::Range, sync::Arc};
 
 use datafusion::physical_expr::PhysicalExpr;
 use hexflight_engine::{DataFile, MemoryBatch, Snapshot};
@@ -68,17 +68,18 @@ impl Kept {
         let pruner = predicate.map(|predicate| Pruner::new(predicate, snapshot.spec())).unwrap_or_default();
         let selector = predicate.map(|predicate| RowSelector::new(predicate, &pruner)).unwrap_or_default();
 
-        let window = predicate.and_then(Window::of);
-        let (inside, outside) = within(window, snapshot.files());
+        let Window { from, to } = predicate.and_then(Window::of).unwrap_or(Window::ALWAYS);
+        let inside: Vec<_> = snapshot.files_within(from, to).map(Arc::clone).collect();
         let verdicts = pruner.prune(&FileStatistics::new(Arc::clone(schema), &inside));
-        let (mut files, mut file_counts) = keep(inside.iter(), verdicts);
+        let outside = snapshot.files().len() - inside.len();
+        let (mut files, mut file_counts) = keep(inside, verdicts);
         file_counts.exclude(Cause::Time, outside);
         files.sort_by_cached_key(|file| Reverse(file.time().map_or(i64::MAX, |(_, to)| to)));
 
-        let memory: Vec<_> = snapshot.memory().collect();
+        let memory: Vec<_> = snapshot.memory().map(Arc::clone).collect();
         let zones = memory.iter().map(|batch| batch.zone()).collect();
         let verdicts = pruner.prune(&ZoneStatistics::new(Arc::clone(schema), zones));
-        let (mut memory, memory_counts) = keep(memory.into_iter(), verdicts);
+        let (mut memory, memory_counts) = keep(memory, verdicts);
         memory.reverse();
         let memory =
             memory.into_iter().map(|batch| KeptBatch { runs: selector.select(&batch), batch }).collect();
@@ -87,23 +88,12 @@ impl Kept {
     }
 }
 
-/// Files that a window of time does not rule out, and how many it does.
-fn within(window: Option<Window>, files: &[Arc<DataFile>]) -> (Cow<'_, [Arc<DataFile>]>, usize) {
-    let Some(window) = window else { return (Cow::Borrowed(files), 0) };
-    let inside: Vec<_> = files.iter().filter(|file| !window.excludes(file)).map(Arc::clone).collect();
-    let outside = files.len() - inside.len();
-    (Cow::Owned(inside), outside)
-}
-
-fn keep<'a, T: 'a>(
-    items: impl Iterator<Item = &'a Arc<T>>,
-    verdicts: Vec<Option<Cause>>,
-) -> (Vec<Arc<T>>, PruneCounts) {
+fn keep<T>(items: Vec<T>, verdicts: Vec<Option<Cause>>) -> (Vec<T>, PruneCounts) {
     let mut counts = PruneCounts { total: verdicts.len(), pruned: BTreeMap::new() };
     let mut kept = Vec::with_capacity(verdicts.len());
-    for (item, verdict) in items.zip(verdicts) {
+    for (item, verdict) in items.into_iter().zip(verdicts) {
         match verdict {
-            None => kept.push(Arc::clone(item)),
+            None => kept.push(item),
             Some(cause) => *counts.pruned.entry(cause).or_default() += 1,
         }
     }
