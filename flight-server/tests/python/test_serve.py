@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,11 @@ def test_start_prints_urls_directory_and_what_to_try(server: Server) -> None:
     assert str(server.data_dir) in server.log
     assert "hexflight sql" in server.log
     assert "hexflight simulate" in server.log
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a setting of Linux")
+def test_memory_comes_in_small_pages(server: Server) -> None:
+    assert "THP_enabled:\t0\n" in Path(f"/proc/{server.pid}/status").read_text()
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
