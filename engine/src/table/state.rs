@@ -164,6 +164,7 @@ impl TableState {
         }
         self.times.extend(added.iter().map(|file| file.time_span()));
         self.files.extend(added);
+        debug_assert_eq!(self.files.len(), self.times.len(), "every file has its times");
         self.version = version;
         Ok(())
     }

@@ -74,7 +74,8 @@ fn assert_found_by_time(snapshot: &Snapshot) {
     let times: Vec<_> = snapshot.files().iter().map(|file| file.time().unwrap()).collect();
     let ends: Vec<i64> =
         times.iter().flat_map(|(from, to)| [from - 1, *from, from + 1, to - 1, *to, to + 1]).collect();
-    for (from, to) in ends.iter().zip(ends.iter().rev().chain(&ends)) {
+    let moments = ends.iter().zip(&ends);
+    for (from, to) in ends.iter().zip(ends.iter().rev()).chain(moments) {
         let found: Vec<_> = snapshot.files_within(*from, *to).map(|file| &file.location).collect();
         let asked = snapshot.files().iter().zip(&times);
         let expected = asked.filter(|(_, (first, last))| first <= to && from <= last);

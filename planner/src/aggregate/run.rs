@@ -37,7 +37,7 @@ use crate::{
 const TASK_ITEMS_MIN: usize = 4;
 /// Tasks per thread: while some wait for files, others compute.
 const TASKS_PER_THREAD: usize = 8;
-/// The same where each task has a place for every device or cell.
+/// The same where each task has a place for every device, cell or interval of time.
 const TASKS_BY_MANY: usize = 2;
 
 /// How long one task tries alone: what is in memory takes less, and other tasks cost more than they save.
@@ -74,7 +74,8 @@ impl Run {
     /// Adds items one after the other, and with the help of more tasks if that takes longer than [`PATIENCE`].
     async fn add_all<T: Item>(&self, items: Vec<T>, threads: usize) -> Result<Share> {
         let question = &self.work.question;
-        let by_many = question.by_device() || question.cell_resolution().is_some();
+        let by_many =
+            question.by_device() || question.cell_resolution().is_some() || question.bin().is_some();
         let per_thread = if by_many { TASKS_BY_MANY } else { TASKS_PER_THREAD };
         let helpers = if threads == 1 { 0 } else { threads * per_thread - 1 };
         let queue = Arc::new(Queue::new(items));

@@ -10,7 +10,10 @@ use super::{
 
 #[test]
 fn intervals_are_what_their_comparisons_say() {
+    let tiny = f64::from_bits(1);
+    let ends = [tiny, -tiny, f64::MAX, f64::MIN, f64::INFINITY, f64::NEG_INFINITY];
     let values = [-0.0, 0.0, 1.0, 1.0 + f64::EPSILON, 5.0, -5.0, 90.0, -90.0];
+    let values: Vec<f64> = values.into_iter().chain(ends).collect();
     let mut random = Random(1);
     for _ in 0..rounds(3_000) {
         let mut known = Intervals::all();
@@ -26,13 +29,40 @@ fn intervals_are_what_their_comparisons_say() {
                 naive.push(test);
             }
         }
-        for value in values.into_iter().chain([0.5, 1.0 - f64::EPSILON, -1.0]) {
+        for value in values.iter().copied().chain([0.5, 1.0 - f64::EPSILON, -1.0]) {
             assert_eq!(known.contains(value), naive.iter().all(|test| test(value)), "{value} in {known:?}");
             if let Some((first, last)) = known.span() {
                 assert_eq!(first <= value && value <= last, known.contains(value), "{value} in {known:?}");
             }
         }
     }
+}
+
+#[test]
+fn what_is_not_a_number_bounds_no_span() {
+    for nan in [f64::NAN, -f64::NAN] {
+        for comparison in
+            [Comparison::Less, Comparison::LessOrEqual, Comparison::GreaterOrEqual, Comparison::Greater]
+        {
+            assert_eq!(Intervals::satisfying(comparison, nan).span(), None);
+        }
+    }
+}
+
+#[test]
+fn the_whole_world_is_known_to_be_it() {
+    let relation = |list: Vec<Area>| {
+        let areas = Areas::new(list);
+        let far_north = Rectangle { south: 80.0, north: 90.0, west: -180.0, east: 180.0 };
+        (areas.relate(&far_north), areas.contains(90.0, 180.0))
+    };
+    let everywhere = || Area::Box(GeoBox::new(Intervals::all(), Intervals::all()));
+    let globe = Area::Box(GeoBox::closed(-90.0, 90.0, -180.0, 180.0).unwrap());
+    let all_round = Area::Circle(GeoCircle::new(10.0, 20.0, 2.1e7).unwrap());
+    let northless = Area::Box(GeoBox::closed(-90.0, 89.9, -180.0, 180.0).unwrap());
+    assert_eq!(relation(vec![everywhere()]), (Relation::Interior, true));
+    assert_eq!(relation(vec![globe, all_round]), (Relation::Interior, true));
+    assert_eq!(relation(vec![everywhere(), northless]), (Relation::Border, false));
 }
 
 #[test]
