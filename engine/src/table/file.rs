@@ -64,22 +64,23 @@ impl DataFile {
     /// First and last timestamp of its rows, both inclusive and perhaps widened; `None` if unknown. **Units**: µs since 1970.
     #[must_use]
     pub fn time(&self) -> Option<(i64, i64)> {
-        let range = self.columns.get(column::TIMESTAMP)?;
-        match (&range.min, &range.max) {
-            (Some(ScalarBound::Micros(from)), Some(ScalarBound::Micros(to))) => Some((*from, *to)),
-            _ => None,
-        }
+        let (from, to) = self.time_bounds();
+        from.zip(to)
     }
 
-    /// The same, all of time where it is unknown.
+    /// The same, open on a side that is unknown.
     pub(crate) fn time_span(&self) -> (i64, i64) {
-        let range = self.columns.get(column::TIMESTAMP);
+        let (from, to) = self.time_bounds();
+        (from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX))
+    }
+
+    fn time_bounds(&self) -> (Option<i64>, Option<i64>) {
         let micros = |bound: &Option<ScalarBound>| match bound {
             Some(ScalarBound::Micros(micros)) => Some(*micros),
             _ => None,
         };
-        let from = range.and_then(|range| micros(&range.min)).unwrap_or(i64::MIN);
-        (from, range.and_then(|range| micros(&range.max)).unwrap_or(i64::MAX))
+        let range = self.columns.get(column::TIMESTAMP);
+        range.map_or((None, None), |range| (micros(&range.min), micros(&range.max)))
     }
 }
 
