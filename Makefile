@@ -7,7 +7,8 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 PYTHON ?= python3
-PYTEST_ARGS ?=
+# Three workers: servers under test wait more than they compute. Tests of a file share its server and stay together.
+PYTEST_ARGS ?= -n 3 --dist loadfile
 
 PYTHON_TESTS := flight-server/tests/python
 REQUIREMENTS := $(PYTHON_TESTS)/requirements.txt
