@@ -17,6 +17,7 @@ mod query;
 mod sql;
 mod geo;
 mod functions;
+mod rules;
 mod session;
 mod system;
 mod catalog;

@@ -1,8 +1,6 @@
 //! The sessions that queries clone: functions, settings, memory pool, caches.
 
 mod pool;
-mod yield_in_joins;
-mod exact_times;
 mod shape;
 mod template;
 

@@ -13,16 +13,13 @@ use datafusion::{
         object_store::ObjectStoreUrl,
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
-    optimizer::{Optimizer, OptimizerRule},
     prelude::SessionConfig,
 };
 use hexflight_engine::{Engine, TableSpec};
 
 use super::{
-    exact_times::ExactTimes,
     pool::BudgetPool,
     shape::{self, Shape},
-    yield_in_joins::YieldInJoins,
 };
 use crate::{
     aggregate::AnswerFromRollups,
@@ -30,6 +27,7 @@ use crate::{
     catalog::QueryCatalogs,
     functions,
     query::{QueryLog, QueryOptions},
+    rules,
 };
 
 /// Name of the one catalog.
@@ -93,11 +91,15 @@ fn template(
         .with_runtime_env(Arc::new(runtime_env(engine, options)?))
         .with_catalog_list(Arc::new(QueryCatalogs::unpinned(engine, log)))
         .with_default_features()
-        .with_optimizer_rules(optimizer_rules());
+        .with_analyzer_rules(rules::analyzer_rules())
+        .with_optimizer_rules(rules::logical_rules());
     if options.rollups {
         builder = builder.with_physical_optimizer_rule(Arc::new(AnswerFromRollups::new(caches.clone())));
     }
-    let mut state = builder.with_physical_optimizer_rule(Arc::new(YieldInJoins)).build();
+    for rule in rules::last_physical_rules() {
+        builder = builder.with_physical_optimizer_rule(rule);
+    }
+    let mut state = builder.build();
     datafusion_functions_json::register_all(&mut state)?;
     functions::register_all(&mut state)?;
     Ok(state)
@@ -111,13 +113,6 @@ fn caches(engine: &Engine, options: &QueryOptions) -> Caches {
         SegmentCache::new(engine.store().clone(), Arc::clone(spec.query_schema()), budget, limit)
     };
     tables.iter().map(|spec| (spec.name().clone(), Arc::new(cache(spec)))).collect()
-}
-
-/// DataFusion's, after our own.
-fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![Arc::new(ExactTimes)];
-    rules.extend(Optimizer::new().rules);
-    rules
 }
 
 fn session_config(options: &QueryOptions) -> Result<SessionConfig> {
