@@ -11,7 +11,7 @@ use std::{
 
 use arrow::array::RecordBatch;
 use futures::{FutureExt, TryStreamExt, future::BoxFuture, pin_mut};
-use metrics::gauge;
+use metrics::{counter, gauge};
 use object_store::path::Path;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,15 +21,17 @@ use crate::{
     clock::Clock,
     engine::EngineOptions,
     error::{EngineError, Result},
+    finding::Finding,
     flush::{FlushSignals, blocking, flush_table},
     ingest::{Normaliser, to_query},
     memory::{Generation, MemoryBatch},
+    quarantine,
     schema::{Sequence, StreamId, TableName, TableSpec},
     store::Store,
-    table::{Change, DeltaLog, TableState, commit, delete_orphans},
+    table::{Change, DeltaLog, OrphanEnd, TableState, commit, end_orphans},
     vacuum::Vacuum,
     view::TableView,
-    wal::{self, Publisher, Stall},
+    wal::{self, Publisher, PutEnd, Stall, Survey, Takeover},
 };
 
 /// Share of the memory limit that rows on their way to files may take before appends wait; sealing needs the rest.
@@ -121,10 +123,11 @@ pub(crate) struct Core {
     waiting_appends: AtomicUsize,
     vacuum: tokio::sync::Mutex<Vacuum>,
     ended: Mutex<Vec<EndedStream>>,
-    /// Per live stream, the last commit whose WAL object is deleted.
+    /// Per live stream, the last commit before which every WAL object is deleted.
     deleted: Mutex<BTreeMap<StreamId, Sequence>>,
     flush_failure: Mutex<Option<String>>,
     task_failure: Mutex<Option<String>>,
+    findings: Mutex<Vec<Finding>>,
 }
 
 impl Core {
@@ -133,11 +136,16 @@ impl Core {
         let generation_bytes_max =
             options.generation_bytes_max.min(options.memory_limit_bytes / GENERATION_PART);
         let options = EngineOptions { generation_bytes_max, ..options };
+        let flushed = Survey::of(&store).await?.flushed();
         let mut tables = BTreeMap::new();
         for spec in [TableSpec::events()] {
             let spec = Arc::new(spec);
             let log = DeltaLog::new(store.clone(), Arc::clone(&spec), Arc::clone(&clock));
-            let state = log.open().await?;
+            let state = if options.read_only {
+                log.load(flushed.as_ref()).await?.unwrap_or_else(TableState::empty)
+            } else {
+                log.open(flushed.as_ref()).await?
+            };
             let normaliser =
                 Arc::new(Normaliser::new(Arc::clone(&spec), options.max_future, Arc::clone(&clock)));
             tables.insert(spec.name().clone(), Table::new(spec, normaliser, log, state));
@@ -158,6 +166,7 @@ impl Core {
             deleted: Mutex::default(),
             flush_failure: Mutex::default(),
             task_failure: Mutex::default(),
+            findings: Mutex::default(),
         })
     }
 
@@ -169,19 +178,64 @@ impl Core {
         })
     }
 
-    /// Takes over every registered stream: returns when their rows can be queried.
+    /// Takes over every stream that left something: returns when their rows can be queried. All of them are looked at before anything
+    /// is changed.
     pub(crate) async fn recover(&self) -> Result<()> {
-        for entry in wal::registry::list(&self.store).await? {
-            self.recover_stream(entry.stream).await?;
+        for takeover in self.look_at_streams().await? {
+            self.recover_stream(takeover).await?;
         }
         Ok(())
     }
 
-    async fn recover_stream(&self, stream: StreamId) -> Result<()> {
-        let started = std::time::Instant::now();
+    async fn look_at_streams(&self) -> Result<Vec<Takeover>> {
+        let unfinished = Survey::of(&self.store).await?.unfinished(|stream| self.flushed(stream));
+        let lost_entry = |stream| Finding {
+            object: wal::registry::path(stream).to_string(),
+            detail: format!("missing, and wal/{stream} holds what is in no file; the stream is taken over by its name"),
+        };
+        let mut streams: BTreeMap<StreamId, Option<Finding>> =
+            unfinished.into_iter().map(|stream| (stream, Some(lost_entry(stream)))).collect();
+        streams.extend(
+            wal::registry::list(&self.store).await?.into_iter().map(|entry| (entry.stream, entry.finding)),
+        );
+        let mut takeovers = vec![];
+        for stream in streams.keys() {
+            takeovers.push(self.look_at_stream(*stream).await?);
+        }
+        let found = takeovers.iter().filter_map(|takeover| takeover.finding.clone());
+        streams.into_values().flatten().chain(found).for_each(|finding| self.report(finding));
+        Ok(takeovers)
+    }
+
+    async fn look_at_stream(&self, stream: StreamId) -> Result<Takeover> {
+        Takeover::of(&self.store, stream, self.flushed(stream), self.options.wal_puts_max).await
+    }
+
+    /// The last sequence of a stream whose rows are in files.
+    fn flushed(&self, stream: StreamId) -> Sequence {
         let flushed = self.tables.values().map(|table| table.view.snapshot().table.flushed(stream)).max();
-        let flushed = flushed.unwrap_or_default();
-        let fence = wal::fence(&self.store, stream, flushed).await?;
+        flushed.unwrap_or_default()
+    }
+
+    /// Puts the fence and sets aside what lies behind it.
+    async fn end_dead_stream(&self, mut takeover: Takeover) -> Result<Takeover> {
+        while !takeover.is_fenced {
+            match wal::put_fence(&self.store, takeover.stream, takeover.end).await? {
+                PutEnd::Landed => takeover.is_fenced = true,
+                // Somebody put an object there meanwhile: look again.
+                PutEnd::Fenced => takeover = self.look_at_stream(takeover.stream).await?,
+            }
+        }
+        for path in &takeover.behind {
+            quarantine::set_aside(&self.store, path).await?;
+        }
+        Ok(takeover)
+    }
+
+    async fn recover_stream(&self, takeover: Takeover) -> Result<()> {
+        let started = std::time::Instant::now();
+        let takeover = if self.options.read_only { takeover } else { self.end_dead_stream(takeover).await? };
+        let Takeover { stream, flushed, end: fence, .. } = takeover;
         assert!(fence > flushed, "fence {fence} of stream {stream} lies behind its txn {flushed}");
         let mut loaded: BTreeMap<TableName, Generation> = BTreeMap::new();
         let mut rows = 0;
@@ -208,7 +262,9 @@ impl Core {
         for (name, generation) in loaded {
             self.table(&name)?.view.adopt(generation);
         }
-        self.end_stream(stream, fence);
+        if !self.options.read_only {
+            self.end_stream(stream, fence);
+        }
         let seconds = started.elapsed().as_secs_f64();
         tracing::info!(%stream, %fence, rows, seconds, "recovered a stream");
         Ok(())
@@ -222,10 +278,35 @@ impl Core {
 
     /// A WAL tail may be larger than memory: what is loaded goes to files before more is read.
     async fn make_room(&self) -> Result<()> {
-        if self.budget.try_reserve(0, INGEST_SHARE).is_err() {
-            self.flush(false).await?;
+        if self.budget.try_reserve(0, INGEST_SHARE).is_ok() {
+            return Ok(());
         }
-        Ok(())
+        if self.options.read_only {
+            return Err(EngineError::InvalidOption(format!(
+                "memory limit: {} bytes do not take the rows that no file holds yet; start a server, which flushes them, or raise it",
+                self.options.memory_limit_bytes
+            )));
+        }
+        self.flush(false).await
+    }
+
+    /// `Err` when nothing may be written.
+    ///
+    /// # Errors
+    /// `Unavailable`, always the same.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.options.read_only { Err(EngineError::ReadOnly) } else { Ok(()) }
+    }
+
+    fn report(&self, finding: Finding) {
+        counter!("hexflight_recovery_findings_total").increment(1);
+        tracing::warn!(object = finding.object, detail = finding.detail, "found something amiss");
+        lock(&self.findings).push(finding);
+    }
+
+    /// What the start found amiss.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        lock(&self.findings).clone()
     }
 
     /// Whether flushing the active generations would free a share of memory that matters.
@@ -300,6 +381,7 @@ impl Core {
             let flushed = self.tables.values().map(|table| table.view.snapshot().table.flushed(stream)).min();
             let flushed = flushed.unwrap_or_default();
             if flushed > through {
+                // The last one stays: should the version that names it get lost, the gap before it tells.
                 wal::delete_commits(&self.store, stream, through, flushed).await?;
                 lock(&self.deleted).insert(stream, flushed);
             }
@@ -307,12 +389,18 @@ impl Core {
         Ok(())
     }
 
-    /// Deletes what flushes that were cut off have left. Only a missed clean-up when it fails.
-    pub(crate) async fn delete_orphans(&self) {
+    /// Deletes what flushes that were cut off have left; while something is in quarantine it goes there as well. Only a missed clean-up
+    /// when it fails.
+    pub(crate) async fn end_orphans(&self) {
+        let end = match quarantine::is_empty(&self.store).await {
+            Ok(true) => OrphanEnd::Deleted,
+            Ok(false) => OrphanEnd::SetAside,
+            Err(error) => return tracing::warn!(%error, "cannot look for orphaned files"),
+        };
         for table in self.tables.values() {
-            match delete_orphans(&table.log, &table.view.snapshot().table).await {
+            match end_orphans(&table.log, &table.view.snapshot().table, end).await {
                 Ok(0) => {}
-                Ok(files) => tracing::info!(files, table = %table.spec.name(), "deleted orphaned files"),
+                Ok(files) => tracing::info!(files, table = %table.spec.name(), ?end, "orphaned files"),
                 Err(error) => tracing::warn!(%error, "cannot look for orphaned files"),
             }
         }

@@ -21,6 +21,7 @@ use crate::{
     compact::{self, CompactMessage, CompactSummary},
     core::{Core, Table, memory_of},
     error::{BadRow, EngineError, Result},
+    finding::Finding,
     flush::{self, FlushMessage},
     ingest::to_query,
     memory::MemoryBatch,
@@ -73,6 +74,8 @@ pub struct EngineOptions {
     pub compact_file_bytes: u64,
     /// How long files that were merged into others stay, for readers of older versions.
     pub vacuum_after: Duration,
+    /// Whether only to read: what is stored is looked at and nothing is changed. Nothing can be appended, loaded, flushed or merged.
+    pub read_only: bool,
 }
 
 /// A durable, visible batch.
@@ -130,6 +133,7 @@ impl Default for EngineOptions {
             compact_split_rows: 4 << 20,
             compact_file_bytes: 128 << 20,
             vacuum_after: Duration::from_hours(24),
+            read_only: false,
         }
     }
 }
@@ -201,6 +205,9 @@ impl Engine {
         options.check()?;
         let core = Arc::new(Core::open(store, options, clock).await?);
         core.recover().await?;
+        if core.options.read_only {
+            return Ok(Arc::new(Self::without_tasks(core)));
+        }
         let stream = StreamId::generate();
         wal::registry::register(&core.store, stream).await?;
         core.begin_stream(stream);
@@ -219,7 +226,7 @@ impl Engine {
             flusher: tokio::spawn(watched(Arc::clone(&core), "flusher", flusher)),
             orphans: tokio::spawn({
                 let core = Arc::clone(&core);
-                async move { core.delete_orphans().await }
+                async move { core.end_orphans().await }
             }),
             compactor: tokio::spawn(compactor),
             vacuum: tokio::spawn(vacuum::run(Arc::clone(&core), upkeep.clone())),
@@ -234,6 +241,19 @@ impl Engine {
             _upkeep: upkeep.drop_guard(),
             tasks: tokio::sync::Mutex::new(Some(tasks)),
         }))
+    }
+
+    /// An engine that answers queries and does nothing else.
+    fn without_tasks(core: Arc<Core>) -> Self {
+        let upkeep = core.closing.child_token().drop_guard();
+        Self {
+            core,
+            appends: Mutex::default(),
+            flushes: Mutex::default(),
+            compacts: Mutex::default(),
+            _upkeep: upkeep,
+            tasks: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The tables.
@@ -268,6 +288,7 @@ impl Engine {
         batch: &RecordBatch,
         on_bad_row: OnBadRow,
     ) -> Result<Appended> {
+        self.core.check_writable()?;
         let parts = self.core.table(table)?;
         let appends = lock(&self.appends).clone().ok_or(EngineError::Closed)?;
         if let Some(failure) = self.core.stall.failure() {
@@ -338,6 +359,7 @@ impl Engine {
     /// # Errors
     /// Whatever stopped the flush; the rows stay in memory and in the WAL.
     pub async fn flush(&self) -> Result<()> {
+        self.core.check_writable()?;
         let flushes = lock(&self.flushes).clone().ok_or(EngineError::Closed)?;
         let (waiter, done) = oneshot::channel();
         flushes.send(FlushMessage::Everything(waiter)).await.map_err(|_| EngineError::Closed)?;
@@ -352,6 +374,7 @@ impl Engine {
     /// Whatever stopped it: `Exhausted` when memory does not free in time, `Corrupt` when a file is not what the log says,
     /// `Unavailable` when the store fails, `Closed` at shutdown. What was merged before stays merged.
     pub async fn compact(&self) -> Result<CompactSummary> {
+        self.core.check_writable()?;
         let compacts = lock(&self.compacts).clone().ok_or(EngineError::Closed)?;
         let (waiter, done) = oneshot::channel();
         compacts.send(CompactMessage::Everything(waiter)).await.map_err(|_| EngineError::Closed)?;
@@ -363,6 +386,7 @@ impl Engine {
     /// # Errors
     /// `Unavailable` when the store fails; the rest is deleted later.
     pub async fn vacuum(&self) -> Result<usize> {
+        self.core.check_writable()?;
         self.core.vacuum().await
     }
 
@@ -408,6 +432,12 @@ impl Engine {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.core.store
+    }
+
+    /// What the start found amiss and went on in spite of.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        self.core.findings()
     }
 
     /// `Err` with the reason when the process should not take more work.

@@ -155,6 +155,9 @@ pub enum EngineError {
         /// The newest failure.
         failure: String,
     },
+    /// The engine was opened only to read.
+    #[error("the data directory is open for reading only; start a server on it to write")]
+    ReadOnly,
     /// Somebody else committed what this commit expected to be first in.
     #[error("table {table}: {detail}")]
     Conflict {
@@ -214,6 +217,7 @@ impl EngineError {
             | Self::Io { .. }
             | Self::Fenced { .. }
             | Self::WalStalled { .. }
+            | Self::ReadOnly
             | Self::LoadFailed { .. } => ErrorKind::Unavailable,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Conflict { .. } => ErrorKind::Conflict,

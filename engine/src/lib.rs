@@ -13,11 +13,13 @@
 //! It knows no SQL and no gRPC. The modules stand in the order that data takes through them.
 
 mod error;
+mod finding;
 mod clock;
 mod budget;
 mod schema;
 mod ingest;
 mod store;
+mod quarantine;
 mod wal;
 mod memory;
 mod segment;
@@ -36,6 +38,7 @@ pub use clock::{Clock, SystemClock};
 pub use compact::CompactSummary;
 pub use engine::{Ack, Appended, Engine, EngineOptions, OnBadRow, PendingAck};
 pub use error::{BadRow, BadRows, EngineError, ErrorKind, Result};
+pub use finding::Finding;
 pub use import::{ContentHash, Import, ImportProgress, ImportSummary};
 pub use ingest::{Normaliser, to_query};
 pub use memory::{Generation, GenerationState, MemoryBatch, ZoneMap};

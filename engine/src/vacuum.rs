@@ -1,5 +1,5 @@
 //! Vacuum: deletes files that a version has removed, once they are old enough and nobody in this process reads them any more. It
-//! believes the log alone: what no version ever named is an orphan, and not its concern.
+//! believes the log alone: what no version ever named is an orphan, and not its concern. Nor are files that another tool wrote.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     core::{Core, Table},
     error::Result,
     schema::TableName,
-    table::RollupObject,
+    table::{RollupObject, is_data_file},
 };
 
 /// Files deleted at once.
@@ -40,7 +40,9 @@ impl Vacuum {
         for (name, table) in &core.tables {
             let retention_ms = i64::try_from(core.options.vacuum_after.as_millis()).unwrap_or(i64::MAX);
             let before_ms = table.log.now_ms().saturating_sub(retention_ms);
-            let due = table.view.snapshot().table.unreferenced(before_ms);
+            let mut due = table.view.snapshot().table.unreferenced(before_ms);
+            // What another tool wrote and removed, that tool deletes.
+            due.retain(|path| is_data_file(table.log.root(), path));
             if due.is_empty() {
                 continue;
             }

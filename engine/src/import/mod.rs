@@ -74,6 +74,7 @@ impl Engine {
     /// # Errors
     /// `NotFound` for an unknown table, `Closed` at shutdown, `Unavailable` when there is no place for scratch files.
     pub async fn begin_import(&self, table: &TableName) -> Result<Import> {
+        self.core.check_writable()?;
         Ok(Import { load: Load::begin(&self.core, table).await? })
     }
 

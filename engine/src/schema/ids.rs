@@ -81,6 +81,12 @@ impl Sequence {
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
+
+    /// The sequence before this one; none comes before [`Self::NONE`].
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
 }
 
 impl fmt::Display for Sequence {

@@ -11,13 +11,16 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, future, stream::BoxStream};
+use futures::{StreamExt, TryFutureExt, TryStreamExt, future, stream, stream::BoxStream};
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, local::LocalFileSystem, path::Path,
 };
 
-use super::durable::{DurableFiles, FileError, STAGING_DIRECTORY};
+use super::{
+    durable::{DurableFiles, FileError, STAGING_DIRECTORY},
+    walk::walk,
+};
 
 /// Lock file below the root; also hidden from listings.
 pub(super) const LOCK_FILE: &str = "LOCK";
@@ -123,7 +126,13 @@ impl ObjectStore for FsyncStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        visible(self.reads.list(prefix))
+        let (root, prefix) = (self.root().to_path_buf(), prefix.cloned().unwrap_or_default());
+        let listing = async move {
+            let walked = tokio::task::spawn_blocking(move || walk(&root, &prefix)).await?;
+            let failed = |error| Error::Generic { store: "FsyncStore", source: Box::new(error) };
+            Ok::<_, Error>(stream::iter(walked.map_err(failed)?.into_iter().map(Ok)))
+        };
+        visible(listing.try_flatten_stream().boxed())
     }
 
     fn list_with_offset(

@@ -6,6 +6,7 @@
 mod files;
 mod durable;
 mod fsync;
+mod walk;
 mod open;
 mod probe;
 mod recording;
@@ -54,6 +55,16 @@ impl Store {
         Self::over_files(root, Arc::new(DiskFiles)).await
     }
 
+    /// Opens a local directory that is there to be read: takes its lock, so that nobody changes it meanwhile, and changes nothing
+    /// itself. Open the engine with `read_only` on it.
+    ///
+    /// # Errors
+    /// `Unavailable` when another process holds the directory, `Invalid` when it cannot be read.
+    pub async fn open_local_to_read(root: &std::path::Path) -> Result<Self> {
+        let root = root.to_path_buf();
+        Self::opened(move || open::open_to_read(&root, Arc::new(DiskFiles))).await
+    }
+
     /// As [`Store::open_local`], over another file layer.
     ///
     /// # Errors
@@ -61,13 +72,17 @@ impl Store {
     #[doc(hidden)]
     pub async fn over_files(root: &std::path::Path, files: Arc<dyn Files>) -> Result<Self> {
         let root = root.to_path_buf();
-        let opened = tokio::task::spawn_blocking(move || open::open(&root, files)).await;
+        let store = Self::opened(move || open::open(&root, files)).await?;
+        store.probe().await?;
+        Ok(store)
+    }
+
+    async fn opened(open: impl FnOnce() -> Result<FsyncStore> + Send + 'static) -> Result<Self> {
+        let opened = tokio::task::spawn_blocking(open).await;
         let local = Arc::new(
             opened.map_err(|error| EngineError::Task { task: "store open", detail: error.to_string() })??,
         );
-        let store = Self { objects: Arc::<FsyncStore>::clone(&local), local: Some(local) };
-        store.probe().await?;
-        Ok(store)
+        Ok(Self { objects: Arc::<FsyncStore>::clone(&local), local: Some(local) })
     }
 
     /// Takes any other backend. Retries and the timeout of each attempt are the backend's own settings (its `RetryConfig` and

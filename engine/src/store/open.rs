@@ -8,6 +8,7 @@ use std::{
 };
 
 use object_store::local::LocalFileSystem;
+use uuid::Uuid;
 
 use super::{
     durable::{DurableFiles, STAGING_DIRECTORY},
@@ -25,20 +26,32 @@ pub(super) fn open(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
     let root = create_root(root, files.as_ref())?;
     let lock = lock(&root)?;
     sync(&root, files.as_ref())?;
-    let reads = LocalFileSystem::new_with_prefix(&root).map_err(|source| EngineError::Store {
-        operation: "open",
-        path: display(&root),
-        source,
-    })?;
+    let reads = reads(&root)?;
     // Only now, under the lock, is nobody else's staging file among what is swept.
-    sweep(&root.join(STAGING_DIRECTORY), files.as_ref())?;
-    sweep(&root.join(PROBE_PREFIX), files.as_ref())?;
-    sweep(&root.join(SCRATCH_FOLDER), files.as_ref())?;
+    sweep(&root.join(STAGING_DIRECTORY), is_staging_name, files.as_ref())?;
+    sweep(&root.join(PROBE_PREFIX), is_probe_name, files.as_ref())?;
+    sweep(&root.join(SCRATCH_FOLDER), is_scratch_name, files.as_ref())?;
     let durable = DurableFiles::new(root.clone(), files, lock);
     durable
         .ensure_directory(&root.join(STAGING_DIRECTORY))
         .map_err(|error| unusable(&root, &error.source))?;
     Ok(FsyncStore::new(reads, durable))
+}
+
+/// Locks a directory that is there, so that nobody writes while it is read, and changes nothing in it.
+pub(super) fn open_to_read(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
+    let root = root.canonicalize().map_err(|error| unusable(root, &error))?;
+    let lock = lock(&root)?;
+    let reads = reads(&root)?;
+    Ok(FsyncStore::new(reads, DurableFiles::new(root, files, lock)))
+}
+
+fn reads(root: &Path) -> Result<LocalFileSystem> {
+    LocalFileSystem::new_with_prefix(root).map_err(|source| EngineError::Store {
+        operation: "open",
+        path: display(root),
+        source,
+    })
 }
 
 /// Makes the directory and its own name durable, and gives its canonical path.
@@ -79,7 +92,7 @@ fn lock(root: &Path) -> Result<File> {
         .truncate(false)
         .write(true)
         .open(&path)
-        .map_err(|error| unusable(root, &error))?;
+        .map_err(|error| no_lock(root, &path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(EngineError::Locked { path: display(&path) }),
@@ -89,9 +102,27 @@ fn lock(root: &Path) -> Result<File> {
     }
 }
 
-/// Removes every file in a directory of ours that holds nothing to keep.
-fn sweep(directory: &Path, files: &dyn Files) -> Result<()> {
-    let swept = remove_files(directory, files).map_err(|source| EngineError::Io {
+/// Whether a name in one of our folders is one that we give.
+type IsOurs = fn(&str) -> bool;
+
+/// As `DurableFiles` names what it stages.
+fn is_staging_name(name: &str) -> bool {
+    name.strip_prefix("put#").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// As the probe names its object.
+fn is_probe_name(name: &str) -> bool {
+    Uuid::parse_str(name).is_ok()
+}
+
+/// As the `tempfile` crate names a file for the moment in which it has a name.
+fn is_scratch_name(name: &str) -> bool {
+    name.starts_with(".tmp")
+}
+
+/// Removes files of ours in a directory of ours that holds nothing to keep. What somebody else has put there stays.
+fn sweep(directory: &Path, is_ours: IsOurs, files: &dyn Files) -> Result<()> {
+    let swept = remove_files(directory, is_ours, files).map_err(|source| EngineError::Io {
         operation: "sweep",
         path: display(directory),
         source,
@@ -102,7 +133,7 @@ fn sweep(directory: &Path, files: &dyn Files) -> Result<()> {
     Ok(())
 }
 
-fn remove_files(directory: &Path, files: &dyn Files) -> io::Result<usize> {
+fn remove_files(directory: &Path, is_ours: IsOurs, files: &dyn Files) -> io::Result<usize> {
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
         entries => entries?,
@@ -110,12 +141,23 @@ fn remove_files(directory: &Path, files: &dyn Files) -> io::Result<usize> {
     let mut removed = 0;
     for entry in entries {
         let entry = entry?;
-        if !entry.file_type()?.is_dir() {
+        if entry.file_name().to_str().is_some_and(is_ours) && !entry.file_type()?.is_dir() {
             files.remove(&entry.path())?;
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// What is in the way of the lock is named; anything else is wrong with the directory.
+fn no_lock(root: &Path, path: &Path, error: &io::Error) -> EngineError {
+    if error.kind() != ErrorKind::IsADirectory {
+        return unusable(root, error);
+    }
+    EngineError::InvalidOption(format!(
+        "{}: this is a directory, and has to be the lock file; move it away, and it is made anew",
+        path.display()
+    ))
 }
 
 fn unusable(root: &Path, error: &io::Error) -> EngineError {

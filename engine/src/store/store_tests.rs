@@ -146,17 +146,67 @@ async fn a_second_open_is_refused_and_names_the_lock() {
 }
 
 #[tokio::test]
-async fn open_sweeps_what_a_crash_left_staged() {
+async fn open_sweeps_what_a_crash_left_staged_and_nothing_else() {
     let data = TempDir::new().unwrap();
-    for directory in [".staging", "_probe", "wal"] {
-        std::fs::create_dir(data.path().join(directory)).unwrap();
-        std::fs::write(data.path().join(directory).join("left"), "x").unwrap();
+    let probe = "_probe/933bea62-a63c-48ff-945e-99a825630d0e";
+    let left = [".staging/put#7", probe, "import-scratch/.tmpAbC123"];
+    let strange = [".staging/notes.txt", "_probe/notes.txt", "import-scratch/notes.txt", "wal/left"];
+    for name in left.iter().chain(&strange) {
+        let path = data.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "x").unwrap();
     }
 
-    let store = Store::open_local(data.path()).await.unwrap();
+    let _store = Store::open_local(data.path()).await.unwrap();
 
-    assert_eq!(staged(data.path()), 0);
-    assert_eq!(keys(&store, "").await, ["wal/left"]);
+    assert!(left.iter().all(|name| !data.path().join(name).exists()));
+    assert!(strange.iter().all(|name| data.path().join(name).exists()));
+}
+
+#[tokio::test]
+async fn a_listing_passes_over_names_that_cannot_be_keys() {
+    use std::os::unix::{ffi::OsStrExt, fs::symlink};
+    let (data, store) = new_store().await;
+    store.put_if_absent(&Path::from("t/a"), PutPayload::from_static(b"x")).await.unwrap();
+    let folder = data.path().join("t");
+    for name in [&b"caf\xe9"[..], b"a\nb", b"copy#2", b"sp ace%", "Ω".as_bytes()] {
+        std::fs::write(folder.join(std::ffi::OsStr::from_bytes(name)), "x").unwrap();
+    }
+    symlink(&folder, folder.join("loop")).unwrap();
+    symlink("nowhere", folder.join("dangling")).unwrap();
+
+    let keys = keys(&store, "t").await;
+
+    let direct: Vec<&String> = keys.iter().filter(|key| !key.starts_with("t/loop")).collect();
+    assert_eq!(direct, ["t/a", "t/sp ace%", "t/Ω"]);
+}
+
+#[tokio::test]
+async fn a_lock_that_is_a_directory_is_named() {
+    let data = TempDir::new().unwrap();
+    std::fs::create_dir(data.path().join("LOCK")).unwrap();
+
+    let text = Store::open_local(data.path()).await.unwrap_err().to_string();
+
+    assert!(text.contains("/LOCK: this is a directory") && text.contains("move it away"), "{text}");
+    std::fs::remove_dir(data.path().join("LOCK")).unwrap();
+    std::fs::write(data.path().join("LOCK"), "anything").unwrap();
+    Store::open_local(data.path()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_to_read_is_locked_and_leaves_everything() {
+    let data = TempDir::new().unwrap();
+    std::fs::create_dir(data.path().join(".staging")).unwrap();
+    std::fs::write(data.path().join(".staging/put#7"), "x").unwrap();
+
+    let store = Store::open_local_to_read(data.path()).await.unwrap();
+
+    assert_eq!(Store::open_local(data.path()).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    drop(store);
+    assert_eq!(staged(data.path()), 1);
+    Store::open_local_to_read(&data.path().join("none")).await.unwrap_err();
+    assert!(!data.path().join("none").exists());
 }
 
 #[tokio::test]

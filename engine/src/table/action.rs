@@ -4,9 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::error::{EngineError, Result};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 /// Newest protocol that we read and append to: no column mapping, no deletion vectors, no table features.
 pub(crate) const READER_VERSION: i32 = 1;
@@ -18,9 +16,10 @@ pub(crate) const ROLLUP_TAG: &str = "hexflight.rollup";
 /// Tag of an Add: size of that object in bytes.
 pub(crate) const ROLLUP_BYTES_TAG: &str = "hexflight.rollupBytes";
 
-/// One line of a log version: at most one field is set. Actions that we do not know are skipped.
+/// One line of a log version: one field is set. An action that this list does not name is refused, not skipped: one flipped bit would
+/// hide a file otherwise.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Action {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) commit_info: Option<CommitInfo>,
@@ -34,6 +33,28 @@ pub(crate) struct Action {
     pub(crate) remove: Option<Remove>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) add: Option<Add>,
+    /// Actions of other writers that change neither files nor txns.
+    #[serde(skip_serializing, default)]
+    pub(crate) cdc: Option<IgnoredAny>,
+    /// See `cdc`.
+    #[serde(skip_serializing, default)]
+    pub(crate) domain_metadata: Option<IgnoredAny>,
+}
+
+impl Action {
+    /// Whether no field is set.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { commit_info, protocol, meta_data, txn, remove, add, cdc, domain_metadata } = self;
+        let says_something = commit_info.is_some()
+            || protocol.is_some()
+            || meta_data.is_some()
+            || txn.is_some()
+            || remove.is_some()
+            || add.is_some()
+            || cdc.is_some()
+            || domain_metadata.is_some();
+        !says_something
+    }
 }
 
 /// Who committed; `commit_id` is how a committer knows its own version again.
@@ -48,6 +69,12 @@ pub(crate) struct CommitInfo {
     pub(crate) engine_info: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) commit_id: Option<String>,
+    /// Lines behind this one, in a version of ours; earlier builds did not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) action_count: Option<u64>,
+    /// Checksum of the whole version, in a version of ours. The last field: its digits have a fixed place.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) crc32c: Option<String>,
 }
 
 /// What a reader and a writer must support.
@@ -122,35 +149,4 @@ pub(crate) struct Remove {
     pub(crate) deletion_timestamp: Option<i64>,
     #[serde(default)]
     pub(crate) data_change: bool,
-}
-
-/// Writes actions as a log version.
-pub(crate) fn to_json_lines(actions: &[Action]) -> Vec<u8> {
-    let mut lines = vec![];
-    for action in actions {
-        serde_json::to_writer(&mut lines, action)
-            .unwrap_or_else(|error| unreachable!("action as JSON: {error}"));
-        lines.push(b'\n');
-    }
-    lines
-}
-
-/// Reads a log version. `path` only names it in errors.
-///
-/// # Errors
-/// `Corrupt` naming the line that is not an action.
-pub(crate) fn from_json_lines(path: &str, lines: &[u8]) -> Result<Vec<Action>> {
-    let is_blank = |line: &[u8]| line.iter().all(u8::is_ascii_whitespace);
-    let mut actions = vec![];
-    for (index, line) in lines.split(|byte| *byte == b'\n').enumerate() {
-        if is_blank(line) {
-            continue;
-        }
-        let action = serde_json::from_slice(line).map_err(|error| EngineError::Corrupt {
-            path: path.to_owned(),
-            detail: format!("line {}: {error}", index + 1),
-        })?;
-        actions.push(action);
-    }
-    Ok(actions)
 }

@@ -16,9 +16,10 @@ use uuid::Uuid;
 
 use super::{
     DataFile, RollupObject, TableState,
-    action::{Action, Add, ROLLUP_BYTES_TAG, ROLLUP_TAG, Remove, Txn, to_json_lines},
+    action::{Action, Add, ROLLUP_BYTES_TAG, ROLLUP_TAG, Remove, Txn},
     log::DeltaLog,
     statistics,
+    version::encode,
 };
 use crate::{
     error::{EngineError, Result},
@@ -89,10 +90,11 @@ pub(crate) async fn commit(log: &DeltaLog, state: &TableState, change: &Change<'
         check_rewrite(log, &state, change.rewrite)?;
         let version = state.version() + 1;
         let actions = actions(log, commit_id, change);
-        let payload = PutPayload::from(to_json_lines(&actions));
+        let payload = PutPayload::from(encode(&actions));
         let failure = match log.store.put_if_absent(&log.version_path(version), payload).await {
             Ok(PutOutcome::Created) => {
                 state.apply(log, version, &actions)?;
+                log.mark(version).await;
                 return Ok(state);
             }
             Ok(PutOutcome::AlreadyExists) => None,
@@ -104,6 +106,7 @@ pub(crate) async fn commit(log: &DeltaLog, state: &TableState, change: &Change<'
             let ours = is_ours(&found, commit_id);
             state.apply(log, version, &found)?;
             if ours {
+                log.mark(version).await;
                 return Ok(state);
             }
             continue;

@@ -9,10 +9,9 @@ use uuid::Uuid;
 
 use super::{
     TableState,
-    action::{
-        Action, CommitInfo, Format, MetaData, Protocol, READER_VERSION, WRITER_VERSION, from_json_lines,
-        to_json_lines,
-    },
+    action::{Action, CommitInfo, Format, MetaData, Protocol, READER_VERSION, WRITER_VERSION},
+    names::is_data_file,
+    version::{decode, encode},
 };
 use crate::{
     clock::Clock,
@@ -49,7 +48,11 @@ impl DeltaLog {
 
     /// Key of a log version.
     pub(crate) fn version_path(&self, version: i64) -> Path {
-        self.root.clone().join("_delta_log").join(format!("{version:020}.json"))
+        self.log_folder().join(format!("{version:020}.json"))
+    }
+
+    fn log_folder(&self) -> Path {
+        self.root.clone().join("_delta_log")
     }
 
     /// Milliseconds since 1970 now.
@@ -57,21 +60,22 @@ impl DeltaLog {
         self.clock.now_micros() / 1_000
     }
 
-    /// Loads the newest state, creating the table first if it is not there.
+    /// Loads the newest state; `None` when there is no table. Changes nothing.
+    ///
+    /// `flushed` is an object that could not be there if no row had ever been flushed, if there is one.
     ///
     /// # Errors
-    /// `Corrupt` when a version is missing or unreadable, or the table was created with other fixed numbers.
-    pub(crate) async fn open(&self) -> Result<TableState> {
-        let folder = self.root.clone().join("_delta_log");
+    /// `Corrupt` when a version is missing or not what was written, or the table was created with other fixed numbers.
+    pub(crate) async fn load(&self, flushed: Option<&Path>) -> Result<Option<TableState>> {
+        let folder = self.log_folder();
         self.store.sync_listing(&folder).await?;
-        let mut newest = -1;
-        for meta in self.store.list(&folder).await? {
-            newest = newest.max(version_of(&meta.location).unwrap_or(-1));
-        }
-        if newest < 0 {
-            self.create().await?;
-            newest = 0;
-        }
+        let listed = self.store.list(&folder).await?;
+        let newest = listed.iter().filter_map(|meta| version_number(&folder, &meta.location, ".json")).max();
+        self.check_mark(newest.unwrap_or(-1)).await?;
+        let Some(newest) = newest else {
+            self.check_new(flushed).await?;
+            return Ok(None);
+        };
         let mut state = TableState::empty();
         let mut versions =
             stream::iter(0..=newest).map(|version| self.read(version)).buffered(LOAD_CONCURRENCY);
@@ -79,18 +83,48 @@ impl DeltaLog {
             let path = self.version_path(version);
             let actions = actions.ok_or_else(|| EngineError::Corrupt {
                 path: path.to_string(),
-                detail: format!("version {version} is missing, the newest is {newest}"),
+                detail: format!(
+                    "version {version} is missing, the newest is {newest}; restore it from a backup; nothing was changed or deleted"
+                ),
             })?;
             state.apply(self, version, &actions)?;
         }
-        Ok(state)
+        Ok(Some(state))
+    }
+
+    /// Loads the newest state, creating the table first if it is not there.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(crate) async fn open(&self, flushed: Option<&Path>) -> Result<TableState> {
+        loop {
+            if let Some(state) = self.load(flushed).await? {
+                return Ok(state);
+            }
+            self.create().await?;
+        }
+    }
+
+    /// A log without a version is that of a new table only while nothing tells that there was one.
+    async fn check_new(&self, flushed: Option<&Path>) -> Result<()> {
+        let listed = self.store.list(&self.root).await?;
+        let file = listed.iter().map(|meta| &meta.location).find(|path| is_data_file(&self.root, path));
+        let Some(proof) = file.or(flushed) else { return Ok(()) };
+        Err(EngineError::Corrupt {
+            path: self.version_path(0).to_string(),
+            detail: format!(
+                "the log has no version, but {proof} tells that rows were flushed; restore {} from a backup; nothing was \
+                 changed or deleted",
+                self.log_folder()
+            ),
+        })
     }
 
     /// Reads one version; `None` when it is not there yet.
     pub(crate) async fn read(&self, version: i64) -> Result<(i64, Option<Vec<Action>>)> {
         let path = self.version_path(version);
         let Some(bytes) = self.store.get(&path).await? else { return Ok((version, None)) };
-        Ok((version, Some(from_json_lines(path.as_ref(), &bytes)?)))
+        Ok((version, Some(decode(path.as_ref(), &bytes)?)))
     }
 
     /// Reads the versions that were put since `state`.
@@ -119,7 +153,7 @@ impl DeltaLog {
             },
             Action { meta_data: Some(meta_data(&self.spec, created)), ..Action::default() },
         ];
-        self.store.put_if_absent(&self.version_path(0), PutPayload::from(to_json_lines(&actions))).await?;
+        self.store.put_if_absent(&self.version_path(0), PutPayload::from(encode(&actions))).await?;
         Ok(())
     }
 
@@ -130,6 +164,7 @@ impl DeltaLog {
             operation: operation.to_owned(),
             engine_info: ENGINE_INFO.to_owned(),
             commit_id: commit_id.map(|id| id.to_string()),
+            ..CommitInfo::default()
         }
     }
 }
@@ -179,8 +214,9 @@ pub(crate) fn schema_string(spec: &TableSpec) -> String {
     json!({"type": "struct", "fields": fields}).to_string()
 }
 
-/// The version that a log key names, if it names one.
-fn version_of(path: &Path) -> Option<i64> {
-    let digits = path.filename()?.strip_suffix(".json")?;
-    (digits.len() == 20).then(|| digits.parse().ok())?
+/// The version that an object directly in `folder` names, if it names one: 20 digits and `extension`.
+pub(super) fn version_number(folder: &Path, path: &Path, extension: &str) -> Option<i64> {
+    let name = path.as_ref().strip_prefix(folder.as_ref())?.strip_prefix('/')?;
+    let digits = name.strip_suffix(extension)?;
+    (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }

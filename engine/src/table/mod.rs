@@ -3,16 +3,20 @@
 //! The log is appended to by us, in O(1) per commit: the state of the newest version is kept and advanced, never re-read.
 
 mod action;
+mod version;
 mod file;
+mod names;
 mod statistics;
 mod state;
 mod log;
+mod mark;
 mod commit;
 mod orphans;
 
 pub(crate) use commit::{Change, Progress, Rewrite, commit, rewrite_app_id};
 pub use file::{ColumnRange, DataFile, RollupObject, ScalarBound};
 pub(crate) use log::DeltaLog;
-pub(crate) use orphans::delete_orphans;
+pub(crate) use names::is_data_file;
+pub(crate) use orphans::{OrphanEnd, end_orphans};
 pub use state::TableState;
 pub(crate) use statistics::extend as extend_ranges;

@@ -1,37 +1,48 @@
-//! Deletes orphans: Parquet files below a table's root that no version names and that are too old to be part of a flush
-//! under way. A flush that was cut off leaves them. A file that a version removed is not one: that is for a vacuum to decide.
+//! Ends orphans: data files of ours and their rollups that no version names and that are too old to be part of a flush under way. A
+//! flush that was cut off leaves them. A file that a version removed is not one: that is for a vacuum to decide; nor is a file
+//! whose name is not one that we give.
 
 use std::collections::HashSet;
 
 use object_store::path::Path;
 
-use super::{RollupObject, TableState, log::DeltaLog};
-use crate::error::Result;
+use super::{TableState, log::DeltaLog, names::data_file_of};
+use crate::{error::Result, quarantine};
 
 /// Age from which an unnamed file is an orphan, by the store's own times. **Units**: µs.
 const ORPHAN_AGE_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
-/// Deletes the orphans of a table and returns how many there were. `state` must not be older than the listing less the age.
+/// What becomes of an orphan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OrphanEnd {
+    /// The log is whole: nobody can want it.
+    Deleted,
+    /// Something was found amiss, and nobody has looked at it yet.
+    SetAside,
+}
+
+/// Ends the orphans of a table and returns how many there were. `state` must not be older than the listing less the age.
 ///
 /// # Errors
-/// `Unavailable` when the store fails; what was not deleted is found next time.
-pub(crate) async fn delete_orphans(log: &DeltaLog, state: &TableState) -> Result<usize> {
+/// `Unavailable` when the store fails; what was left is found next time.
+pub(crate) async fn end_orphans(log: &DeltaLog, state: &TableState, end: OrphanEnd) -> Result<usize> {
     let named: HashSet<&Path> = state.files().iter().map(|file| &file.location).collect();
     let oldest_kept = log.clock.now_micros() - ORPHAN_AGE_MICROS;
-    let mut deleted = 0;
+    let mut count = 0;
     for meta in log.store.list(log.root()).await? {
-        let data = match meta.location.extension() {
-            Some("parquet") => Some(meta.location.clone()),
-            // A rollup goes with its file.
-            _ => RollupObject::file_of(log.root(), &meta.location),
-        };
+        // A rollup goes with its file.
+        let data = data_file_of(log.root(), &meta.location);
         let is_orphan = data.is_some_and(|data| !named.contains(&data) && !state.is_removed(&data));
-        if is_orphan && meta.last_modified.timestamp_micros() < oldest_kept {
-            log.store.delete(&meta.location).await?;
-            deleted += 1;
+        if !is_orphan || meta.last_modified.timestamp_micros() >= oldest_kept {
+            continue;
         }
+        match end {
+            OrphanEnd::Deleted => log.store.delete(&meta.location).await?,
+            OrphanEnd::SetAside => quarantine::set_aside(&log.store, &meta.location).await?,
+        }
+        count += 1;
     }
-    Ok(deleted)
+    Ok(count)
 }
 
 #[cfg(test)]
@@ -54,34 +65,71 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_files_that_no_version_names_are_deleted() {
+    async fn only_files_of_ours_that_no_version_names_are_deleted() {
+        let (log, state) = table().await;
+        assert_eq!(end_orphans(&log, &state, OrphanEnd::Deleted).await.unwrap(), 2);
+        let kept = [rollup("active"), rollup("removed"), data("active"), data("removed")];
+        assert_eq!(left(&log, log.root()).await, [&kept[..], &["foo.parquet".to_owned()]].concat());
+    }
+
+    #[tokio::test]
+    async fn beside_what_nobody_has_looked_at_orphans_are_set_aside() {
+        let (log, state) = table().await;
+        let before = left(&log, log.root()).await.len();
+        assert_eq!(end_orphans(&log, &state, OrphanEnd::SetAside).await.unwrap(), 2);
+        let aside = Path::from(format!("quarantine/{}", log.root()));
+        assert_eq!(left(&log, &aside).await, [rollup("orphan"), data("orphan")]);
+        assert_eq!(left(&log, log.root()).await.len(), before - 2);
+        assert_eq!(end_orphans(&log, &state, OrphanEnd::SetAside).await.unwrap(), 0);
+    }
+
+    /// A table with an active file, a removed one, an orphan, and a file that somebody else put there.
+    async fn table() -> (DeltaLog, TableState) {
         let disk: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let spec = Arc::new(TableSpec::events());
         let log = DeltaLog::new(Store::new(Arc::clone(&disk)), spec, Arc::new(InTwoDays));
-        log.open().await.unwrap();
+        log.open(None).await.unwrap();
         let add = |name| {
             format!(
-                r#"{{"add":{{"path":"{name}.parquet","partitionValues":{{}},"size":1,"modificationTime":0,"dataChange":true}}}}"#
+                r#"{{"add":{{"path":"{}","partitionValues":{{}},"size":1,"modificationTime":0,"dataChange":true}}}}"#,
+                data(name)
             )
         };
         let first = format!("{}\n{}", add("active"), add("removed"));
-        let second = r#"{"remove":{"path":"removed.parquet","dataChange":false}}"#.to_owned();
+        let second = format!(r#"{{"remove":{{"path":"{}","dataChange":false}}}}"#, data("removed"));
         for (version, lines) in [(1, first), (2, second)] {
             disk.put(&log.version_path(version), PutPayload::from(lines)).await.unwrap();
         }
-        for name in ["active", "removed", "orphan"] {
-            let path = log.root().clone().join(format!("{name}.parquet"));
-            let rollup = RollupObject::location_of(log.root(), &path).unwrap();
-            assert_eq!(RollupObject::file_of(log.root(), &rollup), Some(path.clone()));
+        let files = ["active", "removed", "orphan"].into_iter().flat_map(|name| [data(name), rollup(name)]);
+        for name in files.chain(["foo.parquet".to_owned()]) {
+            let path = Path::from(format!("{}/{name}", log.root()));
             disk.put(&path, PutPayload::from_static(b"x")).await.unwrap();
-            disk.put(&rollup, PutPayload::from_static(b"x")).await.unwrap();
         }
-        let state = log.open().await.unwrap();
-        assert_eq!(delete_orphans(&log, &state).await.unwrap(), 2);
-        let left = log.store.list(log.root()).await.unwrap();
-        let names =
-            left.iter().filter_map(|meta| meta.location.filename()).filter(|name| !name.ends_with("json"));
-        let expected = ["active.rollup", "removed.rollup", "active.parquet", "removed.parquet"];
-        assert_eq!(names.collect::<Vec<_>>(), expected);
+        let state = log.open(None).await.unwrap();
+        (log, state)
+    }
+
+    fn data(name: &str) -> String {
+        format!("2026-01-01/00-{}.parquet", id(name))
+    }
+
+    fn rollup(name: &str) -> String {
+        format!("_rollups/2026-01-01/00-{}.rollup", id(name))
+    }
+
+    fn id(name: &str) -> &'static str {
+        match name {
+            "active" => "01a2011b-0001-7000-8000-000000000000",
+            "removed" => "01a2011b-0002-7000-8000-000000000000",
+            _ => "01a2011b-0003-7000-8000-000000000000",
+        }
+    }
+
+    /// Everything below a folder but the log.
+    async fn left(log: &DeltaLog, folder: &Path) -> Vec<String> {
+        let listed = log.store.list(folder).await.unwrap();
+        let prefix = format!("{folder}/");
+        let names = listed.iter().filter_map(|meta| meta.location.as_ref().strip_prefix(&prefix));
+        names.filter(|name| !name.starts_with("_delta_log")).map(ToOwned::to_owned).collect()
     }
 }

@@ -2,9 +2,10 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{put::key, registry};
+use super::{put::{key, parse_key}, registry};
 use crate::{
     error::Result,
+    quarantine,
     schema::{Sequence, StreamId},
     store::Store,
 };
@@ -12,7 +13,7 @@ use crate::{
 /// Objects deleted at once.
 const DELETE_CONCURRENCY: usize = 8;
 
-/// Deletes the commits after `from` up to and with `to`.
+/// Deletes the commits from `from` on and before `before`.
 ///
 /// # Errors
 /// `Unavailable` when the store fails; deleting again is harmless.
@@ -20,25 +21,27 @@ pub(crate) async fn delete_commits(
     store: &Store,
     stream: StreamId,
     from: Sequence,
-    to: Sequence,
+    before: Sequence,
 ) -> Result<()> {
-    stream::iter(from.0 + 1..=to.0)
+    stream::iter(from.0.max(1)..before.0)
         .map(|sequence| async move { store.delete(&key(stream, Sequence(sequence))).await })
         .buffer_unordered(DELETE_CONCURRENCY)
         .try_collect()
         .await
 }
 
-/// Closes a stream all of whose rows are in files: deletes what is left of it but the fence, which stays for good, so that
-/// a process that wakes up late still runs into it; then removes the registry entry.
+/// Closes a stream all of whose rows are in files: deletes its commits but not the fence, which stays for good, so that
+/// a process that wakes up late still runs into it; then removes the registry entry. What came to lie behind the fence never counted
+/// and is set aside; what is not named as ours is left alone.
 ///
 /// # Errors
 /// `Unavailable` when the store fails; closing again is harmless.
 pub(crate) async fn close_stream(store: &Store, stream: StreamId, fence: Sequence) -> Result<()> {
-    let fence_key = key(stream, fence);
     for meta in store.list(&super::put::folder(stream)).await? {
-        if meta.location != fence_key {
-            store.delete(&meta.location).await?;
+        match parse_key(&meta.location) {
+            Some((_, sequence)) if sequence < fence => store.delete(&meta.location).await?,
+            Some((_, sequence)) if sequence > fence => quarantine::set_aside(store, &meta.location).await?,
+            _ => {}
         }
     }
     registry::remove(store, stream).await

@@ -4,10 +4,14 @@ mod object;
 mod put;
 pub(crate) mod registry;
 mod writer;
+mod survey;
+mod takeover;
 mod recovery;
 mod close;
 
 pub(crate) use close::{close_stream, delete_commits};
 pub(crate) use put::PutEnd;
-pub(crate) use recovery::{fence, put_fence, tail};
+pub(crate) use recovery::{put_fence, tail};
+pub(crate) use survey::Survey;
+pub(crate) use takeover::Takeover;
 pub(crate) use writer::{Append, Publisher, Stall, WalWriter, WriterEnd};

@@ -57,6 +57,10 @@ pub(crate) struct Header {
     pub(crate) tables: Vec<TableSection>,
     /// Producer entries; none are written in this version.
     pub(crate) producers: Vec<serde_json::Value>,
+    /// In a commit: every commit up to this one had landed when this one was cut. If one of them is missing, it was lost. Earlier
+    /// builds did not say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) landed: Option<Sequence>,
 }
 
 /// One table's part of an object.
@@ -86,6 +90,7 @@ impl Header {
             put_id: Uuid::new_v4(),
             tables: vec![],
             producers: vec![],
+            landed: None,
         }
     }
 }
@@ -99,9 +104,11 @@ pub(crate) fn encode_fence(header: &Header) -> PutPayload {
 pub(crate) fn encode(
     stream: StreamId,
     sequence: Sequence,
+    landed: Sequence,
     tables: &[(TableName, Vec<RecordBatch>)],
 ) -> Result<(Uuid, PutPayload)> {
-    let mut header = Header { kind: ObjectKind::Commit, ..Header::fence(stream, sequence) };
+    let mut header =
+        Header { kind: ObjectKind::Commit, landed: Some(landed), ..Header::fence(stream, sequence) };
     let mut body = vec![];
     for (table, batches) in tables {
         let section = encode_section(table, batches, &mut body)?;
@@ -269,17 +276,18 @@ mod tests {
     fn what_was_encoded_is_decoded() {
         let (stream, table) = (StreamId::generate(), TableName::new("events"));
         let batches = vec![batch(0, 3), batch(3, 1000)];
-        let (put_id, payload) = encode(stream, Sequence(7), &[(table.clone(), batches.clone())]).unwrap();
+        let (put_id, payload) = encode(stream, Sequence(7), Sequence(5), &[(table.clone(), batches.clone())]).unwrap();
         let object = decode("x", &Bytes::from(payload)).unwrap();
         assert_eq!(object.header.put_id, put_id);
         assert_eq!((object.header.stream, object.header.sequence), (stream, Sequence(7)));
+        assert_eq!(object.header.landed, Some(Sequence(5)));
         assert_eq!(object.tables, vec![(table, batches)]);
     }
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_found() {
         let (_, payload) =
-            encode(StreamId::generate(), Sequence(1), &[(TableName::new("events"), vec![batch(0, 5)])])
+            encode(StreamId::generate(), Sequence(1), Sequence::NONE, &[(TableName::new("events"), vec![batch(0, 5)])])
                 .unwrap();
         let good = Bytes::from(payload);
         for at in 0..good.len() {

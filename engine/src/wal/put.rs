@@ -30,6 +30,14 @@ pub(crate) fn key(stream: StreamId, sequence: Sequence) -> Path {
     Path::from(format!("wal/{stream}/{sequence:020}.wal", sequence = sequence.0))
 }
 
+/// The stream and the sequence of a WAL object's key; `None` for a key that is not one.
+pub(super) fn parse_key(path: &Path) -> Option<(StreamId, Sequence)> {
+    let (stream, name) = path.as_ref().strip_prefix("wal/")?.split_once('/')?;
+    let (stream, digits) = (StreamId::parse(stream)?, name.strip_suffix(".wal")?);
+    let sequence = Sequence(digits.parse().ok()?);
+    (*path == key(stream, sequence)).then_some((stream, sequence))
+}
+
 /// Folder of a stream's WAL objects.
 pub(crate) fn folder(stream: StreamId) -> Path {
     Path::from(format!("wal/{stream}"))
@@ -68,4 +76,21 @@ pub(crate) async fn put_until_known(
 fn whose(path: &Path, put_id: Uuid, found: &Bytes) -> Result<PutEnd> {
     let header = decode_header(path.as_ref(), found)?;
     Ok(if header.put_id == put_id { PutEnd::Landed } else { PutEnd::Fenced })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_of_ours_are_wal_objects() {
+        let stream = StreamId::generate();
+        let own = key(stream, Sequence(7));
+        assert_eq!(parse_key(&own), Some((stream, Sequence(7))));
+        let upper = own.as_ref().to_uppercase().replace("WAL", "wal");
+        let others = [upper, format!("{own}.bak"), format!("wal/{stream}/7.wal"), format!("wal/{stream}/sub/{:020}.wal", 7)];
+        for other in others.iter().map(String::as_str).chain(["wal/readme", "wal/x/00000000000000000007.wal"]) {
+            assert_eq!(parse_key(&Path::from(other)), None, "{other}");
+        }
+    }
 }

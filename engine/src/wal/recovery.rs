@@ -1,15 +1,15 @@
 //! Recovery of a dead stream: fence it, load the tail that is in no file, let queries see it. Flushing goes on behind.
 //!
 //! ```text
-//! txns ─▶ first free sequence ─▶ fence there ─▶ txns again: fence > txn ─▶ load (txn, fence) ─▶ adopt
+//! txns ─▶ takeover: look at all streams, refuse or go on ─▶ fence at the first free sequence ─▶ load (txn, fence) ─▶ adopt
 //! ```
 
 use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use super::{
-    object::{self, Header, Object, ObjectKind},
-    put::{PutEnd, folder, key, put_until_known},
+    object::{self, Header, Object},
+    put::{PutEnd, key, put_until_known},
 };
 use crate::{
     error::{EngineError, Result},
@@ -19,30 +19,6 @@ use crate::{
 
 /// WAL objects read at once.
 const LOAD_CONCURRENCY: usize = 4;
-
-/// Puts the fence of a stream at its first free sequence after `flushed`; what lies behind it never counts.
-///
-/// # Errors
-/// `Corrupt` when an object before the fence cannot be read, `Unavailable` when the store fails.
-pub(crate) async fn fence(store: &Store, stream: StreamId, flushed: Sequence) -> Result<Sequence> {
-    // What the dead process had linked but not fsynced is readable now and must not vanish later.
-    store.sync_listing(&folder(stream)).await?;
-    let mut sequence = flushed.next();
-    loop {
-        let path = key(stream, sequence);
-        match store.get(&path).await? {
-            Some(found) => {
-                if object::decode_header(path.as_ref(), &found)?.kind == ObjectKind::Fence {
-                    return Ok(sequence);
-                }
-                sequence = sequence.next();
-            }
-            None if put_fence(store, stream, sequence).await? == PutEnd::Landed => return Ok(sequence),
-            // Somebody put an object there meanwhile: look at it.
-            None => {}
-        }
-    }
-}
 
 /// Puts a fence at exactly `sequence`.
 pub(crate) async fn put_fence(store: &Store, stream: StreamId, sequence: Sequence) -> Result<PutEnd> {

@@ -1,17 +1,21 @@
 //! The registry of streams: `streams/{stream}.json`, put before a stream's first ack, removed when it is closed and its
-//! rows are in files. A stream without an entry has nothing to recover.
+//! rows are in files. A stream without an entry has nothing to recover, unless its WAL says otherwise: then the entry was lost.
 
 use object_store::{PutPayload, path::Path};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{EngineError, Result},
+    finding::Finding,
     schema::StreamId,
     store::{PutOutcome, Store},
 };
 
 /// Version of the WAL and registry formats that this build writes and reads.
 pub(crate) const FORMAT_VERSION: u32 = 1;
+
+/// Folder of the entries.
+const FOLDER: &str = "streams";
 
 /// A registry entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,19 +49,37 @@ pub(crate) async fn register(store: &Store, stream: StreamId) -> Result<()> {
     }
 }
 
-/// Lists the registered streams, oldest first.
+/// A registered stream, and what is wrong with its entry.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    pub(crate) stream: StreamId,
+    pub(crate) finding: Option<Finding>,
+}
+
+/// Lists the registered streams, oldest first. The id is in the key, and an entry says nothing else that one machine needs: one that
+/// cannot be read counts. What is not named as an entry is not looked at.
 ///
 /// # Errors
-/// `Corrupt` for an entry that cannot be read or is of a newer format.
-pub(crate) async fn list(store: &Store) -> Result<Vec<StreamEntry>> {
+/// `Corrupt` for an entry of a newer format, `Unavailable` when the store fails.
+pub(crate) async fn list(store: &Store) -> Result<Vec<Registered>> {
     let mut entries = vec![];
-    for meta in store.list(&Path::from("streams")).await? {
+    for meta in store.list(&Path::from(FOLDER)).await? {
+        let Some(stream) = parse_path(&meta.location) else { continue };
         if let Some(bytes) = store.get(&meta.location).await? {
-            entries.push(parse(&meta.location, &bytes)?);
+            let finding = fault(&meta.location, stream, &bytes)?.map(|fault| Finding {
+                object: meta.location.to_string(),
+                detail: format!("{fault}; the stream is taken over by its name"),
+            });
+            entries.push(Registered { stream, finding });
         }
     }
-    entries.sort_by_key(|entry: &StreamEntry| entry.stream);
+    entries.sort_by_key(|entry| entry.stream);
     Ok(entries)
+}
+
+/// Where the entry of a stream is, or would be.
+pub(crate) fn path(stream: StreamId) -> Path {
+    Path::from(format!("{FOLDER}/{stream}.json"))
 }
 
 /// Removes the entry of a closed stream.
@@ -68,18 +90,26 @@ pub(crate) async fn remove(store: &Store, stream: StreamId) -> Result<()> {
     store.delete(&path(stream)).await
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<StreamEntry> {
-    let corrupt = |detail: String| EngineError::Corrupt { path: path.to_string(), detail };
-    let entry: StreamEntry = serde_json::from_slice(bytes).map_err(|error| corrupt(error.to_string()))?;
-    if entry.format_version > FORMAT_VERSION {
-        return Err(corrupt(format!(
-            "format version {} is newer than {FORMAT_VERSION}, the newest this build reads",
-            entry.format_version
-        )));
-    }
-    Ok(entry)
+fn parse_path(found: &Path) -> Option<StreamId> {
+    let name = found.as_ref().strip_prefix(FOLDER)?.strip_prefix('/')?;
+    let stream = StreamId::parse(name.strip_suffix(".json")?)?;
+    (*found == path(stream)).then_some(stream)
 }
 
-fn path(stream: StreamId) -> Path {
-    Path::from(format!("streams/{stream}.json"))
+/// What is wrong with an entry, if anything is.
+fn fault(path: &Path, stream: StreamId, bytes: &[u8]) -> Result<Option<String>> {
+    let entry: StreamEntry = match serde_json::from_slice(bytes) {
+        Ok(entry) => entry,
+        Err(error) => return Ok(Some(format!("{} bytes that are no entry: {error}", bytes.len()))),
+    };
+    if entry.format_version > FORMAT_VERSION {
+        return Err(EngineError::Corrupt {
+            path: path.to_string(),
+            detail: format!(
+                "format version {} is newer than {FORMAT_VERSION}, the newest this build reads; start a newer build",
+                entry.format_version
+            ),
+        });
+    }
+    Ok((entry.stream != stream).then(|| format!("names stream {}", entry.stream)))
 }

@@ -223,6 +223,7 @@ impl WalWriter {
     fn start_put(&mut self, batches: Vec<Append>) -> Result<()> {
         let (stream, sequence) = (self.stream, self.next);
         self.next = sequence.next();
+        let landed = self.publish_next.previous();
         let mut tables: Vec<(TableName, Vec<RecordBatch>)> = vec![];
         for append in &batches {
             match tables.iter_mut().find(|(table, _)| *table == append.table) {
@@ -235,7 +236,7 @@ impl WalWriter {
         self.puts.spawn(async move {
             let started = Instant::now();
             // Encoding shares the batches' buffers; the checksum reads them once.
-            let encoded = object::encode(stream, sequence, &tables);
+            let encoded = object::encode(stream, sequence, landed, &tables);
             let end = match encoded {
                 Ok((put_id, payload)) => {
                     counter!("hexflight_wal_bytes_total").increment(payload.content_length() as u64);

@@ -194,7 +194,7 @@ async fn a_load_needs_a_table_and_a_place_for_its_scratch_file() {
 #[tokio::test]
 async fn a_start_sweeps_what_lies_among_the_scratch_files() {
     let directory = tempfile::tempdir().unwrap();
-    let left = directory.path().join("import-scratch/left");
+    let left = directory.path().join("import-scratch/.tmpAbC123");
     std::fs::create_dir_all(left.parent().unwrap()).unwrap();
     std::fs::write(&left, "rows").unwrap();
     let _engine = open(directory.path(), options()).await;
