@@ -191,7 +191,9 @@ impl Core {
         let unfinished = Survey::of(&self.store).await?.unfinished(|stream| self.flushed(stream));
         let lost_entry = |stream| Finding {
             object: wal::registry::path(stream).to_string(),
-            detail: format!("missing, and wal/{stream} holds what is in no file; the stream is taken over by its name"),
+            detail: format!(
+                "missing, and wal/{stream} holds what is in no file; the stream is taken over by its name"
+            ),
         };
         let mut streams: BTreeMap<StreamId, Option<Finding>> =
             unfinished.into_iter().map(|stream| (stream, Some(lost_entry(stream)))).collect();

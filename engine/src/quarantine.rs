@@ -62,7 +62,8 @@ mod tests {
             assert_eq!(store.get(&path).await.unwrap(), None);
         }
         set_aside(&store, &path).await.unwrap();
-        for (target, content) in [("quarantine/wal/x/1.wal", "first"), ("quarantine/wal/x/1.wal.1", "second")] {
+        for (target, content) in [("quarantine/wal/x/1.wal", "first"), ("quarantine/wal/x/1.wal.1", "second")]
+        {
             assert_eq!(store.get(&Path::from(target)).await.unwrap().unwrap(), content);
         }
         assert_eq!(store.list(&Path::from(FOLDER)).await.unwrap().len(), 2);

@@ -72,6 +72,18 @@ impl Server {
     /// # Errors
     /// A port that is taken, a data directory that cannot be used, stored bytes that fail a check; the text says what to do.
     pub async fn start(config: Config) -> Result<Self, ServeError> {
+        Self::start_with(config, Access::Write).await
+    }
+
+    /// As [`Server::start`], over a data directory of which nothing is changed: it only answers.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn start_to_read(config: Config) -> Result<Self, ServeError> {
+        Self::start_with(config, Access::Read).await
+    }
+
+    async fn start_with(config: Config, access: Access) -> Result<Self, ServeError> {
         let auth = Arc::new(read_users(&config)?);
         let http_context = Arc::new(HttpContext::starting(Arc::clone(&auth)));
         let http_listener = bind_http(config.http_bind).await?;
@@ -82,7 +94,7 @@ impl Server {
         let http_task = spawn_http(http_listener, &http_context, &http_stop);
         let http_stop = http_stop.drop_guard();
 
-        let (engine, queries) = open_engine(&config).await?;
+        let (engine, queries) = open_engine(&config, access).await?;
         let queries = Arc::new(queries);
         let flight_context = Arc::new(FlightContext::new(
             Arc::clone(&engine),
@@ -240,9 +252,20 @@ fn spawn_http(listener: TcpListener, context: &Arc<HttpContext>, stop: &Cancella
     })
 }
 
-async fn open_engine(config: &Config) -> Result<(Arc<Engine>, QueryEngine), ServeError> {
+/// What a server does to its data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
+}
+
+async fn open_engine(config: &Config, access: Access) -> Result<(Arc<Engine>, QueryEngine), ServeError> {
     let at_data_dir = |error| data_dir_error(&config.data_dir, error);
-    let store = Store::open_local(&config.data_dir).await.map_err(at_data_dir)?;
+    let store = match access {
+        Access::Write => Store::open_local(&config.data_dir).await,
+        Access::Read => Store::open_local_to_read(&config.data_dir).await,
+    };
+    let store = store.map_err(at_data_dir)?;
     let options = EngineOptions {
         memory_limit_bytes: config.memory_limit_bytes,
         generation_rows_max: config.generation_rows_max,
@@ -251,6 +274,7 @@ async fn open_engine(config: &Config) -> Result<(Arc<Engine>, QueryEngine), Serv
         compact_bytes_per_second: config.compaction_bytes_per_second,
         vacuum_after: config.vacuum_after,
         max_future: config.max_future,
+        read_only: access == Access::Read,
         ..EngineOptions::default()
     };
     let engine = Engine::open(store, options, Arc::new(SystemClock)).await.map_err(at_data_dir)?;

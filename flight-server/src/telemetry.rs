@@ -125,6 +125,11 @@ fn describe_upkeep() {
     metrics::describe_histogram!("hexflight_compact_seconds", "time from reading to the commit of a merge");
     metrics::describe_counter!("hexflight_vacuum_files_total", "replaced data files that were deleted");
     metrics::describe_counter!("hexflight_vacuum_failures_total", "vacuums that could not delete everything");
+    metrics::describe_counter!(
+        "hexflight_recovery_findings_total",
+        "what starts found amiss in stored objects and went on in spite of"
+    );
+    metrics::describe_counter!("hexflight_quarantine_objects_total", "objects moved to quarantine/");
 }
 
 /// Counts a batch that became durable.

@@ -175,10 +175,7 @@ async fn a_listing_passes_over_names_that_cannot_be_keys() {
     symlink(&folder, folder.join("loop")).unwrap();
     symlink("nowhere", folder.join("dangling")).unwrap();
 
-    let keys = keys(&store, "t").await;
-
-    let direct: Vec<&String> = keys.iter().filter(|key| !key.starts_with("t/loop")).collect();
-    assert_eq!(direct, ["t/a", "t/sp ace%", "t/Ω"]);
+    assert_eq!(keys(&store, "t").await, ["t/a", "t/sp ace%", "t/Ω"]);
 }
 
 #[tokio::test]

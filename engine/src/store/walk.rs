@@ -8,7 +8,7 @@ use std::{
 
 use object_store::{ObjectMeta, path::Path};
 
-/// Folders within folders that are looked into; keys of ours have five parts. A link to a folder above itself ends here.
+/// Folders within folders that are looked into; keys of ours have five parts. Links in a circle end here.
 const DEPTH_MAX: usize = 32;
 
 /// The place of a failure in the tree.
@@ -35,7 +35,7 @@ pub(super) fn walk(root: &FilePath, prefix: &Path) -> Result<Vec<ObjectMeta>, Wa
             let Some(location) = key_of(&key, entry.file_name().to_str()) else { continue };
             // Links are followed; one that leads nowhere is as good as gone.
             let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
-            if metadata.is_dir() && depth < DEPTH_MAX {
+            if metadata.is_dir() && depth < DEPTH_MAX && !leads_up(&entry.path(), &folder) {
                 folders.push((entry.path(), location.to_string(), depth + 1));
             } else if metadata.is_file() && !is_staged(&location) {
                 let last_modified = metadata.modified().map_err(at)?.into();
@@ -45,6 +45,13 @@ pub(super) fn walk(root: &FilePath, prefix: &Path) -> Result<Vec<ObjectMeta>, Wa
         }
     }
     Ok(objects)
+}
+
+/// Whether a folder is a link to one above itself.
+fn leads_up(path: &FilePath, folder: &FilePath) -> bool {
+    let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    let up = || folder.canonicalize().ok()?.starts_with(path.canonicalize().ok()?).then_some(());
+    is_link && up().is_some()
 }
 
 /// The key of a name in a folder, if it can be one.

@@ -27,7 +27,8 @@ impl DeltaLog {
         let payload = PutPayload::from(format!("{version}\n").into_bytes());
         self.store.put_if_absent(&self.mark_path(version), payload).await?;
         let older: Vec<i64> = self.marks().await?.into_iter().filter(|mark| *mark < version).collect();
-        let deletes = older.into_iter().map(|mark| async move { self.store.delete(&self.mark_path(mark)).await });
+        let deletes =
+            older.into_iter().map(|mark| async move { self.store.delete(&self.mark_path(mark)).await });
         let deletes: Vec<_> = deletes.collect();
         stream::iter(deletes).buffer_unordered(DELETE_CONCURRENCY).try_collect().await
     }

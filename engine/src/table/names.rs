@@ -25,7 +25,9 @@ fn is_day(text: &str) -> bool {
     let mut parts = unsigned.splitn(3, '-');
     let year = parts.next().unwrap_or_default();
     let is_year = year.len() >= 4 && is_digits(year, year.len());
-    is_year && parts.next().is_some_and(|month| is_digits(month, 2)) && parts.next().is_some_and(|day| is_digits(day, 2))
+    is_year
+        && parts.next().is_some_and(|month| is_digits(month, 2))
+        && parts.next().is_some_and(|day| is_digits(day, 2))
 }
 
 fn is_digits(text: &str, count: usize) -> bool {
@@ -44,11 +46,20 @@ mod tests {
     fn only_names_of_ours_are_ours() {
         let root = Path::from("tables/events");
         let id = "01a2011b-8e8f-766a-a29c-f5708662fc7f";
-        let own = ["2026-01-01/00-ID.parquet", "+10000-12-31/23-ID.parquet", "_rollups/2026-01-01/00-ID.rollup"];
+        let own =
+            ["2026-01-01/00-ID.parquet", "+10000-12-31/23-ID.parquet", "_rollups/2026-01-01/00-ID.rollup"];
         let others = [
-            "foo.parquet", "00-ID.parquet", "2026-01-01/ID.parquet", "2026-01-01/00-ID.parquet.bak", "2026-01-01/sub/00-ID.parquet",
-            "2026-1-1/00-ID.parquet", "_change_data/cdc-ID.parquet", "part-00000-ID-c000.snappy.parquet", "2026-01-01/00-x.parquet",
-            "_rollups/2026-01-01/notes.rollup", "2026-01-01/.DS_Store",
+            "foo.parquet",
+            "00-ID.parquet",
+            "2026-01-01/ID.parquet",
+            "2026-01-01/00-ID.parquet.bak",
+            "2026-01-01/sub/00-ID.parquet",
+            "2026-1-1/00-ID.parquet",
+            "_change_data/cdc-ID.parquet",
+            "part-00000-ID-c000.snappy.parquet",
+            "2026-01-01/00-x.parquet",
+            "_rollups/2026-01-01/notes.rollup",
+            "2026-01-01/.DS_Store",
         ];
         let is_ours = |name: &str| {
             let path = Path::from(format!("tables/events/{}", name.replace("ID", id)));

@@ -62,10 +62,8 @@ fn crc_text(lines: &[u8]) -> String {
 /// # Errors
 /// `Corrupt` naming the line that is not an action, or what does not agree with the version's own count and checksum.
 pub(super) fn decode(path: &str, bytes: &[u8]) -> Result<Vec<Action>> {
-    read(bytes).map_err(|fault| EngineError::Corrupt {
-        path: path.to_owned(),
-        detail: format!("{fault}; {ADVICE}"),
-    })
+    read(bytes)
+        .map_err(|fault| EngineError::Corrupt { path: path.to_owned(), detail: format!("{fault}; {ADVICE}") })
 }
 
 fn read(bytes: &[u8]) -> std::result::Result<Vec<Action>, String> {
@@ -179,11 +177,14 @@ mod tests {
         let earlier = r#"{"commitInfo":{"timestamp":1,"operation":"WRITE","engineInfo":"hexflight/0.1.0","commitId":"a"}}"#;
         let other = r#"{"commitInfo":{"operation":"WRITE","engineInfo":"Apache-Spark/4.0"}}"#;
         let txn = r#"{"txn":{"appId":"a","version":1}}"#;
-        for good in [format!("{earlier}\n{txn}\n"), format!("{txn}\n{other}"), other.to_owned(), txn.to_owned()] {
+        for good in
+            [format!("{earlier}\n{txn}\n"), format!("{txn}\n{other}"), other.to_owned(), txn.to_owned()]
+        {
             decode("x", good.as_bytes()).unwrap();
         }
         let misspelt = txn.replace("txn", "uxn");
-        let bad = [format!("{earlier}\n"), format!("{earlier}\n{txn}"), format!("{txn}\n{earlier}\n"), misspelt];
+        let bad =
+            [format!("{earlier}\n"), format!("{earlier}\n{txn}"), format!("{txn}\n{earlier}\n"), misspelt];
         for bad in bad.iter().map(String::as_str).chain(["", "\n \n", "{}", "[]", "1", "{\"add\":null}"]) {
             assert!(decode("x", bad.as_bytes()).is_err(), "{bad}");
         }

@@ -2,7 +2,10 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{put::{key, parse_key}, registry};
+use super::{
+    put::{key, parse_key},
+    registry,
+};
 use crate::{
     error::Result,
     quarantine,

@@ -276,7 +276,8 @@ mod tests {
     fn what_was_encoded_is_decoded() {
         let (stream, table) = (StreamId::generate(), TableName::new("events"));
         let batches = vec![batch(0, 3), batch(3, 1000)];
-        let (put_id, payload) = encode(stream, Sequence(7), Sequence(5), &[(table.clone(), batches.clone())]).unwrap();
+        let (put_id, payload) =
+            encode(stream, Sequence(7), Sequence(5), &[(table.clone(), batches.clone())]).unwrap();
         let object = decode("x", &Bytes::from(payload)).unwrap();
         assert_eq!(object.header.put_id, put_id);
         assert_eq!((object.header.stream, object.header.sequence), (stream, Sequence(7)));
@@ -286,9 +287,13 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_found() {
-        let (_, payload) =
-            encode(StreamId::generate(), Sequence(1), Sequence::NONE, &[(TableName::new("events"), vec![batch(0, 5)])])
-                .unwrap();
+        let (_, payload) = encode(
+            StreamId::generate(),
+            Sequence(1),
+            Sequence::NONE,
+            &[(TableName::new("events"), vec![batch(0, 5)])],
+        )
+        .unwrap();
         let good = Bytes::from(payload);
         for at in 0..good.len() {
             let mut bad = good.to_vec();

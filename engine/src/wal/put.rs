@@ -88,8 +88,14 @@ mod tests {
         let own = key(stream, Sequence(7));
         assert_eq!(parse_key(&own), Some((stream, Sequence(7))));
         let upper = own.as_ref().to_uppercase().replace("WAL", "wal");
-        let others = [upper, format!("{own}.bak"), format!("wal/{stream}/7.wal"), format!("wal/{stream}/sub/{:020}.wal", 7)];
-        for other in others.iter().map(String::as_str).chain(["wal/readme", "wal/x/00000000000000000007.wal"]) {
+        let others = [
+            upper,
+            format!("{own}.bak"),
+            format!("wal/{stream}/7.wal"),
+            format!("wal/{stream}/sub/{:020}.wal", 7),
+        ];
+        for other in others.iter().map(String::as_str).chain(["wal/readme", "wal/x/00000000000000000007.wal"])
+        {
             assert_eq!(parse_key(&Path::from(other)), None, "{other}");
         }
     }

@@ -93,7 +93,9 @@ async fn gap(
             headers.insert(*sequence, header);
         }
     }
-    if let Some(proof) = headers.iter().find_map(|(at, header)| proof(missing, *at, header, objects, puts_max)) {
+    if let Some(proof) =
+        headers.iter().find_map(|(at, header)| proof(missing, *at, header, objects, puts_max))
+    {
         return Err(EngineError::Corrupt {
             path: path.to_string(),
             detail: format!(
@@ -130,15 +132,17 @@ fn proof(
     // Earlier builds say nothing, but when this one was cut at most `puts_max` - 1 others were under way.
     let held = objects.range(missing..at).count() as u64;
     let count = at.0 - missing.0 - held;
-    (count >= puts_max as u64)
-        .then(|| format!("before commit {at} {count} are missing, of which {} can have been under way", puts_max - 1))
+    (count >= puts_max as u64).then(|| {
+        format!("before commit {at} {count} are missing, of which {} can have been under way", puts_max - 1)
+    })
 }
 
 async fn read_header(store: &Store, stream: StreamId, sequence: Sequence) -> Result<Header> {
     let path = key(stream, sequence);
     let corrupt = |detail: String| EngineError::Corrupt { path: path.to_string(), detail };
     let found = store.get(&path).await?;
-    let bytes = found.ok_or_else(|| corrupt(String::from("listed, and gone when it was read; start again")))?;
+    let bytes =
+        found.ok_or_else(|| corrupt(String::from("listed, and gone when it was read; start again")))?;
     let advice = "restore this object from a backup; nothing was changed or deleted";
     let header = decode_header(path.as_ref(), &bytes).map_err(|error| match error {
         EngineError::Corrupt { detail, .. } => corrupt(format!("{detail}; {advice}")),
@@ -157,5 +161,43 @@ fn listing(sequences: &[Sequence]) -> String {
         [only] => format!("object {only}"),
         [first, .., last] => format!("objects {first} to {last}"),
         [] => String::from("no objects"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_that_saw_the_missing_one_land_proves_its_loss() {
+        assert!(loss(2, &[3], 3, landed(2)).is_some());
+        assert!(loss(2, &[3], 3, landed(1)).is_none());
+        assert!(loss(2, &[4, 5, 6, 7, 8, 9], 9, landed(1)).is_none(), "put 2 may have hung for long");
+        assert!(loss(2, &[9], 9, landed(8)).is_some());
+    }
+
+    #[test]
+    fn a_fence_behind_a_gap_proves_a_loss() {
+        let fence = Header::fence(StreamId::generate(), Sequence(3));
+        assert!(loss(2, &[3], 3, fence).is_some());
+    }
+
+    #[test]
+    fn of_an_earlier_build_more_missing_than_were_under_way_prove_a_loss() {
+        let silent = || Header { landed: None, ..landed(0) };
+        assert!(loss(2, &[5], 5, silent()).is_none(), "2, 3 and 4 were under way with 5");
+        assert!(loss(2, &[6], 6, silent()).is_some());
+        assert!(loss(2, &[4, 6], 6, silent()).is_none());
+    }
+
+    /// What the object at `at` says of `missing`, the first that is missing, with `behind` there.
+    fn loss(missing: u64, behind: &[u64], at: u64, header: Header) -> Option<String> {
+        let objects = behind.iter().map(|sequence| (Sequence(*sequence), 1_000)).collect();
+        proof(Sequence(missing), Sequence(at), &header, &objects, 4)
+    }
+
+    fn landed(sequence: u64) -> Header {
+        let fence = Header::fence(StreamId::generate(), Sequence(9));
+        Header { kind: ObjectKind::Commit, landed: Some(Sequence(sequence)), ..fence }
     }
 }

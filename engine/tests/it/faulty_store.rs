@@ -24,6 +24,8 @@ pub(crate) struct FaultyStore {
     rng: Mutex<StdRng>,
     /// Share of puts that fail, half of them after they were done; from 1 on none is done.
     failing: Mutex<f64>,
+    /// End of the keys of which no put is ever done.
+    refused: Mutex<Option<&'static str>>,
 }
 
 impl FaultyStore {
@@ -32,12 +34,18 @@ impl FaultyStore {
             inner: Arc::clone(inner),
             rng: Mutex::new(StdRng::seed_from_u64(seed)),
             failing: Mutex::new(failing),
+            refused: Mutex::default(),
         }
     }
 
     /// Sets the share of puts that fail.
     pub(crate) fn set_failing(&self, failing: f64) {
         *self.failing.lock().unwrap() = failing;
+    }
+
+    /// From now on no put is done of a key with this end.
+    pub(crate) fn refuse(&self, end: &'static str) {
+        *self.refused.lock().unwrap() = Some(end);
     }
 
     /// Whether the next put fails, whether only after it was done, and how long it takes.
@@ -64,7 +72,8 @@ impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let (fails, afterwards, delay) = self.draw();
         tokio::time::sleep(delay).await;
-        if fails && !afterwards {
+        let is_refused = self.refused.lock().unwrap().is_some_and(|end| location.as_ref().ends_with(end));
+        if is_refused || (fails && !afterwards) {
             return Err(lost());
         }
         let done = self.inner.put_opts(location, payload, options).await?;

@@ -28,7 +28,8 @@ async fn flushed_rows_leave_memory_and_the_wal() {
     assert_eq!(snapshot.generations().len(), 0);
     assert_eq!(rows(&engine, &snapshot).await, expected([("a", 700), ("b", 700), ("c", 700)]));
     assert!(snapshot.files().len() <= 3, "thin buckets share a file: {}", snapshot.files().len());
-    assert_eq!(engine.store().list(&Path::from("wal")).await.unwrap(), vec![]);
+    let wal = engine.store().list(&Path::from("wal")).await.unwrap();
+    assert!(matches!(wal.as_slice(), [last] if last.location.as_ref().ends_with("3.wal")), "{wal:?}");
     drop(snapshot);
     assert_eq!(engine.budget().used(), 0);
 }

@@ -16,3 +16,4 @@ mod faulty_store;
 mod faults;
 mod import;
 mod compact;
+mod damage;

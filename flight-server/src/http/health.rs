@@ -31,7 +31,7 @@ async fn live() -> &'static str {
     "ok\n"
 }
 
-/// Whether the server takes work, with the reason when it does not.
+/// Whether the server takes work, with the reason when it does not. What the start found amiss follows, a line each.
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -44,7 +44,7 @@ async fn live() -> &'static str {
 )]
 async fn ready(State(context): State<Arc<HttpContext>>) -> impl IntoResponse {
     match context.ready() {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Ok(()) => (StatusCode::OK, format!("ready\n{}", context.warnings())),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }

@@ -64,6 +64,12 @@ impl HttpContext {
         self.readiness.get()?;
         self.api.get().map_or(Ok(()), |api| api.engine.health())
     }
+
+    /// What the start found amiss, a line each.
+    fn warnings(&self) -> String {
+        let findings = self.api.get().map(|api| api.engine.findings()).unwrap_or_default();
+        findings.iter().map(|finding| format!("warning: {finding}\n")).collect()
+    }
 }
 
 /// Serves until `stop` resolves; requests that have begun are answered.

@@ -1,5 +1,6 @@
 //! `Place`: where statements are asked: a server somewhere, or an engine in this process over a data directory that no server
-//! holds. The latter is a whole server on free loopback ports, so that everything behind it is the same.
+//! holds. The latter is a whole server on free loopback ports, so that everything behind it is the same; it only reads, and leaves the
+//! directory as it is.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -12,7 +13,7 @@ use crate::{Config, Server, client::Client, console::CliError, error::ServeError
 const MEMORY_LIMIT_BYTES: usize = 2 << 30;
 
 /// What every data directory has. **Source**: `docs/formats.md`.
-const DATA_DIR_ENTRIES: [&str; 2] = ["LOCK", "tables"];
+const TABLES: &str = "tables";
 
 /// Where statements are asked, and the connection there once there is one.
 #[derive(Debug)]
@@ -75,8 +76,8 @@ async fn start_over(data_dir: &Path) -> Result<Server, CliError> {
     if !data_dir.is_dir() {
         return Err(refuse("there is no such folder"));
     }
-    if !DATA_DIR_ENTRIES.iter().all(|entry| data_dir.join(entry).exists()) {
-        return Err(refuse("not a data directory of Hexflight: it has no LOCK and tables"));
+    if !data_dir.join(TABLES).is_dir() {
+        return Err(refuse("not a data directory of Hexflight: it has no folder 'tables'"));
     }
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let defaults = Config::default();
@@ -87,7 +88,7 @@ async fn start_over(data_dir: &Path) -> Result<Server, CliError> {
         memory_limit_bytes: defaults.memory_limit_bytes.min(MEMORY_LIMIT_BYTES),
         ..defaults
     };
-    Server::start(config).await.map_err(|error| match error {
+    Server::start_to_read(config).await.map_err(|error| match error {
         ServeError::Engine(EngineError::Locked { .. }) => {
             refuse("a server holds it; ask that server with --target URL")
         }
