@@ -210,7 +210,7 @@ impl Core {
     }
 
     async fn look_at_stream(&self, stream: StreamId) -> Result<Takeover> {
-        Takeover::of(&self.store, stream, self.flushed(stream), self.options.wal_puts_max).await
+        Takeover::of(&self.store, stream, self.flushed(stream)).await
     }
 
     /// The last sequence of a stream whose rows are in files.

@@ -11,7 +11,10 @@
 use std::ops::Range;
 
 use super::action::{Action, CommitInfo};
-use crate::error::{EngineError, Result};
+use crate::{
+    error::{EngineError, Result},
+    schema::StreamId,
+};
 
 /// What stands in the place of the checksum while it is computed.
 const NO_CRC: &str = "00000000";
@@ -123,7 +126,8 @@ fn check_unsealed(
     let count = |has: fn(&Action) -> bool| actions.iter().filter(|action| has(action)).count();
     let (adds, txns) = (count(|action| action.add.is_some()), count(|action| action.txn.is_some()));
     let is_whole = match info.operation.as_str() {
-        "WRITE" => adds > 0 || txns > 0,
+        // A flush has rows; only a load may have had none.
+        "WRITE" => adds > 0 || (txns > 0 && count(is_of_stream) == 0),
         "OPTIMIZE" => adds > 0 && txns > 0 && count(|action| action.remove.is_some()) > 0,
         "CREATE TABLE" => {
             count(|action| action.protocol.is_some()) == 1 && count(|action| action.meta_data.is_some()) == 1
@@ -137,6 +141,10 @@ fn check_unsealed(
         ));
     }
     Ok(())
+}
+
+fn is_of_stream(action: &Action) -> bool {
+    action.txn.as_ref().is_some_and(|txn| StreamId::parse(&txn.app_id).is_some())
 }
 
 #[cfg(test)]
@@ -182,9 +190,15 @@ mod tests {
         {
             decode("x", good.as_bytes()).unwrap();
         }
+        let flush = txn.replace("\"a\"", "\"01a2011b-8e60-7522-ae14-6f5f2c17ae03\"");
         let misspelt = txn.replace("txn", "uxn");
-        let bad =
-            [format!("{earlier}\n"), format!("{earlier}\n{txn}"), format!("{txn}\n{earlier}\n"), misspelt];
+        let bad = [
+            format!("{earlier}\n{flush}\n"),
+            format!("{earlier}\n"),
+            format!("{earlier}\n{txn}"),
+            format!("{txn}\n{earlier}\n"),
+            misspelt,
+        ];
         for bad in bad.iter().map(String::as_str).chain(["", "\n \n", "{}", "[]", "1", "{\"add\":null}"]) {
             assert!(decode("x", bad.as_bytes()).is_err(), "{bad}");
         }

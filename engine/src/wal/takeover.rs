@@ -21,6 +21,9 @@ use crate::{
     store::Store,
 };
 
+/// Commits that earlier builds had under way at once, at most.
+const EARLIER_PUTS_MAX: u64 = 4;
+
 /// A dead stream, looked at.
 #[derive(Debug)]
 pub(crate) struct Takeover {
@@ -37,17 +40,12 @@ pub(crate) struct Takeover {
 }
 
 impl Takeover {
-    /// Looks at a stream of which at most `puts_max` commits were ever under way at once.
+    /// Looks at a stream.
     ///
     /// # Errors
     /// `Corrupt` when an object of the prefix is not what was written, or acknowledged commits are missing; `Unavailable` when the
     /// store fails.
-    pub(crate) async fn of(
-        store: &Store,
-        stream: StreamId,
-        flushed: Sequence,
-        puts_max: usize,
-    ) -> Result<Self> {
+    pub(crate) async fn of(store: &Store, stream: StreamId, flushed: Sequence) -> Result<Self> {
         // What the dead process had linked but not fsynced is readable now and must not vanish later.
         store.sync_listing(&folder(stream)).await?;
         let objects = objects_of(store, stream).await?;
@@ -69,7 +67,7 @@ impl Takeover {
                 object: folder(stream).to_string(),
                 detail: format!("{} behind the fence {end} never counted", listing(&behind)),
             }),
-            [..] => Some(gap(store, stream, end, &objects, &behind, puts_max).await?),
+            [..] => Some(gap(store, stream, end, &objects, &behind).await?),
         };
         let behind = behind.into_iter().map(|sequence| key(stream, sequence)).collect();
         Ok(Self { stream, flushed, end, is_fenced, behind, finding })
@@ -83,7 +81,6 @@ async fn gap(
     missing: Sequence,
     objects: &StreamObjects,
     behind: &[Sequence],
-    puts_max: usize,
 ) -> Result<Finding> {
     let path = key(stream, missing);
     let mut headers = BTreeMap::new();
@@ -93,9 +90,7 @@ async fn gap(
             headers.insert(*sequence, header);
         }
     }
-    if let Some(proof) =
-        headers.iter().find_map(|(at, header)| proof(missing, *at, header, objects, puts_max))
-    {
+    if let Some(proof) = headers.iter().find_map(|(at, header)| proof(missing, *at, header, objects)) {
         return Err(EngineError::Corrupt {
             path: path.to_string(),
             detail: format!(
@@ -116,24 +111,21 @@ async fn gap(
 }
 
 /// What an object behind a gap says about it.
-fn proof(
-    missing: Sequence,
-    at: Sequence,
-    header: &Header,
-    objects: &StreamObjects,
-    puts_max: usize,
-) -> Option<String> {
+fn proof(missing: Sequence, at: Sequence, header: &Header, objects: &StreamObjects) -> Option<String> {
     if header.kind == ObjectKind::Fence {
         return Some(format!("fence {at} was put behind it when it was there"));
     }
     if let Some(landed) = header.landed {
         return (landed >= missing).then(|| format!("commit {at} says that all up to {landed} were there"));
     }
-    // Earlier builds say nothing, but when this one was cut at most `puts_max` - 1 others were under way.
+    // Earlier builds say nothing, but when this one was cut a few others were under way.
     let held = objects.range(missing..at).count() as u64;
     let count = at.0 - missing.0 - held;
-    (count >= puts_max as u64).then(|| {
-        format!("before commit {at} {count} are missing, of which {} can have been under way", puts_max - 1)
+    (count >= EARLIER_PUTS_MAX).then(|| {
+        format!(
+            "before commit {at} {count} are missing, of which {} can have been under way",
+            EARLIER_PUTS_MAX - 1
+        )
     })
 }
 
@@ -193,7 +185,7 @@ mod tests {
     /// What the object at `at` says of `missing`, the first that is missing, with `behind` there.
     fn loss(missing: u64, behind: &[u64], at: u64, header: Header) -> Option<String> {
         let objects = behind.iter().map(|sequence| (Sequence(*sequence), 1_000)).collect();
-        proof(Sequence(missing), Sequence(at), &header, &objects, 4)
+        proof(Sequence(missing), Sequence(at), &header, &objects)
     }
 
     fn landed(sequence: u64) -> Header {

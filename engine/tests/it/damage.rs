@@ -8,12 +8,12 @@ mod image;
 mod inflict;
 mod strangers;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use hexflight_engine::{Engine, Store, SystemClock};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use crate::support::{events, options, rows};
+use crate::support::{events, open, options, rows};
 use image::{Image, Tree, tree};
 use inflict::Damage;
 
@@ -70,14 +70,20 @@ async fn fault(image: &Image, key: &str, damage: &Damage, deletable: &BTreeSet<S
     damage.inflict(&directory.path().join(key));
     let before = tree(directory.path());
     let store = Store::open_local(directory.path()).await.unwrap();
-    let engine = match Engine::open(store, options(), std::sync::Arc::new(SystemClock)).await {
+    let engine = match Engine::open(store, options(), Arc::new(SystemClock)).await {
         Ok(engine) => engine,
         Err(error) => {
             let text = error.to_string();
             let is_named = text.contains(key)
                 && ["restore", "start a newer build"].iter().any(|advice| text.contains(advice));
             let changed = tree(directory.path()) != before;
-            return (!is_named || changed).then(|| format!("refused with {text:?}, changed: {changed}"));
+            if !is_named || changed {
+                return Some(format!("refused with {text:?}, changed: {changed}"));
+            }
+            std::fs::write(directory.path().join(key), &image.tree[key]).unwrap();
+            let engine = open(directory.path(), options()).await;
+            let found = rows(&engine, &engine.snapshot(&events()).unwrap()).await;
+            return (found != image.rows).then(|| String::from("restored, it does not have every row"));
         }
     };
     let found = rows(&engine, &engine.snapshot(&events()).unwrap()).await;
@@ -106,7 +112,7 @@ fn gone(before: &Tree, after: &Tree, deletable: &BTreeSet<String>) -> Vec<String
 
 async fn deleted_by_a_clean_start(image: &Image) -> BTreeSet<String> {
     let directory = image.copy();
-    let engine = crate::support::open(directory.path(), options()).await;
+    let engine = open(directory.path(), options()).await;
     assert_eq!(engine.findings(), vec![]);
     assert_eq!(rows(&engine, &engine.snapshot(&events()).unwrap()).await, image.rows);
     engine.shutdown().await.unwrap();

@@ -278,6 +278,21 @@ def test_a_closed_data_directory_is_asked_and_left_closed(make_server: Callable[
         assert flight_client.event_count(client) == 10
 
 
+def test_a_data_directory_is_left_as_a_killed_server_left_it(make_server: Callable[..., Server]) -> None:
+    server = make_server().start()
+    with flight_client.connect(server.flight_url) as client:
+        flight_client.put(client, flight_client.events(10))
+    server.kill()
+
+    def stored() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file()}
+
+    before = stored()
+    answer = sql("SELECT count(*) AS n FROM events", "--format", "csv", "--data-dir", str(server.data_dir))
+    assert (answer.returncode, answer.stdout) == (0, "n\n10\n"), answer.stderr
+    assert stored() == before
+
+
 def test_a_data_directory_wins_over_the_environment(make_server: Callable[..., Server]) -> None:
     server = make_server().start()
     server.stop()
