@@ -31,7 +31,7 @@ use crate::{
     table::{Change, DeltaLog, OrphanEnd, TableState, commit, end_orphans},
     vacuum::Vacuum,
     view::TableView,
-    wal::{self, Publisher, PutEnd, Stall, Survey, Takeover},
+    wal::{self, Publisher, PutEnd, Registered, Stall, Survey, Takeover},
 };
 
 /// Share of the memory limit that rows on their way to files may take before appends wait; sealing needs the rest.
@@ -188,29 +188,51 @@ impl Core {
     }
 
     async fn look_at_streams(&self) -> Result<Vec<Takeover>> {
-        let unfinished = Survey::of(&self.store).await?.unfinished(|stream| self.flushed(stream));
-        let lost_entry = |stream| Finding {
-            object: wal::registry::path(stream).to_string(),
-            detail: format!(
-                "missing, and wal/{stream} holds what is in no file; the stream is taken over by its name"
-            ),
-        };
-        let mut streams: BTreeMap<StreamId, Option<Finding>> =
-            unfinished.into_iter().map(|stream| (stream, Some(lost_entry(stream)))).collect();
-        streams.extend(
-            wal::registry::list(&self.store).await?.into_iter().map(|entry| (entry.stream, entry.finding)),
-        );
-        let mut takeovers = vec![];
-        for stream in streams.keys() {
-            takeovers.push(self.look_at_stream(*stream).await?);
+        let survey = Survey::of(&self.store).await?;
+        let mut findings = vec![];
+        // Of an entry that is gone, nothing is known but its name.
+        let mut streams: BTreeMap<StreamId, bool> = BTreeMap::new();
+        for Registered { stream, keeps_flushed, finding } in wal::registry::list(&self.store).await? {
+            streams.insert(stream, keeps_flushed);
+            findings.extend(finding);
         }
-        let found = takeovers.iter().filter_map(|takeover| takeover.finding.clone());
-        streams.into_values().flatten().chain(found).for_each(|finding| self.report(finding));
+        findings.extend(self.vanished(&survey, &streams));
+        for stream in survey.unfinished(|stream| self.flushed(stream)) {
+            if streams.insert(stream, *streams.get(&stream).unwrap_or(&false)).is_none() {
+                findings.push(Finding {
+                    object: wal::registry::path(stream).to_string(),
+                    detail: format!(
+                        "missing, and wal/{stream} holds what is in no file; the stream is taken over by its name"
+                    ),
+                });
+            }
+        }
+        let mut takeovers = vec![];
+        for (stream, keeps_flushed) in streams {
+            let takeover = Takeover::of(&self.store, stream, self.flushed(stream), keeps_flushed).await?;
+            findings.extend(takeover.finding.clone());
+            takeovers.push(takeover);
+        }
+        findings.into_iter().for_each(|finding| self.report(finding));
         Ok(takeovers)
     }
 
-    async fn look_at_stream(&self, stream: StreamId) -> Result<Takeover> {
-        Takeover::of(&self.store, stream, self.flushed(stream)).await
+    /// A stream that was closed leaves its fence. One of which nothing is left may have had more than what is in files.
+    fn vanished(&self, survey: &Survey, registered: &BTreeMap<StreamId, bool>) -> Option<Finding> {
+        let states: Vec<_> = self.tables.values().map(|table| table.view.snapshot()).collect();
+        let flushed = states.iter().flat_map(|snapshot| snapshot.table.streams());
+        let vanished = flushed
+            .filter(|(stream, flushed)| !registered.contains_key(stream) && !survey.holds(*stream, *flushed));
+        let vanished: BTreeMap<StreamId, Sequence> = vanished.collect();
+        let (stream, flushed) = vanished.last_key_value()?;
+        let others = vanished.len() - 1;
+        Some(Finding {
+            object: format!("wal/{stream}"),
+            detail: format!(
+                "nothing is left of the stream behind commit {flushed}, not even its fence (and of {others} others); if it had commits that \
+                 were not flushed, their rows are gone"
+            ),
+        })
     }
 
     /// The last sequence of a stream whose rows are in files.
@@ -225,7 +247,9 @@ impl Core {
             match wal::put_fence(&self.store, takeover.stream, takeover.end).await? {
                 PutEnd::Landed => takeover.is_fenced = true,
                 // Somebody put an object there meanwhile: look again.
-                PutEnd::Fenced => takeover = self.look_at_stream(takeover.stream).await?,
+                PutEnd::Fenced => {
+                    takeover = Takeover::of(&self.store, takeover.stream, takeover.flushed, false).await?;
+                }
             }
         }
         for path in &takeover.behind {

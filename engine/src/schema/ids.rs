@@ -59,6 +59,11 @@ impl StreamId {
     pub fn parse(text: &str) -> Option<Self> {
         Uuid::parse_str(text).ok().map(Self)
     }
+
+    /// Whether the id can be one that [`Self::generate`] made; other writers use random ones.
+    pub(crate) fn is_generated(self) -> bool {
+        self.0.get_version_num() == 7
+    }
 }
 
 impl fmt::Display for StreamId {

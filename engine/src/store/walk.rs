@@ -27,7 +27,7 @@ pub(super) fn walk(root: &FilePath, prefix: &Path) -> Result<Vec<ObjectMeta>, Wa
     while let Some((folder, key, depth)) = folders.pop() {
         let at = |source| WalkError { path: folder.clone(), source };
         let entries = match std::fs::read_dir(&folder) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
             entries => entries.map_err(at)?,
         };
         for entry in entries {

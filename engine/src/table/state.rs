@@ -103,6 +103,12 @@ impl TableState {
         Sequence(u64::try_from(version).unwrap_or(0))
     }
 
+    /// Streams of ours with rows in files, and how far those go.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (StreamId, Sequence)> {
+        let stream = |app_id: &str| StreamId::parse(app_id).filter(|stream| stream.is_generated());
+        self.txns.keys().filter_map(move |app_id| stream(app_id)).map(|stream| (stream, self.flushed(stream)))
+    }
+
     /// Last version that an application committed.
     #[must_use]
     pub fn txn(&self, app_id: &str) -> Option<i64> {

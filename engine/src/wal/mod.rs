@@ -12,6 +12,7 @@ mod close;
 pub(crate) use close::{close_stream, delete_commits};
 pub(crate) use put::PutEnd;
 pub(crate) use recovery::{put_fence, tail};
+pub(crate) use registry::Registered;
 pub(crate) use survey::Survey;
 pub(crate) use takeover::Takeover;
 pub(crate) use writer::{Append, Publisher, Stall, WalWriter, WriterEnd};

@@ -26,6 +26,9 @@ pub(crate) struct StreamEntry {
     pub(crate) node: String,
     /// Where its Flight server listens; empty on a single machine.
     pub(crate) flight_url: String,
+    /// Whether the last flushed commit stays in the WAL until the next is flushed; earlier builds deleted it.
+    #[serde(default)]
+    pub(crate) keeps_flushed: bool,
 }
 
 /// Registers a new stream.
@@ -38,6 +41,7 @@ pub(crate) async fn register(store: &Store, stream: StreamId) -> Result<()> {
         stream,
         node: String::from("local"),
         flight_url: String::new(),
+        keeps_flushed: true,
     };
     let json = serde_json::to_vec(&entry).unwrap_or_else(|error| unreachable!("entry as JSON: {error}"));
     match store.put_if_absent(&path(stream), PutPayload::from(json)).await? {
@@ -53,6 +57,8 @@ pub(crate) async fn register(store: &Store, stream: StreamId) -> Result<()> {
 #[derive(Debug)]
 pub(crate) struct Registered {
     pub(crate) stream: StreamId,
+    /// See [`StreamEntry`]; `false` if the entry cannot be read.
+    pub(crate) keeps_flushed: bool,
     pub(crate) finding: Option<Finding>,
 }
 
@@ -66,11 +72,15 @@ pub(crate) async fn list(store: &Store) -> Result<Vec<Registered>> {
     for meta in store.list(&Path::from(FOLDER)).await? {
         let Some(stream) = parse_path(&meta.location) else { continue };
         if let Some(bytes) = store.get(&meta.location).await? {
-            let finding = fault(&meta.location, stream, &bytes)?.map(|fault| Finding {
+            let (keeps_flushed, fault) = match read(&meta.location, stream, &bytes)? {
+                Ok(entry) => (entry.keeps_flushed, None),
+                Err(fault) => (false, Some(fault)),
+            };
+            let finding = fault.map(|fault| Finding {
                 object: meta.location.to_string(),
                 detail: format!("{fault}; the stream is taken over by its name"),
             });
-            entries.push(Registered { stream, finding });
+            entries.push(Registered { stream, keeps_flushed, finding });
         }
     }
     entries.sort_by_key(|entry| entry.stream);
@@ -96,11 +106,11 @@ fn parse_path(found: &Path) -> Option<StreamId> {
     (*found == path(stream)).then_some(stream)
 }
 
-/// What is wrong with an entry, if anything is.
-fn fault(path: &Path, stream: StreamId, bytes: &[u8]) -> Result<Option<String>> {
+/// Reads an entry, or says what is wrong with it.
+fn read(path: &Path, stream: StreamId, bytes: &[u8]) -> Result<std::result::Result<StreamEntry, String>> {
     let entry: StreamEntry = match serde_json::from_slice(bytes) {
         Ok(entry) => entry,
-        Err(error) => return Ok(Some(format!("{} bytes that are no entry: {error}", bytes.len()))),
+        Err(error) => return Ok(Err(format!("{} bytes that are no entry: {error}", bytes.len()))),
     };
     if entry.format_version > FORMAT_VERSION {
         return Err(EngineError::Corrupt {
@@ -111,5 +121,6 @@ fn fault(path: &Path, stream: StreamId, bytes: &[u8]) -> Result<Option<String>> 
             ),
         });
     }
-    Ok((entry.stream != stream).then(|| format!("names stream {}", entry.stream)))
+    let is_own = entry.stream == stream;
+    Ok(if is_own { Ok(entry) } else { Err(format!("names stream {}", entry.stream)) })
 }

@@ -46,6 +46,11 @@ impl Survey {
         })
     }
 
+    /// Whether anything of a stream is left at `sequence` or behind it.
+    pub(crate) fn holds(&self, stream: StreamId, sequence: Sequence) -> bool {
+        self.streams.get(&stream).is_some_and(|objects| objects.range(sequence..).next().is_some())
+    }
+
     /// Streams with more behind their txn than the fence that ends a stream which was closed.
     pub(crate) fn unfinished(&self, flushed: impl Fn(StreamId) -> Sequence) -> Vec<StreamId> {
         let is_unfinished = |(stream, objects): &(&StreamId, &StreamObjects)| {

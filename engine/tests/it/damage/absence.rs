@@ -65,6 +65,33 @@ async fn a_hole_in_the_log_is_refused() {
 }
 
 #[tokio::test]
+async fn a_wal_that_is_gone_is_missed() {
+    let image = Image::make().await;
+    let directory = image.copy();
+    fs::remove_dir_all(directory.path().join("wal")).unwrap();
+    refused(&directory, "/00000000000000000002.wal").await;
+    // As the error says.
+    fs::remove_dir_all(directory.path().join("streams")).unwrap();
+    let engine = open(directory.path(), options()).await;
+    let findings = engine.findings();
+    assert!(findings.len() == 1 && findings[0].detail.contains("(and of 1 others)"), "{findings:?}");
+    let found = rows(&engine, &engine.snapshot(&events()).unwrap()).await;
+    assert!(found.contains_key("h") && !found.contains_key("i"), "{:?}", found.keys());
+}
+
+#[tokio::test]
+async fn a_file_in_the_place_of_a_folder_is_named() {
+    for folder in ["wal", "streams", "tables"] {
+        let directory = Image::make().await.copy();
+        fs::remove_dir_all(directory.path().join(folder)).unwrap();
+        fs::write(directory.path().join(folder), "in the way").unwrap();
+        let store = Store::open_local(directory.path()).await.unwrap();
+        let error = Engine::open(store, options(), Arc::new(SystemClock)).await.unwrap_err().to_string();
+        assert!(error.contains(folder) && error.contains("Not a directory"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_copy_with_older_tables_than_wal_is_refused() {
     let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let engine = open(directory.path(), options()).await;
