@@ -1,7 +1,7 @@
 //! `Core`: what the tasks of one engine share, and the steps that touch more than one module. `Engine` is its public face.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::NonZero,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -190,15 +190,12 @@ impl Core {
     async fn look_at_streams(&self) -> Result<Vec<Takeover>> {
         let survey = Survey::of(&self.store).await?;
         let mut findings = vec![];
-        // Of an entry that is gone, nothing is known but its name.
-        let mut streams: BTreeMap<StreamId, bool> = BTreeMap::new();
-        for Registered { stream, keeps_flushed, finding } in wal::registry::list(&self.store).await? {
-            streams.insert(stream, keeps_flushed);
-            findings.extend(finding);
-        }
-        findings.extend(self.vanished(&survey, &streams));
+        let registered = wal::registry::list(&self.store).await?;
+        findings.extend(registered.iter().filter_map(|entry| entry.finding.clone()));
+        findings.extend(self.vanished(&survey, &registered));
+        let mut streams: BTreeSet<StreamId> = registered.iter().map(|entry| entry.stream).collect();
         for stream in survey.unfinished(|stream| self.flushed(stream)) {
-            if streams.insert(stream, *streams.get(&stream).unwrap_or(&false)).is_none() {
+            if streams.insert(stream) {
                 findings.push(Finding {
                     object: wal::registry::path(stream).to_string(),
                     detail: format!(
@@ -208,8 +205,8 @@ impl Core {
             }
         }
         let mut takeovers = vec![];
-        for (stream, keeps_flushed) in streams {
-            let takeover = Takeover::of(&self.store, stream, self.flushed(stream), keeps_flushed).await?;
+        for stream in streams {
+            let takeover = Takeover::of(&self.store, stream, self.flushed(stream)).await?;
             findings.extend(takeover.finding.clone());
             takeovers.push(takeover);
         }
@@ -217,20 +214,25 @@ impl Core {
         Ok(takeovers)
     }
 
-    /// A stream that was closed leaves its fence. One of which nothing is left may have had more than what is in files.
-    fn vanished(&self, survey: &Survey, registered: &BTreeMap<StreamId, bool>) -> Option<Finding> {
+    /// A stream with rows in files leaves its fence, or the last flushed commit. One of which nothing is left may have had more than
+    /// what is in files.
+    fn vanished(&self, survey: &Survey, registered: &[Registered]) -> Option<Finding> {
+        let deletes_flushed = |stream| {
+            registered
+                .iter()
+                .any(|entry| entry.stream == stream && !entry.keeps_flushed && entry.finding.is_none())
+        };
         let states: Vec<_> = self.tables.values().map(|table| table.view.snapshot()).collect();
         let flushed = states.iter().flat_map(|snapshot| snapshot.table.streams());
-        let vanished = flushed
-            .filter(|(stream, flushed)| !registered.contains_key(stream) && !survey.holds(*stream, *flushed));
-        let vanished: BTreeMap<StreamId, Sequence> = vanished.collect();
+        let vanished: BTreeMap<StreamId, Sequence> =
+            flushed.filter(|(stream, _)| !survey.holds(*stream) && !deletes_flushed(*stream)).collect();
         let (stream, flushed) = vanished.last_key_value()?;
         let others = vanished.len() - 1;
         Some(Finding {
             object: format!("wal/{stream}"),
             detail: format!(
-                "nothing is left of the stream behind commit {flushed}, not even its fence (and of {others} others); if it had commits that \
-                 were not flushed, their rows are gone"
+                "nothing is left of this stream (and of {others} others), of which commits up to {flushed} are in files; if it had more, their \
+                 rows are gone"
             ),
         })
     }
@@ -248,7 +250,7 @@ impl Core {
                 PutEnd::Landed => takeover.is_fenced = true,
                 // Somebody put an object there meanwhile: look again.
                 PutEnd::Fenced => {
-                    takeover = Takeover::of(&self.store, takeover.stream, takeover.flushed, false).await?;
+                    takeover = Takeover::of(&self.store, takeover.stream, takeover.flushed).await?;
                 }
             }
         }

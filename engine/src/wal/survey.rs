@@ -46,9 +46,9 @@ impl Survey {
         })
     }
 
-    /// Whether anything of a stream is left at `sequence` or behind it.
-    pub(crate) fn holds(&self, stream: StreamId, sequence: Sequence) -> bool {
-        self.streams.get(&stream).is_some_and(|objects| objects.range(sequence..).next().is_some())
+    /// Whether anything of a stream is left.
+    pub(crate) fn holds(&self, stream: StreamId) -> bool {
+        self.streams.contains_key(&stream)
     }
 
     /// Streams with more behind their txn than the fence that ends a stream which was closed.

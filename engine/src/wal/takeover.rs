@@ -40,30 +40,15 @@ pub(crate) struct Takeover {
 }
 
 impl Takeover {
-    /// Looks at a stream. `keeps_flushed`: the last flushed commit must be there, or its fence.
+    /// Looks at a stream.
     ///
     /// # Errors
     /// `Corrupt` when an object of the prefix is not what was written, or acknowledged commits are missing; `Unavailable` when the
     /// store fails.
-    pub(crate) async fn of(
-        store: &Store,
-        stream: StreamId,
-        flushed: Sequence,
-        keeps_flushed: bool,
-    ) -> Result<Self> {
+    pub(crate) async fn of(store: &Store, stream: StreamId, flushed: Sequence) -> Result<Self> {
         // What the dead process had linked but not fsynced is readable now and must not vanish later.
         store.sync_listing(&folder(stream)).await?;
         let objects = objects_of(store, stream).await?;
-        if keeps_flushed && flushed > Sequence::NONE && objects.range(flushed..).next().is_none() {
-            return Err(EngineError::Corrupt {
-                path: key(stream, flushed).to_string(),
-                detail: format!(
-                    "missing, and with it all that lay behind it: it stays until later commits are flushed; restore {} from a backup, \
-                     or delete streams/{stream}.json to go on with what is in files; nothing was changed or deleted",
-                    folder(stream)
-                ),
-            });
-        }
         let mut end = flushed.next();
         let mut is_fenced = false;
         while objects.contains_key(&end) {
