@@ -68,7 +68,7 @@ mod tests {
     async fn only_files_of_ours_that_no_version_names_are_deleted() {
         let (log, state) = table().await;
         assert_eq!(end_orphans(&log, &state, OrphanEnd::Deleted).await.unwrap(), 2);
-        let kept = [rollup("active"), rollup("removed"), data("active"), data("removed")];
+        let kept = [data("active"), data("removed"), rollup("active"), rollup("removed")];
         assert_eq!(left(&log, log.root()).await, [&kept[..], &["foo.parquet".to_owned()]].concat());
     }
 
@@ -78,7 +78,7 @@ mod tests {
         let before = left(&log, log.root()).await.len();
         assert_eq!(end_orphans(&log, &state, OrphanEnd::SetAside).await.unwrap(), 2);
         let aside = Path::from(format!("quarantine/{}", log.root()));
-        assert_eq!(left(&log, &aside).await, [rollup("orphan"), data("orphan")]);
+        assert_eq!(left(&log, &aside).await, [data("orphan"), rollup("orphan")]);
         assert_eq!(left(&log, log.root()).await.len(), before - 2);
         assert_eq!(end_orphans(&log, &state, OrphanEnd::SetAside).await.unwrap(), 0);
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use hexflight_engine::EngineOptions;
 use tempfile::TempDir;
 
 use super::inflict::Damage;
@@ -21,13 +22,15 @@ impl Image {
     /// Two lives: one that ended well with its rows in files, one that was killed with some in files and three commits in its WAL.
     pub(super) async fn make() -> Self {
         let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        // Nothing is flushed unless asked: one version for each life.
+        let options = EngineOptions { generation_rows_max: 1 << 20, ..options() };
         let first = [("a", 1_100), ("b", 10), ("c", 10), ("d", 10), ("e", 10), ("f", 10)];
         let second = [("g", 1_100), ("h", 30), ("i", 20), ("j", 20), ("k", 20)];
-        let engine = open(directory.path(), options()).await;
+        let engine = open(directory.path(), options.clone()).await;
         append(&engine, &first).await;
         engine.shutdown().await.unwrap();
         drop(engine);
-        let engine = open(directory.path(), options()).await;
+        let engine = open(directory.path(), options).await;
         append(&engine, &second[..2]).await;
         engine.flush().await.unwrap();
         append(&engine, &second[2..]).await;
