@@ -210,8 +210,26 @@ impl Core {
             findings.extend(takeover.finding.clone());
             takeovers.push(takeover);
         }
+        findings.extend(self.lost_commits(&takeovers));
         findings.into_iter().for_each(|finding| self.report(finding));
         Ok(takeovers)
+    }
+
+    /// The newest commits of the process before, if it noted more than there are. Not a reason to refuse the start: in a copy that was
+    /// made beside a running server the note may be younger than the rest.
+    fn lost_commits(&self, takeovers: &[Takeover]) -> Option<Finding> {
+        let (stream, landed) = wal::landed::noted(&self.store)?;
+        let end = takeovers
+            .iter()
+            .find(|takeover| takeover.stream == stream)
+            .map(|takeover| takeover.end.previous());
+        let end = end.unwrap_or_else(|| self.flushed(stream));
+        (landed > end).then(|| Finding {
+            object: wal::object_path(stream, end.next()).to_string(),
+            detail: format!(
+                "missing, and LOCK says that all up to commit {landed} were there: acknowledged rows are gone"
+            ),
+        })
     }
 
     /// A stream with rows in files leaves its fence, or the last flushed commit. One of which nothing is left may have had more than

@@ -49,6 +49,10 @@ impl FsyncStore {
         self.blocking(move |durable| durable.sync_if_present(&directory)).await
     }
 
+    pub(super) fn durable(&self) -> &DurableFiles {
+        &self.durable
+    }
+
     /// The file of a key that may be written: not the lock, not a staging file.
     fn target(&self, location: &Path) -> Result<PathBuf> {
         if is_reserved(location) {

@@ -175,6 +175,19 @@ impl Store {
         }
     }
 
+    /// Writes a note that survives the process, but perhaps not the machine: a local directory has one, which costs a system call and
+    /// no fsync. Nothing rests on it, so nobody hears when it fails.
+    pub(crate) fn note(&self, note: &[u8]) {
+        if let Some(Err(error)) = self.local.as_ref().map(|local| local.durable().note(note)) {
+            tracing::debug!(%error, "cannot write the note");
+        }
+    }
+
+    /// The first bytes of what was noted last, here or by an earlier process.
+    pub(crate) fn noted(&self, bytes_max: usize) -> Option<Vec<u8>> {
+        self.local.as_ref()?.durable().noted(bytes_max).ok()
+    }
+
     /// The same objects as an `ObjectStore`, for DataFusion's Parquet reader. Puts through it are durable too.
     #[must_use]
     pub fn object_store(&self) -> Arc<dyn ObjectStore> {

@@ -90,6 +90,7 @@ fn lock(root: &Path) -> Result<File> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
+        .read(true)
         .write(true)
         .open(&path)
         .map_err(|error| no_lock(root, &path, &error))?;

@@ -2,6 +2,7 @@
 
 mod object;
 mod put;
+pub(crate) mod landed;
 pub(crate) mod registry;
 mod writer;
 mod survey;
@@ -10,7 +11,7 @@ mod recovery;
 mod close;
 
 pub(crate) use close::{close_stream, delete_commits};
-pub(crate) use put::PutEnd;
+pub(crate) use put::{PutEnd, key as object_path};
 pub(crate) use recovery::{put_fence, tail};
 pub(crate) use registry::Registered;
 pub(crate) use survey::Survey;

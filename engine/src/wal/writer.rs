@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    object,
+    landed, object,
     put::{PutEnd, key, put_until_known},
     registry,
 };
@@ -281,6 +281,7 @@ impl WalWriter {
             let visible = batches.iter().map(|append| (append.table.clone(), Arc::clone(&append.memory)));
             self.publisher.publish(self.stream, sequence, visible.collect())?;
             self.publish_next = sequence.next();
+            landed::note(&self.store, self.stream, sequence);
             counter!("hexflight_wal_commits_total").increment(1);
             for mut append in batches {
                 let rows = append.memory.batch().num_rows();

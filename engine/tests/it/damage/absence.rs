@@ -65,16 +65,31 @@ async fn a_hole_in_the_log_is_refused() {
 }
 
 #[tokio::test]
+async fn the_loss_of_the_newest_commits_is_said() {
+    let image = Image::make().await;
+    let directory = image.copy();
+    let wal: Vec<&String> = image.tree.keys().filter(|key| key.starts_with("wal/")).collect();
+    for key in &wal[wal.len() - 2..] {
+        fs::remove_file(directory.path().join(key)).unwrap();
+    }
+    let engine = open(directory.path(), options()).await;
+    let findings = engine.findings();
+    assert!(findings.len() == 1 && findings[0].object == *wal[wal.len() - 2], "{findings:?}");
+    append(&engine, "anew").await;
+    engine.shutdown().await.unwrap();
+    drop(engine);
+    assert_eq!(open(directory.path(), options()).await.findings(), vec![]);
+}
+
+#[tokio::test]
 async fn a_wal_that_is_gone_is_missed() {
     let image = Image::make().await;
     let directory = image.copy();
     fs::remove_dir_all(directory.path().join("wal")).unwrap();
     let engine = open(directory.path(), options()).await;
     let findings = engine.findings();
-    assert!(
-        findings.len() == 1 && findings[0].detail.contains("(and of 1 others), of which commits up to 2 are"),
-        "{findings:?}"
-    );
+    assert!(findings[0].detail.contains("(and of 1 others), of which commits up to 2 are"), "{findings:?}");
+    assert!(findings[1].detail.contains("all up to commit 5 were there"), "{findings:?}");
     let found = rows(&engine, &engine.snapshot(&events()).unwrap()).await;
     assert!(found.contains_key("h") && !found.contains_key("i"), "{:?}", found.keys());
 }

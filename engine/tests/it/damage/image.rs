@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, path::Path};
 use hexflight_engine::EngineOptions;
 use tempfile::TempDir;
 
-use super::inflict::Damage;
 use crate::support::{Rows, batch, copy_directory, events, expected, open, options};
 
 /// Every object below a directory, by its key.
@@ -43,12 +42,6 @@ impl Image {
         let copy = tempfile::tempdir().unwrap();
         copy_directory(self.directory.path(), copy.path());
         copy
-    }
-
-    /// Whether nothing that is left can tell of a damage: of the newest commit only its sender knows.
-    pub(super) fn is_beyond_proof(&self, key: &str, damage: &Damage) -> bool {
-        let newest = self.tree.keys().rfind(|key| key.starts_with("wal/"));
-        *damage == Damage::Missing && newest.is_some_and(|newest| newest == key)
     }
 }
 
