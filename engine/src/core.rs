@@ -178,6 +178,13 @@ impl Core {
         })
     }
 
+    /// Marks the newest versions: whoever wrote them, their loss is noticed from now on.
+    pub(crate) async fn mark_versions(&self) {
+        for table in self.tables.values() {
+            table.log.mark_loaded(table.view.snapshot().table.version()).await;
+        }
+    }
+
     /// Takes over every stream that left something: returns when their rows can be queried. All of them are looked at before anything
     /// is changed.
     pub(crate) async fn recover(&self) -> Result<()> {

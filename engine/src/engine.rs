@@ -208,6 +208,7 @@ impl Engine {
         if core.options.read_only {
             return Ok(Arc::new(Self::without_tasks(core)));
         }
+        core.mark_versions().await;
         let stream = StreamId::generate();
         wal::registry::register(&core.store, stream).await?;
         core.begin_stream(stream);

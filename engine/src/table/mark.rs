@@ -16,6 +16,13 @@ const EXTENSION: &str = ".mark";
 const DELETE_CONCURRENCY: usize = 4;
 
 impl DeltaLog {
+    /// Marks the newest version of a log that was loaded, whoever wrote it, unless it is marked.
+    pub(crate) async fn mark_loaded(&self, version: i64) {
+        if !self.marks().await.is_ok_and(|marks| marks.contains(&version)) {
+            self.mark(version).await;
+        }
+    }
+
     /// Marks a version that was just committed, and forgets the marks before it. Only a missed precaution when it fails.
     pub(super) async fn mark(&self, version: i64) {
         if let Err(error) = self.replace_mark(version).await {
