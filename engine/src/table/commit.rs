@@ -89,8 +89,8 @@ pub(crate) async fn commit(log: &DeltaLog, state: &TableState, change: &Change<'
         check_sources(log, &state, change.sources)?;
         check_rewrite(log, &state, change.rewrite)?;
         let version = state.version() + 1;
-        let actions = actions(log, commit_id, change);
-        let payload = PutPayload::from(encode(&actions));
+        let mut actions = actions(log, commit_id, change);
+        let payload = PutPayload::from(encode(&mut actions));
         let failure = match log.store.put_if_absent(&log.version_path(version), payload).await {
             Ok(PutOutcome::Created) => {
                 state.apply(log, version, &actions)?;

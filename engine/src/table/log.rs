@@ -142,7 +142,7 @@ impl DeltaLog {
     /// Version 0. Whoever loses the race for it loads what the winner wrote.
     async fn create(&self) -> Result<()> {
         let created = self.now_ms();
-        let actions = [
+        let mut actions = [
             Action { commit_info: Some(self.commit_info("CREATE TABLE", None)), ..Action::default() },
             Action {
                 protocol: Some(Protocol {
@@ -153,7 +153,7 @@ impl DeltaLog {
             },
             Action { meta_data: Some(meta_data(&self.spec, created)), ..Action::default() },
         ];
-        self.store.put_if_absent(&self.version_path(0), PutPayload::from(encode(&actions))).await?;
+        self.store.put_if_absent(&self.version_path(0), PutPayload::from(encode(&mut actions))).await?;
         Ok(())
     }
 

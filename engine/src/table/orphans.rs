@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use object_store::path::Path;
+use uuid::Uuid;
 
 use super::{TableState, log::DeltaLog, names::data_file_of};
 use crate::{error::Result, quarantine};
@@ -15,7 +16,7 @@ const ORPHAN_AGE_MICROS: i64 = 24 * 3_600 * 1_000_000;
 /// What becomes of an orphan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OrphanEnd {
-    /// The log is whole: nobody can want it.
+    /// The log is whole: nobody can want it. One that a version of an earlier build may have named is set aside all the same.
     Deleted,
     /// Something was found amiss, and nobody has looked at it yet.
     SetAside,
@@ -36,13 +37,22 @@ pub(crate) async fn end_orphans(log: &DeltaLog, state: &TableState, end: OrphanE
         if !is_orphan || meta.last_modified.timestamp_micros() >= oldest_kept {
             continue;
         }
+        let may_be_named = state.unsealed_ms() >= Some(meta.last_modified.timestamp_millis())
+            || state.unsealed_ms().zip(named_ms(&meta.location)).is_some_and(|(last, named)| named <= last);
         match end {
-            OrphanEnd::Deleted => log.store.delete(&meta.location).await?,
-            OrphanEnd::SetAside => quarantine::set_aside(&log.store, &meta.location).await?,
+            OrphanEnd::Deleted if !may_be_named => log.store.delete(&meta.location).await?,
+            _ => quarantine::set_aside(&log.store, &meta.location).await?,
         }
         count += 1;
     }
     Ok(count)
+}
+
+/// When a name of ours was made: its id begins with the time. **Units**: ms since 1970.
+fn named_ms(path: &Path) -> Option<i64> {
+    let (_, id) = path.filename()?.split_once('-')?;
+    let (seconds, nanos) = Uuid::parse_str(id.split_once('.')?.0).ok()?.get_timestamp()?.to_unix();
+    i64::try_from(seconds).ok()?.checked_mul(1_000)?.checked_add(i64::from(nanos) / 1_000_000)
 }
 
 #[cfg(test)]
@@ -81,6 +91,27 @@ mod tests {
         assert_eq!(left(&log, &aside).await, [data("orphan"), rollup("orphan")]);
         assert_eq!(left(&log, log.root()).await.len(), before - 2);
         assert_eq!(end_orphans(&log, &state, OrphanEnd::SetAside).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_a_version_of_an_earlier_build_may_have_named_is_set_aside() {
+        let (log, _) = table().await;
+        let line =
+            |engine| format!(r#"{{"commitInfo":{{"timestamp":9000000000000,"engineInfo":"{engine}"}}}}"#);
+        log.store
+            .put_if_absent(&log.version_path(3), PutPayload::from(line("other/1") + "\n"))
+            .await
+            .unwrap();
+        let state = log.open(None).await.unwrap();
+        assert_eq!(state.unsealed_ms(), None);
+        log.store
+            .put_if_absent(&log.version_path(4), PutPayload::from(line("hexflight/0.1.0") + "\n"))
+            .await
+            .unwrap();
+        let state = log.open(None).await.unwrap();
+        assert_eq!(end_orphans(&log, &state, OrphanEnd::Deleted).await.unwrap(), 2);
+        assert_eq!(left(&log, &Path::from("quarantine")).await.len(), 2);
+        assert_eq!(named_ms(&Path::from(data("orphan"))), Some(0x01a2_011b_0003));
     }
 
     /// A table with an active file, a removed one, an orphan, and a file that somebody else put there.

@@ -12,6 +12,7 @@ use super::{
     action::{Action, Add, READER_VERSION, ROLLUP_BYTES_TAG, ROLLUP_TAG, WRITER_VERSION},
     log::{DeltaLog, configuration},
     statistics,
+    version::unsealed_ms,
 };
 use crate::{
     error::{EngineError, Result},
@@ -31,6 +32,8 @@ pub struct TableState {
     txns: HashMap<String, i64>,
     /// Files that a version has removed: readers of older versions still want them, until a vacuum.
     removed: HashMap<Path, RemovedFile>,
+    /// When an earlier build wrote the last version that nothing proves to be whole. **Units**: ms since 1970.
+    unsealed_ms: Option<i64>,
 }
 
 /// A file that a version has removed.
@@ -70,6 +73,11 @@ impl TableState {
     /// Whether a version has removed the file, and no vacuum has deleted it since.
     pub(crate) fn is_removed(&self, path: &Path) -> bool {
         self.removed.contains_key(path)
+    }
+
+    /// When the last version was written that may be short of files, as nothing tells how many it had. **Units**: ms since 1970.
+    pub(crate) fn unsealed_ms(&self) -> Option<i64> {
+        self.unsealed_ms
     }
 
     /// Files that were removed before `before_ms` (ms since 1970) and that no snapshot of this process names any more.
@@ -171,6 +179,7 @@ impl TableState {
         self.times.extend(added.iter().map(|file| file.time_span()));
         self.files.extend(added);
         debug_assert_eq!(self.files.len(), self.times.len(), "every file has its times");
+        self.unsealed_ms = self.unsealed_ms.max(unsealed_ms(actions));
         self.version = version;
         Ok(())
     }

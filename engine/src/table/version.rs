@@ -25,22 +25,30 @@ pub(super) const ENGINE_NAME: &str = "hexflight/";
 /// What to do about a version that is not what was written.
 const ADVICE: &str = "restore this object from a backup; nothing was changed or deleted";
 
-/// Writes actions, of which the first is the `commitInfo`, as a log version.
-pub(super) fn encode(actions: &[Action]) -> Vec<u8> {
-    let (info, others) = match actions {
-        [Action { commit_info: Some(info), .. }, others @ ..] => (info.clone(), others),
-        _ => unreachable!("a version of ours begins with commitInfo"),
-    };
-    let sealed =
-        CommitInfo { action_count: Some(others.len() as u64), crc32c: Some(NO_CRC.to_owned()), ..info };
+/// Writes actions, of which the first is the `commitInfo`, as a log version, and tells that one what it now says.
+pub(super) fn encode(actions: &mut [Action]) -> Vec<u8> {
+    let action_count = actions.len().saturating_sub(1) as u64;
     let mut lines = vec![];
-    push_line(&mut lines, &Action { commit_info: Some(sealed), ..Action::default() });
-    let digits = crc_digits(lines.len());
-    for action in others {
+    let mut digits = 0..0;
+    for (index, action) in actions.iter_mut().enumerate() {
+        if index == 0 {
+            let info = action.commit_info.take().unwrap_or_default();
+            action.commit_info = Some(CommitInfo {
+                action_count: Some(action_count),
+                crc32c: Some(NO_CRC.to_owned()),
+                ..info
+            });
+        }
         push_line(&mut lines, action);
+        if index == 0 {
+            digits = crc_digits(lines.len());
+        }
     }
     let crc = crc_text(&lines);
     lines[digits].copy_from_slice(crc.as_bytes());
+    if let Some(info) = actions.first_mut().and_then(|first| first.commit_info.as_mut()) {
+        info.crc32c = Some(crc);
+    }
     lines
 }
 
@@ -95,6 +103,12 @@ fn read(bytes: &[u8]) -> std::result::Result<Vec<Action>, String> {
         _ => {}
     }
     Ok(actions)
+}
+
+/// When a version was written by an earlier build of ours, which did not seal it. **Units**: ms since 1970.
+pub(super) fn unsealed_ms(actions: &[Action]) -> Option<i64> {
+    let info = actions.iter().find_map(|action| action.commit_info.as_ref())?;
+    (info.engine_info.starts_with(ENGINE_NAME) && info.action_count.is_none()).then_some(info.timestamp)
 }
 
 /// A version of ours says how many actions it has and what its bytes add up to.
@@ -223,7 +237,7 @@ mod tests {
             tags: None,
             deletion_vector: None,
         };
-        encode(&[
+        encode(&mut [
             Action { commit_info: Some(info), ..Action::default() },
             Action { txn: Some(txn), ..Action::default() },
             Action { add: Some(add("a.parquet")), ..Action::default() },
