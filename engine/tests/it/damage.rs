@@ -4,6 +4,7 @@
 //! `HEXFLIGHT_DAMAGE_ROUNDS` and `HEXFLIGHT_DAMAGE_SEED` make it longer.
 
 mod absence;
+mod gap;
 mod image;
 mod inflict;
 mod strangers;

@@ -57,37 +57,6 @@ async fn a_fenced_process_keeps_what_it_acknowledged_and_goes_on_with_a_new_stre
 }
 
 #[tokio::test]
-async fn what_lies_behind_a_gap_that_was_never_acknowledged_is_set_aside() {
-    let disk = Arc::new(InMemory::new());
-    let store = Arc::new(FaultyStore::new(&disk, 1, 0.0));
-    store.refuse("2.wal");
-    // A commit for each batch: the third lands while the second does not.
-    let options = EngineOptions { wal_commit_bytes_max: 1, ..options() };
-    let engine = Engine::open(Store::new(store), options, Arc::new(SystemClock)).await.unwrap();
-    append(&engine, "one").await.unwrap();
-    let _two = engine.append(&events(), &batch("two", 40)).await.unwrap();
-    let _three = engine.append(&events(), &batch("three", 40)).await.unwrap();
-    let objects = Store::new(Arc::<InMemory>::clone(&disk));
-    let wal = async || objects.list(&Path::from("wal")).await.unwrap();
-    while wal().await.len() < 2 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    let behind = wal().await[1].location.clone();
-    let bytes = objects.get(&behind).await.unwrap();
-    drop(engine);
-
-    for expected_findings in [1, 0] {
-        let revived = over(FaultyStore::new(&disk, 2, 0.0), self::options()).await;
-        assert_eq!(visible(&revived).await, expected([("one", 40)]));
-        let findings = revived.findings();
-        assert_eq!(findings.len(), expected_findings, "{findings:?}");
-        assert!(findings.iter().all(|finding| finding.object.ends_with("2.wal")), "{findings:?}");
-        revived.flush().await.unwrap();
-    }
-    assert_eq!(objects.get(&Path::from(format!("quarantine/{behind}"))).await.unwrap(), bytes);
-}
-
-#[tokio::test]
 async fn a_gap_among_acknowledged_commits_refuses_the_start() {
     let disk = Arc::new(InMemory::new());
     let engine = over(FaultyStore::new(&disk, 1, 0.0), options()).await;
