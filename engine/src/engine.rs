@@ -168,7 +168,7 @@ pub enum OnBadRow {
 /// An append that was taken: what is on its way, and what was left out.
 #[derive(Debug)]
 pub struct Appended {
-    /// The rows on their way; `None` when every row was left out.
+    /// The rows on their way; `None` when every row was left out, or there was none.
     pub ack: Option<PendingAck>,
     /// The rows that were left out, in order.
     pub bad_rows: Vec<BadRow>,
@@ -273,11 +273,10 @@ impl Engine {
     /// time, `Unavailable` when the WAL cannot be written, `Closed` at shutdown; nothing of the batch is kept then.
     pub async fn append(&self, table: &TableName, batch: &RecordBatch) -> Result<PendingAck> {
         let appended = self.append_with(table, batch, OnBadRow::Refuse).await?;
-        let Some(ack) = appended.ack else { unreachable!("a batch is kept whole or refused") };
-        Ok(ack)
+        appended.ack.ok_or_else(|| EngineError::InvalidBatch("batch has no rows".to_owned()))
     }
 
-    /// As [`Self::append`], with a choice for rows that break a rule.
+    /// As [`Self::append`], with a choice for rows that break a rule. A batch without rows is checked and nothing is written.
     ///
     /// **Cancellation**: as [`Self::append`].
     ///
@@ -332,7 +331,7 @@ impl Engine {
                 OnBadRow::Skip => normaliser.normalise_valid(&input)?,
             };
             drop(input);
-            let Some(rows) = rows else { return Ok((None, bad_rows)) };
+            let Some(rows) = rows.filter(|rows| rows.num_rows() > 0) else { return Ok((None, bad_rows)) };
             // Dictionaries and narrow types grow when they are normalised.
             let memory = memory.resized(memory_of(&rows));
             let memory_batch = MemoryBatch::new(to_query(&spec, &rows)?, Some(memory));

@@ -40,7 +40,7 @@ pub use engine::{Ack, Appended, Engine, EngineOptions, OnBadRow, PendingAck};
 pub use error::{BadRow, BadRows, EngineError, ErrorKind, Result};
 pub use finding::Finding;
 pub use import::{ContentHash, Import, ImportProgress, ImportSummary};
-pub use ingest::{Normaliser, to_query};
+pub use ingest::{Normaliser, UNIX_SECONDS_MAX, nearest_doubles, not_seconds, to_query};
 pub use memory::{Generation, GenerationState, MemoryBatch, ZoneMap};
 pub use rollup::{
     CellGroup, DeviceGroup, DeviceIndex, DeviceRollup, MinuteGroup, NO_CELL, Rollup, Sums, TypeRollup,

@@ -8,8 +8,11 @@
 mod normaliser;
 mod columns;
 mod spelling;
+mod epoch;
+mod plain;
 mod timestamp;
 mod text;
+mod decimal;
 mod number;
 mod location;
 mod cell;
@@ -19,6 +22,8 @@ mod slack;
 mod query;
 mod bad_rows;
 
+pub use decimal::nearest_doubles;
+pub use epoch::{UNIX_SECONDS_MAX, not_seconds};
 pub use normaliser::Normaliser;
 pub use query::to_query;
 

@@ -66,16 +66,13 @@ impl Normaliser {
     /// Validates a batch and returns the same rows, in the same order, in the table's WAL schema.
     ///
     /// Columns are matched by name in any order; columns that are valid as they stand are shared, not copied. Row numbers
-    /// in errors count from 0.
+    /// in errors count from 0. A batch without rows is checked by its columns.
     ///
     /// # Errors
     /// `Invalid`, naming the column, the first bad rows, the value found and the rule.
     pub fn normalise(&self, input: &RecordBatch) -> Result<RecordBatch> {
         let columns = InputColumns::of(input)?;
         let row_count = input.num_rows();
-        if row_count == 0 {
-            return Err(EngineError::InvalidBatch("batch has no rows".to_owned()));
-        }
         let now_micros = self.clock.now_micros();
         let timestamps = timestamp::read(&columns.timestamp, now_micros, self.max_future)?;
         let device_ids = text::read_identifier(&columns.device_id)?;

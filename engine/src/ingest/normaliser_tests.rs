@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, DictionaryArray, Float32Array, Float64Array, Int8Array, Int32Array,
-        Int64Array, LargeStringArray, MapBuilder, NullArray, RecordBatch, StringArray, StringBuilder,
-        StringViewArray, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray,
-        TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+        Array, ArrayRef, AsArray, Decimal32Array, Decimal64Array, Decimal128Array, Decimal256Array,
+        DictionaryArray, Float32Array, Float64Array, Int8Array, Int32Array, Int64Array, LargeStringArray,
+        MapBuilder, NullArray, RecordBatch, RunArray, StringArray, StringBuilder, StringViewArray,
+        StructArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+        TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
     },
     buffer::{Buffer, NullBuffer},
     compute::cast,
-    datatypes::{DataType, Field, Fields, Int64Type, TimestampMicrosecondType},
+    datatypes::{DataType, Field, Fields, Int64Type, TimestampMicrosecondType, i256},
     ipc::{reader::StreamDecoder, writer::StreamWriter},
 };
 use h3o::{LatLng, Resolution};
@@ -143,6 +144,56 @@ fn dictionary_without_values_is_all_null() {
     let column = DictionaryArray::new(Int32Array::new_null(4), Arc::new(StringArray::new_null(0)));
     let batch = Sample::valid().with("metadata", column).normalised();
     assert!(rows(&batch).iter().all(|row| row.metadata.is_none()));
+}
+
+#[test]
+fn decimals_of_every_width_are_values_and_degrees() {
+    let digits = [2050, 40, -300, 2100];
+    let narrow = digits.map(|digits| i32::try_from(digits).unwrap());
+    let columns: [ArrayRef; 4] = [
+        Arc::new(Decimal32Array::from(narrow.to_vec()).with_precision_and_scale(9, 2).unwrap()),
+        Arc::new(Decimal64Array::from(digits.to_vec()).with_precision_and_scale(10, 2).unwrap()),
+        Arc::new(
+            Decimal128Array::from(digits.map(i128::from).to_vec()).with_precision_and_scale(10, 2).unwrap(),
+        ),
+        Arc::new(
+            Decimal256Array::from(digits.map(|digits| i256::from_i128(digits.into())).to_vec())
+                .with_precision_and_scale(50, 2)
+                .unwrap(),
+        ),
+    ];
+    for column in columns {
+        assert_eq!(rows(&Sample::valid().with("value", column).normalised()), expected());
+    }
+    let degrees = Decimal128Array::from(vec![Some(474), Some(-339), None, Some(474)]);
+    let degrees = degrees.with_precision_and_scale(4, 1).unwrap();
+    assert_eq!(rows(&Sample::valid().with("latitude", degrees).normalised()), expected());
+}
+
+#[test]
+fn numbers_and_times_may_be_encoded_as_dictionaries() {
+    let keys = || Int32Array::from(vec![0, 1, 2, 3]);
+    let sample = Sample::valid().batch();
+    for name in ["value", "timestamp"] {
+        let column = sample.column_by_name(name).unwrap();
+        let encoded = DictionaryArray::new(keys(), Arc::clone(column));
+        assert_eq!(rows(&Sample::valid().with(name, encoded).normalised()), expected(), "{name}");
+    }
+    let doubled = Decimal128Array::from(vec![Some(205), Some(4), Some(-30), Some(210), None]);
+    let doubled = doubled.with_precision_and_scale(4, 1).unwrap();
+    let encoded = DictionaryArray::new(keys(), Arc::new(doubled));
+    assert_eq!(rows(&Sample::valid().with("value", encoded).normalised()), expected());
+    let runs = Int32Array::from(vec![1, 2, 3, 4]);
+    let encoded = RunArray::try_new(&runs, sample.column_by_name("value").unwrap()).unwrap();
+    assert_eq!(rows(&Sample::valid().with("value", encoded).normalised()), expected());
+}
+
+#[test]
+fn a_batch_without_rows_is_checked_by_its_columns() {
+    let empty = Sample::valid().batch().slice(0, 0);
+    assert_eq!(normaliser().normalise(&empty).unwrap().num_rows(), 0);
+    let unknown = Sample::valid().with("colour", NullArray::new(4)).batch().slice(0, 0);
+    assert!(normaliser().normalise(&unknown).is_err());
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Numbers: floats and integers of any width become Float64; the rule of the value column.
+//! Numbers: floats, integers and decimals of any width, also encoded as dictionaries, become Float64, each the double nearest to
+//! it; the rule of the value column.
 
 use arrow::{
     array::{Array, AsArray, Float64Array},
@@ -10,6 +11,8 @@ use arrow::{
 use super::{
     bad_rows::{Found, refuse_nulls, refuse_rows, wrong_type},
     columns::InputColumn,
+    decimal::nearest_doubles,
+    plain::unpacked,
 };
 use crate::error::Result;
 
@@ -27,15 +30,19 @@ pub(super) fn read_value(column: &InputColumn<'_>) -> Result<Float64Array> {
 
 /// Brings a column of numbers to Float64, with its parent's nulls folded in. A Float64 column without −0 is shared.
 pub(super) fn to_float64(column: &InputColumn<'_>) -> Result<Float64Array> {
-    let data_type = column.array.data_type();
+    let unpacked = unpacked(column.array)?;
+    let array = unpacked.as_deref().unwrap_or(column.array);
+    let data_type = array.data_type();
     let numbers = if *data_type == DataType::Null {
-        Float64Array::new_null(column.array.len())
+        Float64Array::new_null(array.len())
     } else if *data_type == DataType::Float64 {
-        column.array.as_primitive::<Float64Type>().clone()
+        array.as_primitive::<Float64Type>().clone()
     } else if data_type.is_integer() || data_type.is_floating() {
-        cast(column.array, &DataType::Float64)?.as_primitive::<Float64Type>().clone()
+        cast(array, &DataType::Float64)?.as_primitive::<Float64Type>().clone()
     } else {
-        return Err(wrong_type(&column.name, data_type, "a float or integer column"));
+        nearest_doubles(array).ok_or_else(|| {
+            wrong_type(&column.name, column.array.data_type(), "floats, integers or decimals")
+        })?
     };
     let numbers = without_negative_zero(numbers);
     match column.parent_nulls.filter(|nulls| nulls.null_count() > 0) {

@@ -26,11 +26,10 @@ fn numbers(values: [f64; 4]) -> Float64Array {
 }
 
 #[test]
-fn batch_without_columns_or_rows_is_refused() {
+fn batch_without_columns_is_refused() {
     let options = RecordBatchOptions::new().with_row_count(Some(3));
     let batch = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).unwrap();
     assert_eq!(refusal(&batch), format!("batch has no columns; {ACCEPTED}"));
-    assert_eq!(refusal(&Sample::valid().batch().slice(0, 0)), "batch has no rows");
 }
 
 #[test]
@@ -144,7 +143,7 @@ fn wrong_types_are_refused() {
         "column 'metadata': type Int64 is not accepted; send JSON objects as text, a map with text keys, or a struct"
     );
     for name in ["value", "latitude", "longitude"] {
-        let text = format!("column '{name}': type Utf8 is not accepted; send a float or integer column");
+        let text = format!("column '{name}': type Utf8 is not accepted; send floats, integers or decimals");
         assert_eq!(with(name, Arc::new(StringArray::from(vec!["1"; 4]))), text);
     }
     let dictionary = DictionaryArray::new(Int32Array::from(vec![0; 4]), Arc::new(Int64Array::from(vec![1])));
@@ -202,6 +201,16 @@ fn timestamps_outside_the_range_are_refused() {
         with(Arc::new(TimestampMillisecondArray::from(vec![1, i64::MIN, 1, 1]))),
         "column 'ts': row 1: -9223372036854775808 is before 1970-01-01T00:00:00Z (1 bad row: 1)"
     );
+}
+
+#[test]
+fn integers_of_finer_units_are_called_by_them() {
+    for (factor, unit) in [(1_000_000, "microseconds"), (1_000_000_000, "nanoseconds")] {
+        let ticks = Int64Array::from_iter_values(SECONDS.map(|seconds| seconds * factor));
+        let expected = format!("looks like {unit}; send Unix seconds or an Arrow timestamp");
+        let refusal = Sample::valid().with("timestamp", ticks).refusal();
+        assert!(refusal.contains(&expected), "{refusal}");
+    }
 }
 
 #[test]

@@ -16,12 +16,11 @@ use chrono::{DateTime, SecondsFormat};
 use super::{
     bad_rows::{Found, refuse_nulls, refuse_rows, wrong_type},
     columns::InputColumn,
+    epoch::{UNIX_SECONDS_MAX, not_seconds},
     number::count_if,
+    plain::unpacked,
 };
 use crate::error::Result;
-
-/// Unix seconds above this, the year 5138, are refused as milliseconds: those of any day after March 1973 lie above it.
-const UNIX_SECONDS_MAX: i64 = 100_000_000_000;
 
 /// Reads the timestamp column: not null, not before 1970, not further than `max_future` ahead of `now_micros`.
 pub(super) fn read(
@@ -29,22 +28,23 @@ pub(super) fn read(
     now_micros: i64,
     max_future: Duration,
 ) -> Result<TimestampMicrosecondArray> {
-    let data_type = column.array.data_type();
+    let unpacked = unpacked(column.array)?;
+    let array = unpacked.as_deref().unwrap_or(column.array);
+    let data_type = array.data_type();
     let (ticks, unit) = match data_type {
-        DataType::Int64 | DataType::Int32 | DataType::UInt32 => (
-            cast(column.array, &DataType::Int64)?.as_primitive::<Int64Type>().values().clone(),
-            TimeUnit::Second,
-        ),
-        DataType::Timestamp(unit, _) => (ticks(column.array, *unit), *unit),
-        DataType::Null => (ScalarBuffer::from(vec![0; column.array.len()]), TimeUnit::Second),
+        DataType::Int64 | DataType::Int32 | DataType::UInt32 => {
+            (cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().values().clone(), TimeUnit::Second)
+        }
+        DataType::Timestamp(unit, _) => (ticks(array, *unit), *unit),
+        DataType::Null => (ScalarBuffer::from(vec![0; array.len()]), TimeUnit::Second),
         _ => {
             let accepted = "an Arrow timestamp of any unit and zone, or Unix seconds as Int64";
-            return Err(wrong_type(&column.name, data_type, accepted));
+            return Err(wrong_type(&column.name, column.array.data_type(), accepted));
         }
     };
-    refuse_nulls(&column.name, column.array.logical_nulls().as_ref())?;
+    refuse_nulls(&column.name, array.logical_nulls().as_ref())?;
     if data_type.is_integer() {
-        refuse_milliseconds(&column.name, &ticks)?;
+        refuse_finer_units(&column.name, &ticks)?;
     }
     let max_future_micros = i64::try_from(max_future.as_micros()).unwrap_or(i64::MAX);
     let limit_micros = now_micros.saturating_add(max_future_micros);
@@ -75,13 +75,14 @@ pub(super) fn ticks(array: &dyn Array, unit: TimeUnit) -> ScalarBuffer<i64> {
     }
 }
 
-fn refuse_milliseconds(name: &str, seconds: &[i64]) -> Result<()> {
+fn refuse_finer_units(name: &str, seconds: &[i64]) -> Result<()> {
     if count_if(seconds, |value| value > UNIX_SECONDS_MAX) == 0 {
         return Ok(());
     }
     let bad_rows = (0..seconds.len()).filter(|row| seconds[*row] > UNIX_SECONDS_MAX);
     refuse_rows(name, bad_rows, |row| {
-        Found::new(seconds[row], "looks like milliseconds; send Unix seconds or an Arrow timestamp")
+        let looks = not_seconds(seconds[row] as f64);
+        Found::new(seconds[row], format!("{looks}; send Unix seconds or an Arrow timestamp"))
     })
 }
 
