@@ -35,8 +35,8 @@ pub use provider::EventsProvider;
 #[doc(hidden)]
 pub use query::PlanTimes;
 pub use query::{
-    CatalogTable, LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress, QueryState,
-    QueryStream, params_of_row,
+    CatalogTable, Decimal, LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress,
+    QueryState, QueryStream, has_time_of_day, in_unit, nanos_of_text, params_of_row, without_negative_zero,
 };
 pub use scan::{ScanCounts, SegmentScanExec};
 pub use session::{CATALOG_NAME, SCHEMA_NAME};

@@ -16,7 +16,9 @@ mod parameters;
 pub use engine::{CatalogTable, LogicalSchema, QueryEngine};
 pub(crate) use log::{LoggedQuery, QueryLog};
 pub use options::QueryOptions;
-pub use parameters::params_of_row;
+pub use parameters::{
+    Decimal, has_time_of_day, in_unit, nanos_of_text, params_of_row, without_negative_zero,
+};
 #[doc(hidden)]
 pub use plan_times::PlanTimes;
 pub use progress::{ProgressReport, QueryProgress, QueryState};
