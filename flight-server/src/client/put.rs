@@ -27,10 +27,10 @@ const BATCH_BYTES_MAX: usize = MESSAGE_BYTES_MAX - (4 << 20);
 pub struct PutAck {
     /// Rows of the batch.
     pub rows: usize,
-    /// The stream that holds it.
-    pub stream: String,
-    /// The group commit that holds it.
-    pub sequence: u64,
+    /// The stream that holds it; `None` for a batch without rows.
+    pub stream: Option<String>,
+    /// The group commit that holds it; `None` for a batch without rows.
+    pub sequence: Option<u64>,
     /// From the hand-over of the batch to the arrival of its ack.
     pub latency: Duration,
 }
@@ -39,8 +39,8 @@ pub struct PutAck {
 #[derive(Debug, Deserialize)]
 struct AckBody {
     rows: usize,
-    stream: String,
-    sequence: u64,
+    stream: Option<String>,
+    sequence: Option<u64>,
 }
 
 /// One DoPut call with batches on the way.

@@ -4,7 +4,8 @@
 //! ```text
 //!  messages ─▶ BatchSource::next ─▶ at most 64 pending ─▶ acknowledge ─▶ at most 65,536 waiting ─▶ client
 //! ```
-//! The first bad batch ends the stream; the acks of the batches before it are sent first.
+//! The first bad batch ends the stream; the acks of the batches before it are sent first. A batch without rows is no bad batch: it
+//! is checked by its columns and acknowledged in its turn, and nothing is written for it.
 
 use std::{sync::Arc, time::Instant};
 
@@ -12,7 +13,7 @@ use arrow::array::RecordBatch;
 use arrow_flight::{FlightData, PutResult};
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
-use hexflight_engine::{Ack, Engine, PendingAck, TableName};
+use hexflight_engine::{Ack, Engine, OnBadRow, PendingAck, TableName};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -79,7 +80,7 @@ async fn acknowledge(
 ) {
     while let Some(batch) = pending.recv().await {
         let answer = match batch {
-            Ok(batch) => batch.acknowledged().await.map(|ack| put_result(&ack)),
+            Ok(batch) => batch.answer().await,
             Err(status) => Err(status),
         };
         let failed = answer.as_ref().err().inspect(|status| telemetry::request_failed(status)).is_some();
@@ -89,21 +90,21 @@ async fn acknowledge(
     }
 }
 
-/// app_metadata of one acknowledged batch.
+/// app_metadata of one acknowledged batch. Stream and sequence are null when nothing had to be written.
 #[derive(Serialize)]
 struct AckMetadata<'a> {
     table: &'a str,
     rows: usize,
-    stream: String,
-    sequence: u64,
+    stream: Option<String>,
+    sequence: Option<u64>,
 }
 
-fn put_result(ack: &Ack) -> PutResult {
+fn put_result(table: &TableName, ack: Option<&Ack>) -> PutResult {
     let metadata = AckMetadata {
-        table: ack.table.as_str(),
-        rows: ack.rows,
-        stream: ack.stream.to_string(),
-        sequence: ack.sequence.0,
+        table: table.as_str(),
+        rows: ack.map_or(0, |ack| ack.rows),
+        stream: ack.map(|ack| ack.stream.to_string()),
+        sequence: ack.map(|ack| ack.sequence.0),
     };
     // Text and numbers always have a JSON form.
     PutResult { app_metadata: Bytes::from(serde_json::to_vec(&metadata).unwrap_or_default()) }
@@ -112,18 +113,31 @@ fn put_result(ack: &Ack) -> PutResult {
 /// A batch on its way to the WAL.
 #[derive(Debug)]
 pub(super) struct PendingBatch {
-    ack: PendingAck,
+    table: TableName,
+    /// `None` for a batch without rows.
+    ack: Option<PendingAck>,
     index: usize,
     bytes: usize,
     read_at: Instant,
 }
 
 impl PendingBatch {
-    /// Waits until the batch is durable.
-    pub(super) async fn acknowledged(self) -> Result<Ack, Status> {
-        let ack = self.ack.wait().await.map_err(|error| at_batch(self.index, &engine_status(&error)))?;
+    /// Waits until the batch is durable; how many rows it has.
+    pub(super) async fn acknowledged(self) -> Result<usize, Status> {
+        Ok(self.durable().await?.1.map_or(0, |ack| ack.rows))
+    }
+
+    /// Waits until the batch is durable; what its sender is told.
+    async fn answer(self) -> Result<PutResult, Status> {
+        let (table, ack) = self.durable().await?;
+        Ok(put_result(&table, ack.as_ref()))
+    }
+
+    async fn durable(self) -> Result<(TableName, Option<Ack>), Status> {
+        let Some(ack) = self.ack else { return Ok((self.table, None)) };
+        let ack = ack.wait().await.map_err(|error| at_batch(self.index, &engine_status(&error)))?;
         telemetry::batch_acknowledged(ack.rows, self.bytes, self.read_at.elapsed());
-        Ok(ack)
+        Ok((self.table, Some(ack)))
     }
 }
 
@@ -136,8 +150,6 @@ pub(super) struct BatchSource {
     first: Option<FlightData>,
     messages: Streaming<FlightData>,
     max_message_bytes: usize,
-    /// Whether batches without rows are passed over; without acks of their own nobody misses them.
-    skips_empty: bool,
     /// Batches seen; the first is 1.
     index: usize,
 }
@@ -157,14 +169,8 @@ impl BatchSource {
             first: Some(first),
             messages,
             max_message_bytes: context.limits.body_bytes_max,
-            skips_empty: false,
             index: 0,
         }
-    }
-
-    /// The same, passing over batches without rows.
-    pub(super) fn skipping_empty(self) -> Self {
-        Self { skips_empty: true, ..self }
     }
 
     /// Takes the next batch over into the engine; `None` at the end of the stream.
@@ -176,21 +182,17 @@ impl BatchSource {
                 .map_err(|error| at_batch(self.index + 1, &Status::invalid_argument(error.to_string())))?;
             if let Decoded::Batch(batch) = decoded {
                 self.index += 1;
-                if self.skips_empty && batch.num_rows() == 0 {
-                    continue;
-                }
                 let ack = self.append(&batch).await.map_err(|status| at_batch(self.index, &status))?;
-                return Ok(Some(PendingBatch { ack, index: self.index, bytes, read_at }));
+                let (table, index) = (self.table.clone(), self.index);
+                return Ok(Some(PendingBatch { table, ack, index, bytes, read_at }));
             }
         }
         Ok(None)
     }
 
-    async fn append(&self, batch: &RecordBatch) -> Result<PendingAck, Status> {
-        if batch.num_rows() == 0 {
-            return Err(Status::invalid_argument("the batch is empty; send batches with at least one row"));
-        }
-        self.engine.append(&self.table, batch).await.map_err(|error| engine_status(&error))
+    async fn append(&self, batch: &RecordBatch) -> Result<Option<PendingAck>, Status> {
+        let appended = self.engine.append_with(&self.table, batch, OnBadRow::Refuse).await;
+        Ok(appended.map_err(|error| engine_status(&error))?.ack)
     }
 
     async fn next_message(&mut self) -> Result<Option<FlightData>, Status> {

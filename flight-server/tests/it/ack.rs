@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, DictionaryArray},
+    array::{ArrayRef, DictionaryArray, Float64Array},
     datatypes::Int32Type,
 };
 use arrow_flight::{
@@ -19,7 +19,7 @@ use prost::Message;
 use serde_json::Value;
 use tonic::Code;
 
-use crate::harness::{TestServer, batch_of, event_columns, events, messages_of, schema_message};
+use crate::harness::{TestServer, batch_of, event_columns, events, events_with, messages_of, schema_message};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_batch_gets_one_ack_in_order() {
@@ -86,7 +86,7 @@ async fn dictionary_columns_are_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_bad_batch_ends_the_stream_after_the_acks_before_it() {
     let server = TestServer::start().await;
-    let bad = events(0);
+    let bad = events_with("value", Arc::new(Float64Array::from(vec![f64::NAN])));
     let (acks, error) = server.put(messages_of(&[events(2), events(3), bad, events(4)])).await;
     assert_eq!(acks.len(), 2);
     let error = error.unwrap();

@@ -179,11 +179,6 @@ def test_refusal_names_the_first_bad_rows_only(client: flight.FlightClient) -> N
     assert len(str(refused.value)) < 2_000
 
 
-def test_empty_batch_is_refused(client: flight.FlightClient) -> None:
-    with pytest.raises(pa.ArrowInvalid, match="(?i)empty|no rows|0 rows"):
-        put(client, events(0))
-
-
 def test_zero_column_schema_is_refused(client: flight.FlightClient) -> None:
     with pytest.raises(pa.ArrowInvalid, match="column"):
         put(client, pa.RecordBatch.from_pydict({}))
