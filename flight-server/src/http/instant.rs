@@ -1,9 +1,11 @@
-//! Points in time as clients write them: Unix seconds or RFC 3339 in, Unix seconds out. Exact to the microsecond: digits are
-//! counted as integers, never through a float.
+//! Points in time as clients write them: Unix seconds or RFC 3339 in, Unix seconds out. Exact: digits are counted as integers, never
+//! through a float.
 
 use std::borrow::Cow;
 
 use chrono::DateTime;
+use hexflight_engine::{UNIX_SECONDS_MAX, not_seconds};
+use hexflight_planner::Decimal;
 use serde::{Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -12,13 +14,11 @@ use utoipa::{
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// Seconds beyond this, the year 5138, are refused as milliseconds; the same bound as for events.
-const UNIX_SECONDS_MAX: i64 = 100_000_000_000;
-
 const RULE: &str =
     "must be Unix seconds such as 1764547200 or 1764547200.25, or RFC 3339 such as 2025-12-01T00:00:00Z";
 
-/// Reads a point in time. **Units**: µs since 1970, UTC; digits below are cut, as they are of events.
+/// Reads a border of a window. **Units**: µs since 1970, UTC. Digits below are rounded up: no event lies between two microseconds,
+/// so that `[start, end)` holds exactly what it says.
 ///
 /// # Errors
 /// The rule that is broken.
@@ -35,7 +35,29 @@ pub(super) fn parse_micros(text: &str) -> Result<i64, String> {
             RULE.to_owned()
         }
     })?;
-    Ok(instant.timestamp_micros())
+    let is_between = instant.timestamp_subsec_nanos() % 1_000 > 0;
+    Ok(instant.timestamp_micros() + i64::from(is_between))
+}
+
+/// Reads Unix seconds with any fraction and exponent. **Units**: ns.
+///
+/// # Errors
+/// The rule that is broken.
+pub(super) fn nanos_of_seconds(text: &str) -> Result<i128, String> {
+    let nanos = Decimal::of_text(text).ok_or_else(|| RULE.to_owned())?.scaled(9);
+    let seconds = text.parse::<f64>().unwrap_or(f64::INFINITY);
+    let limit = i128::from(UNIX_SECONDS_MAX) * 1_000_000_000;
+    match nanos {
+        Some(nanos) if nanos.abs() <= limit => Ok(nanos),
+        None if seconds.abs() < 1e11 => {
+            Err("is told finer than a nanosecond, which no timestamp is".to_owned())
+        }
+        _ => Err(too_large(seconds)),
+    }
+}
+
+fn too_large(seconds: f64) -> String {
+    format!("{}; give Unix seconds, at most {UNIX_SECONDS_MAX}", not_seconds(seconds.abs()))
 }
 
 fn parse_seconds(text: &str) -> Result<i64, String> {
@@ -45,14 +67,15 @@ fn parse_seconds(text: &str) -> Result<i64, String> {
     if !is_number(whole) || !is_number(fraction) {
         return Err(RULE.to_owned());
     }
-    let too_large = || format!("looks like milliseconds; give Unix seconds, at most {UNIX_SECONDS_MAX}");
+    let too_large = || too_large(digits.parse().unwrap_or(f64::INFINITY));
     let whole: i64 = whole.parse().map_err(|_| too_large())?;
     let micros: i64 = format!("{fraction:0<6}").get(..6).and_then(|six| six.parse().ok()).ok_or(RULE)?;
-    if whole > UNIX_SECONDS_MAX || (whole == UNIX_SECONDS_MAX && micros > 0) {
+    let is_between = fraction.bytes().skip(6).any(|digit| digit != b'0');
+    if whole > UNIX_SECONDS_MAX || (whole == UNIX_SECONDS_MAX && (micros > 0 || is_between)) {
         return Err(too_large());
     }
     let micros = whole * MICROS_PER_SECOND + micros;
-    Ok(if negative { -micros } else { micros })
+    Ok(if negative { -micros } else { micros + i64::from(is_between) })
 }
 
 /// How a point in time of a question is documented: what [`parse_micros`] takes.
@@ -129,7 +152,10 @@ mod tests {
         assert_eq!(parse_micros("1764547200"), Ok(1_764_547_200_000_000));
         assert_eq!(parse_micros("1764547200.000001"), Ok(1_764_547_200_000_001));
         assert_eq!(parse_micros("1764547200.1"), Ok(1_764_547_200_100_000));
-        assert_eq!(parse_micros("1764547200.1234569"), Ok(1_764_547_200_123_456));
+        assert_eq!(parse_micros("1764547200.1234561"), Ok(1_764_547_200_123_457));
+        assert_eq!(parse_micros("1764547200.1234560"), Ok(1_764_547_200_123_456));
+        assert_eq!(parse_micros("-0.1234567"), Ok(-123_456));
+        assert_eq!(parse_micros("2025-12-01T00:00:00.0000001Z"), Ok(1_764_547_200_000_001));
         assert_eq!(parse_micros("99999999999.999999"), Ok(99_999_999_999_999_999));
         assert_eq!(parse_micros("-0.5"), Ok(-500_000));
     }
@@ -146,8 +172,16 @@ mod tests {
         {
             assert_eq!(parse_micros(bad), Err(RULE.to_owned()), "{bad}");
         }
-        for milliseconds in ["1764547200000", "100000000000.1", "99999999999999999999999"] {
-            assert!(parse_micros(milliseconds).unwrap_err().starts_with("looks like milliseconds"));
+        for (number, looks) in [
+            ("1764547200000", "looks like milliseconds"),
+            ("100000000000.1", "looks like milliseconds"),
+            ("100000000000.0000001", "looks like milliseconds"),
+            ("1764547200000000", "looks like microseconds"),
+            ("1764547200000000000", "looks like nanoseconds"),
+            ("99999999999999999999999", "is after the year 5138"),
+        ] {
+            assert!(parse_micros(number).unwrap_err().starts_with(looks), "{number}");
+            assert!(nanos_of_seconds(number).unwrap_err().starts_with(looks), "{number}");
         }
         assert!(parse_micros("2025-12-01T00:00:00 02:00").unwrap_err().contains("%2B"));
     }

@@ -322,8 +322,10 @@ def test_empty_body_is_refused(server: Server, body: str, content_type: str | No
 
 
 @pytest.mark.parametrize("on_error", ["abort", "skip"])
-def test_empty_array_is_refused(server: Server, on_error: str) -> None:
-    problem(post(server, "[ ]", on_error=on_error), 422, "no_events")
+def test_an_empty_array_is_no_events(server: Server, on_error: str) -> None:
+    answer = post(server, "[ ]", on_error=on_error)
+
+    assert (answer.status_code, answer.json()["accepted"], answer.json()["stream"]) == (200, 0, None)
 
 
 @pytest.mark.parametrize(("name", "value"), [("on_error", "foo"), ("on_error", ""), ("on_eror", "skip")])
@@ -524,8 +526,10 @@ def test_a_missing_member_is_named(server: Server, device: str, name: str) -> No
     [
         ('"value": 1e999', "/value", "range"),
         (f'"value": {"9" * 400}', "/value", "range"),
-        ('"timestamp": 1e400', "/timestamp", "milliseconds"),
-        (f'"timestamp": {"9" * 100_000}', "/timestamp", "milliseconds"),
+        ('"timestamp": 1.7e15', "/timestamp", "microseconds"),
+        ('"timestamp": 1.7e18', "/timestamp", "nanoseconds"),
+        ('"timestamp": 1e400', "/timestamp", "5138"),
+        (f'"timestamp": {"9" * 100_000}', "/timestamp", "5138"),
         ('"type": "\\ud800"', "/type", "surrogate"),
         ('"metadata": {"a": "\\udfff"}', "/metadata", "JSON object"),
         ('"metadata": {"a": 1e999}', "/metadata", "JSON object"),

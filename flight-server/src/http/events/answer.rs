@@ -38,13 +38,13 @@ impl Accepted {
         Some(self.accepted).filter(|rows| *rows > 0)
     }
 
-    /// All events were written.
-    pub(super) fn all(ack: &Ack) -> Self {
+    /// All events were written; without an ack there was none.
+    pub(super) fn all(ack: Option<&Ack>) -> Self {
         Self {
-            accepted: ack.rows,
+            accepted: ack.map_or(0, |ack| ack.rows),
             rejected: 0,
-            stream: Some(ack.stream.to_string()),
-            sequence: Some(ack.sequence.0),
+            stream: ack.map(|ack| ack.stream.to_string()),
+            sequence: ack.map(|ack| ack.sequence.0),
             errors: None,
             errors_total: None,
         }
@@ -69,10 +69,6 @@ pub(super) fn unreadable(unreadable: &Unreadable) -> Problem {
     match unreadable {
         Unreadable::Blank => {
             Problem::new(StatusCode::BAD_REQUEST, "empty_body", "the body is empty; send at least one event")
-        }
-        Unreadable::NoEvents => {
-            let detail = "the array is empty; send at least one event";
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no_events", detail)
         }
         Unreadable::TooMany => {
             let detail = format!("the body has more than {EVENTS_MAX} events; send smaller batches");

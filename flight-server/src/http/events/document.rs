@@ -49,8 +49,6 @@ pub(super) struct Events {
 pub(super) enum Unreadable {
     /// Nothing but blanks.
     Blank,
-    /// An empty array.
-    NoEvents,
     /// More than [`EVENTS_MAX`].
     TooMany,
     /// Not JSON.
@@ -196,9 +194,6 @@ fn read_lines(body: &[u8], text_start: usize) -> Result<Events, Unreadable> {
 }
 
 fn events(sink: Sink, count: usize, malformed: Option<Spot>) -> Result<Events, Unreadable> {
-    if count == 0 {
-        return Err(Unreadable::NoEvents);
-    }
     let Sink { columns, origins, faults, .. } = sink;
     let batch = (!origins.is_empty()).then(|| columns.finish());
     Ok(Events { batch, origins, faults, count, malformed })

@@ -157,7 +157,7 @@ impl<'t, 's> Reader<'t, 's> {
         Ok(())
     }
 
-    fn set(&mut self, role: Role, value: Value<'t>, raw: &'t str) -> Result<(), &'static str> {
+    fn set(&mut self, role: Role, value: Value<'t>, raw: &'t str) -> Result<(), Cow<'static, str>> {
         match role {
             Role::Timestamp => self.row.timestamp = timestamp(value)?,
             Role::DeviceId => self.row.device_id = text(value)?,
@@ -169,8 +169,8 @@ impl<'t, 's> Reader<'t, 's> {
                 self.row.metadata = match value {
                     Value::Object => Some(raw),
                     Value::Null => None,
-                    Value::Text(_) => return Err("is text; send a JSON object, not quoted"),
-                    _ => return Err("is not a JSON object"),
+                    Value::Text(_) => return Err("is text; send a JSON object, not quoted".into()),
+                    _ => return Err("is not a JSON object".into()),
                 };
             }
         }
@@ -224,12 +224,12 @@ fn raw_value<'t>(cursor: &mut Cursor<'t>) -> Result<&'t str, Malformed> {
     Ok(cursor.since(start))
 }
 
-fn timestamp(value: Value<'_>) -> Result<i64, &'static str> {
+fn timestamp(value: Value<'_>) -> Result<i64, Cow<'static, str>> {
     match value {
-        Value::Number(digits) => instant::of_number(digits),
-        Value::Text(_) => instant::of_text(&text(value)?),
-        Value::Null => Err("is not allowed; send Unix seconds or RFC 3339 text"),
-        _ => Err("is neither a number of Unix seconds nor RFC 3339 text"),
+        Value::Number(digits) => Ok(instant::of_number(digits)?),
+        Value::Text(_) => Ok(instant::of_text(&text(value)?)?),
+        Value::Null => Err("is not allowed; send Unix seconds or RFC 3339 text".into()),
+        _ => Err("is neither a number of Unix seconds nor RFC 3339 text".into()),
     }
 }
 

@@ -2,9 +2,7 @@
 //! seconds and six decimals of them in all cases. What is finer than a microsecond is rounded down, as everywhere in ingest.
 
 use chrono::{DateTime, NaiveDateTime};
-
-/// Unix seconds above this, the year 5138, are refused as milliseconds; the same limit as for Arrow batches.
-const UNIX_SECONDS_MAX: i64 = 100_000_000_000;
+use hexflight_engine::{UNIX_SECONDS_MAX, not_seconds};
 
 /// Decimals of a second that are kept.
 const DECIMALS: i64 = 6;
@@ -13,8 +11,7 @@ const DECIMALS: i64 = 6;
 const EXPONENT_MAX: i64 = 1 << 60;
 
 /// Reads Unix seconds. **Units**: µs. The error is a rule that the number breaks.
-pub(super) fn of_number(number: &str) -> Result<i64, &'static str> {
-    let too_large = "looks like milliseconds; send Unix seconds or RFC 3339 text";
+pub(super) fn of_number(number: &str) -> Result<i64, String> {
     let magnitude = number.strip_prefix('-').unwrap_or(number);
     let (mantissa, exponent) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -41,7 +38,11 @@ pub(super) fn of_number(number: &str) -> Result<i64, &'static str> {
         return Ok(micros.saturating_neg().saturating_sub(i64::from(lost)));
     }
     let limit = UNIX_SECONDS_MAX * 1_000_000;
-    if micros > limit || micros == limit && lost { Err(too_large) } else { Ok(micros) }
+    if micros > limit || micros == limit && lost {
+        let looks = not_seconds(number.parse().unwrap_or(f64::INFINITY));
+        return Err(format!("{looks}; send Unix seconds or RFC 3339 text"));
+    }
+    Ok(micros)
 }
 
 /// Reads RFC 3339 text. **Units**: µs. The error is a rule that the text breaks.
@@ -89,9 +90,18 @@ mod tests {
     }
 
     #[test]
-    fn milliseconds_are_not_taken_for_seconds() {
-        for number in ["1748779200000", "100000000000.0000001", "1e12", "1e400", "1e99999999999999999999"] {
-            assert!(of_number(number).unwrap_err().contains("milliseconds"), "{number}");
+    fn other_units_are_not_taken_for_seconds() {
+        for (number, looks) in [
+            ("1748779200000", "milliseconds"),
+            ("100000000000.0000001", "milliseconds"),
+            ("1e12", "milliseconds"),
+            ("1748779200000000", "microseconds"),
+            ("1.7487792e15", "microseconds"),
+            ("1748779200000000000", "nanoseconds"),
+            ("1e400", "after the year 5138"),
+            ("1e99999999999999999999", "after the year 5138"),
+        ] {
+            assert!(of_number(number).unwrap_err().contains(looks), "{number}");
         }
     }
 

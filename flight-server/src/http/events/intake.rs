@@ -127,7 +127,10 @@ impl Intake {
             return Err(refused(events, &bad_rows));
         }
         let Some(batch) = &events.batch else {
-            return Ok(Accepted::some(None, events.count, events.faults));
+            return Ok(match on_bad_row {
+                OnBadRow::Refuse => Accepted::all(None),
+                OnBadRow::Skip => Accepted::some(None, events.count, events.faults),
+            });
         };
         let appended = match api.engine.append_with(&self.table, batch, on_bad_row).await {
             Ok(appended) => appended,
@@ -143,9 +146,9 @@ impl Intake {
             Some(pending) => Some(pending.wait().await.map_err(|error| engine_problem(&error))?),
             None => None,
         };
-        match (ack, on_bad_row) {
-            (Some(ack), OnBadRow::Refuse) => Ok(Accepted::all(&ack)),
-            (ack, _) => {
+        match on_bad_row {
+            OnBadRow::Refuse => Ok(Accepted::all(ack.as_ref())),
+            OnBadRow::Skip => {
                 let mut faults = events.faults;
                 faults.merge(of_rows(&events.origins, &appended.bad_rows));
                 Ok(Accepted::some(ack.as_ref(), events.count, faults))
