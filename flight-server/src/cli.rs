@@ -99,6 +99,10 @@ pub struct ServeArgs {
     /// File of users that may call, one user:password per line, readable by its owner alone [default: everybody may]
     #[arg(long, value_name = "FILE")]
     auth_file: Option<String>,
+    /// Origins of web pages that may ask the HTTP API from a browser: https://a.example,http://localhost:3000, or * for all
+    /// [default: none]
+    #[arg(long, value_name = "ORIGINS")]
+    cors_origins: Option<String>,
     /// Log filter, for example info or hexflight=debug,info [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -126,6 +130,7 @@ impl ServeArgs {
             ("vacuum_after", &self.vacuum_after),
             ("query_timeout", &self.query_timeout),
             ("auth_file", &self.auth_file),
+            ("cors_origins", &self.cors_origins),
             ("log", &self.log),
         ];
         let given = texts.into_iter().filter_map(|(key, text)| Some((key, text.clone()?)));

@@ -29,7 +29,7 @@ pub mod demo;
 mod cli;
 
 pub use cli::{Cli, ServeArgs};
-pub use config::{Config, ConfigError, Origin, RawSetting, read_layers};
+pub use config::{Config, ConfigError, CorsOrigins, Origin, RawSetting, read_layers};
 pub use error::ServeError;
 pub use server::Server;
 pub use telemetry::init_tracing;

@@ -85,7 +85,7 @@ impl Server {
 
     async fn start_with(config: Config, access: Access) -> Result<Self, ServeError> {
         let auth = Arc::new(read_users(&config)?);
-        let http_context = Arc::new(HttpContext::starting(Arc::clone(&auth)));
+        let http_context = Arc::new(HttpContext::starting(Arc::clone(&auth), config.cors_origins.clone()));
         let http_listener = bind_http(config.http_bind).await?;
         let http_address =
             local_address("HTTP", config.http_bind, "--http-bind", http_listener.local_addr())?;

@@ -83,6 +83,17 @@ fn compaction_can_be_switched_off_and_slowed_down() {
     assert_eq!(config.vacuum_after, Duration::from_hours(24));
 }
 
+#[test]
+fn origins_are_read_from_every_layer_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(&folder, "cors_origins = 'https://a.example'\n");
+    let origins = resolved(Some(&file), &[]).unwrap().cors_origins;
+    assert_eq!(origins, CorsOrigins::Only(vec!["https://a.example".parse().unwrap()]));
+    assert_eq!(resolved(Some(&file), &[("cors_origins", "*")]).unwrap().cors_origins, CorsOrigins::Any);
+    let error = resolved(None, &[("cors_origins", "a.example")]).unwrap_err().to_string();
+    assert!(error.starts_with("cors_origins = 'a.example' (flag --cors-origins): must be"), "{error}");
+}
+
 fn resolved(file: Option<&Path>, flags: &[(&'static str, &str)]) -> Result<Config, ConfigError> {
     let flags = flags.iter().map(|(key, text)| (*key, (*text).to_owned())).collect();
     Config::resolve(&read_layers(file, &flags)?)

@@ -3,6 +3,7 @@
 
 mod settings;
 mod layers;
+mod origins;
 pub(crate) mod units;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 };
 
 pub use layers::{Origin, RawSetting, read_layers};
+pub use origins::CorsOrigins;
 
 /// Smallest memory budget that can work: a generation, its flush and a query. **Units**: bytes.
 const MEMORY_LIMIT_MIN: u64 = 64 << 20;
@@ -58,6 +60,8 @@ pub struct Config {
     pub query_timeout: Option<Duration>,
     /// File of the users that may call, one `user:password` per line; `None` lets everybody.
     pub auth_file: Option<PathBuf>,
+    /// From which web pages a browser may ask the HTTP API.
+    pub cors_origins: CorsOrigins,
     /// Log filter, for example `info` or `hexflight=debug,info`.
     pub log: String,
     /// Whether a non-loopback bind without authentication is accepted.
@@ -83,6 +87,7 @@ impl Default for Config {
             vacuum_after: Duration::from_hours(24),
             query_timeout: None,
             auth_file: None,
+            cors_origins: CorsOrigins::Own,
             log: "info".to_owned(),
             insecure: false,
         }
@@ -137,6 +142,7 @@ impl Config {
             "query_timeout" if text.is_empty() => self.query_timeout = None,
             "query_timeout" => self.query_timeout = Some(units::parse_duration(text)?),
             "auth_file" => self.auth_file = (!text.is_empty()).then(|| PathBuf::from(text)),
+            "cors_origins" => self.cors_origins = origins::parse_origins(text)?,
             "log" => self.log = text.to_owned(),
             "insecure" => self.insecure = units::parse_bool(text)?,
             other => unreachable!("setting {other} is in the table and not here"),

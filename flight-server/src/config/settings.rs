@@ -26,6 +26,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting { key: "vacuum_after", default: "24h" },
     Setting { key: "query_timeout", default: "" },
     Setting { key: "auth_file", default: "" },
+    Setting { key: "cors_origins", default: "" },
     Setting { key: "log", default: "info" },
     Setting { key: "insecure", default: "false" },
 ];

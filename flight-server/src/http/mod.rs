@@ -2,8 +2,8 @@
 //! that an orchestrator sees why the server does not take work yet, or no longer.
 //!
 //! ```text
-//!  request ─▶ request_id (id, log, problem bodies) ─┬─▶ api ─▶ events, questions, sql ─▶ engine, planner
-//!                                                   └─▶ health
+//!  request ─▶ request_id (id, log, problem bodies) ─▶ cors ─┬─▶ api ─▶ events, questions, sql ─▶ engine, planner
+//!                                                           └─▶ health
 //! ```
 
 mod problem;
@@ -17,6 +17,7 @@ mod questions;
 mod sql;
 mod health;
 mod api;
+mod cors;
 
 use std::{
     future::Future,
@@ -29,6 +30,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     auth::{self, Auth},
+    config::CorsOrigins,
     telemetry::{self, Readiness},
 };
 
@@ -40,16 +42,18 @@ pub(crate) use problem::Problem;
 pub(crate) struct HttpContext {
     pub(crate) readiness: Readiness,
     auth: Arc<Auth>,
+    cors_origins: CorsOrigins,
     /// Set once the engine is open.
     pub(crate) api: OnceLock<Arc<Api>>,
     prometheus: PrometheusHandle,
 }
 
 impl HttpContext {
-    pub(crate) fn starting(auth: Arc<Auth>) -> Self {
+    pub(crate) fn starting(auth: Arc<Auth>, cors_origins: CorsOrigins) -> Self {
         Self {
             readiness: Readiness::starting(),
             auth,
+            cors_origins,
             api: OnceLock::new(),
             prometheus: telemetry::prometheus(),
         }
@@ -85,9 +89,12 @@ pub(crate) async fn serve(
         .merge(api::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&context.auth), auth::require))
-        .layer(middleware::from_fn(request_id::layer))
-        .with_state(context);
+        .layer(middleware::from_fn_with_state(Arc::clone(&context.auth), auth::require));
+    let router = match cors::layer(&context.cors_origins) {
+        Some(layer) => router.layer(layer),
+        None => router,
+    };
+    let router = router.layer(middleware::from_fn(request_id::layer)).with_state(context);
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
 

@@ -11,3 +11,4 @@ mod prepared;
 mod catalog;
 mod cancel;
 mod lifecycle;
+mod cors;
