@@ -14,6 +14,7 @@ mod config;
 mod error;
 mod telemetry;
 mod deadline;
+mod timestamp_unit;
 mod auth;
 mod http;
 mod flight;

@@ -14,7 +14,9 @@ use bytes::Bytes;
 use prost::Message;
 use tonic::Status;
 
-use super::{FlightContext, import, prepared, progress, request::Request, statement::Statement};
+use super::{
+    FlightContext, import, prepared, progress, request::Request, session::CallOptions, statement::Statement,
+};
 
 const CREATE_PREPARED: &str = "CreatePreparedStatement";
 const CLOSE_PREPARED: &str = "ClosePreparedStatement";
@@ -55,11 +57,15 @@ pub(super) fn action_types() -> Vec<ActionType> {
 }
 
 /// Does the action; what it answers with, if anything.
-pub(super) async fn act(context: &Arc<FlightContext>, action: &Action) -> Result<Option<Bytes>, Status> {
+pub(super) async fn act(
+    context: &Arc<FlightContext>,
+    action: &Action,
+    options: &CallOptions,
+) -> Result<Option<Bytes>, Status> {
     match action.r#type.as_str() {
         CREATE_PREPARED => {
             let request: ActionCreatePreparedStatementRequest = unpack(action)?;
-            let created = prepared::create(context, request).await?;
+            let created = prepared::create(context, request, options.timestamp_unit).await?;
             Ok(Some(packed(&created)))
         }
         CLOSE_PREPARED => {

@@ -20,7 +20,7 @@ use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use hexflight_planner::SYSTEM_SCHEMA_NAME;
 use tonic::Status;
 
-use super::{FlightContext, results::client_schema, sql_info, xdbc};
+use super::{FlightContext, results::catalog_schema, sql_info, xdbc};
 
 /// The type of every table of events, in the word of the SQL standard. Types are compared without case.
 const TABLE_TYPE: &str = "BASE TABLE";
@@ -90,7 +90,7 @@ fn tables(context: &FlightContext, mut command: CommandGetTables) -> Result<Reco
     for table in context.queries.catalog_tables() {
         let is_system = table.schema == SYSTEM_SCHEMA_NAME;
         let table_type = if is_system { TABLE_TYPE_SYSTEM } else { TABLE_TYPE };
-        builder.append(catalog, table.schema, &table.name, table_type, &client_schema(&table.columns))?;
+        builder.append(catalog, table.schema, &table.name, table_type, &catalog_schema(&table.columns))?;
     }
     builder.build()
 }

@@ -43,7 +43,7 @@ use hexflight_planner::QueryEngine;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
-pub(crate) use results::{client_batch, client_schema, split_for_messages};
+pub(crate) use results::{client_batch, client_schema, split_for_messages, union_column};
 pub(crate) use service::FlightApi;
 
 use crate::auth::Auth;

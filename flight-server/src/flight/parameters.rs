@@ -1,18 +1,24 @@
 //! Bound values in the types that a statement expects of its parameters. Clients bind what they have: a number for a float, text for
 //! a timestamp, nanoseconds for microseconds. A value is converted only if it stays the same value; otherwise it is left as it is and
-//! the planner compares both in a type that holds both, or says that it cannot.
+//! the planner compares both in a type that holds both, or says that it cannot. A decimal for a float becomes the nearest float, as
+//! the same digits would in the text of the statement.
 
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, RecordBatchOptions, new_null_array},
+    array::{
+        Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
+    },
     compute::{CastOptions, cast, cast_with_options, kernels::cmp::not_distinct, take},
-    datatypes::{DataType, Field, Schema},
+    datatypes::{DataType, Field, Schema, TimeUnit},
     error::ArrowError,
 };
+use hexflight_engine::nearest_doubles;
+use hexflight_planner::{Decimal, ScalarValue, has_time_of_day, in_unit, nanos_of_text};
 use tonic::Status;
 
 use super::results::{client_schema, client_type};
+use crate::timestamp_unit::TimestampUnit;
 
 /// The batch with its columns in the types of `expected`, as far as that keeps every value.
 ///
@@ -27,12 +33,12 @@ pub(super) fn fitted(batch: &RecordBatch, expected: &Schema) -> Result<RecordBat
     }
     let columns = batch.columns().iter().map(member_of_union).collect::<Result<Vec<_>, _>>()?;
     // As they leave and come back in a handle: without views and dictionaries.
-    let expected = client_schema(expected);
+    let expected = client_schema(expected, TimestampUnit::Micros);
     let mut fields = Vec::with_capacity(wanted);
     let mut fitting = Vec::with_capacity(wanted);
     for (index, column) in columns.iter().enumerate() {
         let named = |error| Status::invalid_argument(format!("parameter ${}: {}", index + 1, reason(error)));
-        let column = cast(column, &client_type(column.data_type())).map_err(named)?;
+        let column = cast(column, &client_type(column.data_type(), TimestampUnit::Micros)).map_err(named)?;
         let column = fitted_column(&column, expected.field(index).data_type()).map_err(named)?;
         fields.push(Field::new(format!("${}", index + 1), column.data_type().clone(), true));
         fitting.push(column);
@@ -80,21 +86,23 @@ fn kind(data_type: &DataType) -> Kind {
 
 fn fitted_column(column: &ArrayRef, expected: &DataType) -> Result<ArrayRef, ArrowError> {
     let found = column.data_type();
-    match (kind(found), kind(expected)) {
+    match (kind(found), kind(expected), expected) {
         _ if found == expected => Ok(Arc::clone(column)),
         // Nothing tells the type: it is the value's.
-        (_, Kind::Nothing) => Ok(Arc::clone(column)),
-        (Kind::Nothing, _) => cast(column, expected),
-        (Kind::Text, _) if !expected.is_nested() => strictly(column, expected),
-        (Kind::Time, Kind::Time) if is_finer(found, expected) => {
-            unchanged(column, expected).ok_or_else(|| {
-                let text = format!(
-                    "has a finer unit ({found}) than it is compared with ({expected}), which would cut it"
-                );
-                ArrowError::CastError(text)
-            })
+        (_, Kind::Nothing, _) => Ok(Arc::clone(column)),
+        (Kind::Nothing, _, _) => cast(column, expected),
+        (Kind::Text, _, DataType::Timestamp(unit, zone)) => moments(column, *unit, zone.as_ref()),
+        (Kind::Text, _, _) if expected.is_decimal() => decimals(column, expected),
+        (Kind::Text, _, DataType::Date32) => dates(column),
+        (Kind::Text, _, _) if !expected.is_nested() => strictly(column, expected),
+        (Kind::Time, Kind::Time, _) => {
+            unchanged(column, expected).map_or_else(|| in_zone_of(column, expected), Ok)
         }
-        (one, other) if one == other || (one, other) == (Kind::Number, Kind::Text) => {
+        (Kind::Number, _, DataType::Float64) if found.is_decimal() => {
+            Ok(nearest_doubles(column.as_ref())
+                .map_or_else(|| Arc::clone(column), |doubles| Arc::new(doubles)))
+        }
+        (one, other, _) if one == other || (one, other) == (Kind::Number, Kind::Text) => {
             Ok(unchanged(column, expected).unwrap_or_else(|| Arc::clone(column)))
         }
         // A number is no moment, a flag no number: whether they can be compared is the planner's to say.
@@ -102,11 +110,52 @@ fn fitted_column(column: &ArrayRef, expected: &DataType) -> Result<ArrayRef, Arr
     }
 }
 
-/// Whether one moment is told in a finer unit than another. Comparing them, DataFusion 55 would cut the finer one.
-fn is_finer(found: &DataType, expected: &DataType) -> bool {
-    match (found, expected) {
-        (DataType::Timestamp(found, _), DataType::Timestamp(expected, _)) => found > expected,
-        _ => false,
+/// Texts as moments of the unit, or of a finer one if their digits ask for it: the planner compares both exactly.
+fn moments(column: &ArrayRef, unit: TimeUnit, zone: Option<&Arc<str>>) -> Result<ArrayRef, ArrowError> {
+    let texts = cast(column, &DataType::Utf8)?;
+    let told = |text: &str, rule: String| ArrowError::CastError(format!("'{text}' {rule}"));
+    let read = |text: &str| nanos_of_text(text, zone.map(AsRef::as_ref)).map_err(|rule| told(text, rule));
+    let texts = texts.as_string::<i32>();
+    let nanos = texts.iter().map(|text| text.map(read).transpose()).collect::<Result<Vec<_>, _>>()?;
+    let (unit, ticks) = in_unit(&nanos, unit)
+        .map_err(|rule| told(texts.iter().flatten().next().unwrap_or_default(), rule))?;
+    cast(&Int64Array::from(ticks), &DataType::Timestamp(unit, zone.cloned()))
+}
+
+/// Texts as decimals of the type, none of whose digits may be lost.
+fn decimals(column: &ArrayRef, expected: &DataType) -> Result<ArrayRef, ArrowError> {
+    let texts = cast(column, &DataType::Utf8)?;
+    let read = |text: Option<&str>| {
+        let Some(text) = text else { return Ok(ScalarValue::try_from(expected)?) };
+        let scalar = Decimal::of_text(text.trim()).and_then(|number| number.scalar(expected));
+        scalar.filter(|scalar| scalar.data_type() == *expected).ok_or_else(|| {
+            ArrowError::CastError(format!("'{text}' is no {expected}, or has more digits than it holds"))
+        })
+    };
+    let scalars = texts.as_string::<i32>().iter().map(read).collect::<Result<Vec<_>, ArrowError>>()?;
+    if scalars.is_empty() {
+        return Ok(new_null_array(expected, 0));
+    }
+    Ok(ScalarValue::iter_to_array(scalars)?)
+}
+
+/// Texts as dates; one that tells a time of day would be cut.
+fn dates(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let texts = cast(column, &DataType::Utf8)?;
+    if let Some(text) = texts.as_string::<i32>().iter().flatten().find(|text| has_time_of_day(text)) {
+        let refusal = format!("'{text}' has a time of day, which the date that it is compared with has not");
+        return Err(ArrowError::CastError(refusal));
+    }
+    strictly(column, &DataType::Date32)
+}
+
+/// A moment that the expected type would cut, in its own unit and the other's zone.
+fn in_zone_of(column: &ArrayRef, expected: &DataType) -> Result<ArrayRef, ArrowError> {
+    match (column.data_type(), expected) {
+        (DataType::Timestamp(unit, _), DataType::Timestamp(_, zone)) => {
+            cast(column, &DataType::Timestamp(*unit, zone.clone()))
+        }
+        _ => Ok(Arc::clone(column)),
     }
 }
 
@@ -130,12 +179,14 @@ fn reason(error: ArrowError) -> String {
     }
 }
 
-/// Whether the values have the types that the statement expects, so that its result is the one that was announced.
+/// Whether the values have the types that the statement expects, so that its result is the one that was announced. Where the
+/// statement leaves a type open nothing can be announced.
 pub(super) fn fits(batch: &RecordBatch, expected: &Schema) -> bool {
-    let expected = client_schema(expected);
+    let expected = client_schema(expected, TimestampUnit::Micros);
     let types =
         |schema: &Schema| schema.fields().iter().map(|field| field.data_type().clone()).collect::<Vec<_>>();
-    types(&batch.schema()) == types(&expected)
+    let expected = types(&expected);
+    !expected.contains(&DataType::Null) && types(&batch.schema()) == expected
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use super::{
     results::client_schema,
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
+use crate::timestamp_unit::TimestampUnit;
 
 /// Statements whose parameters are remembered; each holds at most 1 MiB.
 const BOUND_MAX: usize = 256;
@@ -75,17 +76,18 @@ impl BoundParameters {
 pub(super) async fn create(
     context: &FlightContext,
     request: ActionCreatePreparedStatementRequest,
+    unit: TimestampUnit,
 ) -> Result<ActionCreatePreparedStatementResult, Status> {
     if request.transaction_id.is_some_and(|id| !id.is_empty()) {
         return Err(Status::unimplemented("transactions are not supported"));
     }
-    let statement = Statement::new(request.query)?;
+    let statement = Statement::new(request.query, unit)?;
     let schema = context.queries.schema(&statement.sql).await;
     let schema = schema.map_err(|error| statement_status(&statement.sql, &error))?;
     Ok(ActionCreatePreparedStatementResult {
         prepared_statement_handle: statement.handle(),
-        dataset_schema: schema_bytes(&client_schema(&schema.result))?,
-        parameter_schema: schema_bytes(&client_schema(&schema.parameters))?,
+        dataset_schema: schema_bytes(&client_schema(&schema.result, unit))?,
+        parameter_schema: schema_bytes(&client_schema(&schema.parameters, TimestampUnit::Micros))?,
     })
 }
 

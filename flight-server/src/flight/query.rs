@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Schema, SchemaRef},
+    error::ArrowError,
+};
 use arrow_flight::{FlightData, encode::FlightDataEncoderBuilder, error::FlightError};
 use futures::{Stream, StreamExt, TryStreamExt, stream, stream::BoxStream};
 use hexflight_planner::{DataFusionError, QueryProgress, QueryStream, ScalarValue, params_of_row};
@@ -12,12 +16,13 @@ use tonic::Status;
 use super::{
     FlightContext,
     advice::statement_status,
-    results::{announced_or, client_batch, client_schema, split_for_messages},
+    parameters::fits,
+    results::{agreed, client_batch, client_schema, split_for_messages, union_column},
     running::RunningQuery,
     session::CallOptions,
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
-use crate::{deadline::Deadline, error::query_status, telemetry::QueryTimer};
+use crate::{deadline::Deadline, error::query_status, telemetry::QueryTimer, timestamp_unit::TimestampUnit};
 
 /// Starts the statement and returns its encoded result.
 ///
@@ -68,14 +73,33 @@ async fn start(
             started.map_err(|error| statement_status(&statement.sql, &error))?
         }
     };
-    let found = client_schema(&first.schema());
-    let schema = match context.queries.schema(&statement.sql).await {
-        Ok(announced) => announced_or(client_schema(&announced.result), found),
-        Err(_) => found,
-    };
+    let schema = sent_schema(context, &statement, &first).await?;
     let watched = Arc::clone(running.progress());
     let batches = all_rows(Arc::clone(context), statement.sql, first, rows.collect(), watched);
     Ok((schema, guarded(batches, running, deadline).boxed()))
+}
+
+/// The schema of the stream: the one that was announced, or the result's own where nothing could be.
+async fn sent_schema(
+    context: &FlightContext,
+    statement: &Statement,
+    first: &QueryStream,
+) -> Result<SchemaRef, Status> {
+    let found = client_schema(&first.schema(), statement.unit());
+    if let Some(name) = union_column(&found) {
+        return Err(Status::invalid_argument(format!(
+            "column '{name}' has values of several types, which results do not have; cast it, for example to VARCHAR"
+        )));
+    }
+    let Ok(announced) = context.queries.schema(&statement.sql).await else { return Ok(found) };
+    if statement.bound_parameters()?.is_some_and(|bound| !fits(&bound, &announced.parameters)) {
+        return Ok(found);
+    }
+    agreed(client_schema(&announced.result, statement.unit()), &found).map_err(|detail| {
+        let status = Status::internal(format!("the result is not what was announced: {detail}"));
+        tracing::error!(sql = statement.sql, "{}", status.message());
+        status
+    })
 }
 
 /// One set of values for each run of the statement.
@@ -105,7 +129,8 @@ fn all_rows(
         let progress = Arc::clone(&progress);
         async move {
             let result = context.queries.execute_watched(&sql, values, &progress).await?;
-            if result.schema().fields() != schema.fields() {
+            let plain = |schema: &Schema| client_schema(schema, TimestampUnit::Micros);
+            if plain(&result.schema()) != plain(&schema) {
                 let text =
                     "parameters: their rows lead to results of different types; bind them one at a time";
                 return Err(DataFusionError::Plan(text.to_owned()));
@@ -151,6 +176,7 @@ fn converted(
             timer.rows_sent(batch.num_rows());
             let pieces = match client_batch(&batch, &schema) {
                 Ok(batch) => split_for_messages(batch).into_iter().map(Ok).collect(),
+                Err(ArrowError::CastError(detail)) => vec![Err(Status::invalid_argument(detail))],
                 Err(error) => vec![Err(Status::internal(format!("converting the result: {error}")))],
             };
             stream::iter(pieces)

@@ -1,73 +1,154 @@
-//! Results as clients can read them: views and dictionaries as plain text, messages below gRPC's default limit of 4 MiB.
+//! Results as clients can read them: every column nullable, views and dictionaries as plain text, one unit of time, messages below
+//! gRPC's default limit of 4 MiB. What a statement is announced to return and what its stream brings both pass through
+//! [`client_schema`], so that they are one.
 
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, RecordBatch, RecordBatchOptions},
-    compute::cast,
-    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
+    array::{Array, ArrayRef, RecordBatch, RecordBatchOptions},
+    compute::{CastOptions, cast_with_options},
+    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit},
     error::ArrowError,
 };
+
+use crate::timestamp_unit::{TIMESTAMP_UNIT, TimestampUnit};
 
 /// Size of a message: half of gRPC's default limit, because sizes are estimates. **Units**: bytes.
 const MESSAGE_BYTES_TARGET: usize = 2 << 20;
 
-/// The schema in which a result leaves. Older JDBC drivers and pandas do not know views; dictionaries would be sent again with
-/// every message.
-pub(crate) fn client_schema(schema: &Schema) -> SchemaRef {
-    let fields: Vec<FieldRef> = schema.fields().iter().map(client_field).collect();
+/// The schema in which a result is announced and leaves.
+///
+/// All columns are nullable: the planner says so of more columns before a statement is optimised than after, or of fewer, and some
+/// clients insist that both schemas are one. Older JDBC drivers and pandas do not know views; dictionaries would be sent again with
+/// every message; arrow-flight 59 sends large lists under the type of small ones.
+pub(crate) fn client_schema(schema: &Schema, unit: TimestampUnit) -> SchemaRef {
+    let fields: Vec<FieldRef> = schema.fields().iter().map(|field| client_field(field, unit)).collect();
     Arc::new(Schema::new(fields))
 }
 
-/// The schema that was announced for a statement, if its stream `found` keeps what it says: the planner cannot know which columns
-/// come without nulls after all, and some clients insist that both schemas are one.
-pub(super) fn announced_or(announced: SchemaRef, found: SchemaRef) -> SchemaRef {
-    let keeps = |announced: &FieldRef, found: &FieldRef| {
-        announced.name() == found.name()
-            && announced.data_type() == found.data_type()
-            && (announced.is_nullable() || !found.is_nullable())
-    };
-    let same_count = announced.fields().len() == found.fields().len();
-    let mut pairs = announced.fields().iter().zip(found.fields());
-    if same_count && pairs.all(|(announced, found)| keeps(announced, found)) { announced } else { found }
+/// The schema of a table as catalogs list it: in the types of results, and with what the table says about nulls.
+pub(super) fn catalog_schema(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| {
+        let data_type = client_type(field.data_type(), TimestampUnit::Micros);
+        Arc::new(field.as_ref().clone().with_data_type(data_type))
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-fn client_field(field: &FieldRef) -> FieldRef {
-    let data_type = client_type(field.data_type());
+/// The announced schema, which is the one that the result of the query is sent in. `found` is the query's own.
+///
+/// # Errors
+/// The column of which the two differ in more than their promises about nulls: a bug of the planner, which must not reach clients
+/// as a stream that is not what they were told.
+pub(super) fn agreed(announced: SchemaRef, found: &Schema) -> Result<SchemaRef, String> {
+    let (told, comes) = (announced.fields(), found.fields());
+    if told.len() != comes.len() {
+        return Err(format!("{} columns were announced, {} come", told.len(), comes.len()));
+    }
+    for (told, comes) in told.iter().zip(comes) {
+        if told.data_type() != comes.data_type() {
+            let (name, told, comes) = (told.name(), told.data_type(), comes.data_type());
+            return Err(format!("column '{name}' was announced as {told} and comes as {comes}"));
+        }
+    }
+    Ok(announced)
+}
+
+fn client_field(field: &FieldRef, unit: TimestampUnit) -> FieldRef {
+    let data_type = client_type(field.data_type(), unit);
     if matches!(data_type, DataType::Union(..)) {
         // A union has no nulls of its own, and arrow-flight sends it so: without flag and metadata.
         return Arc::new(Field::new(field.name(), data_type, false));
     }
-    Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()))
+    Arc::new(Field::new(field.name(), data_type, true).with_metadata(field.metadata().clone()))
 }
 
 /// The type in which a column leaves.
-pub(super) fn client_type(data_type: &DataType) -> DataType {
+pub(super) fn client_type(data_type: &DataType, unit: TimestampUnit) -> DataType {
     match data_type {
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
-        DataType::Dictionary(_, value) => client_type(value),
-        DataType::List(child) => DataType::List(client_field(child)),
-        DataType::LargeList(child) => DataType::LargeList(client_field(child)),
-        DataType::FixedSizeList(child, size) => DataType::FixedSizeList(client_field(child), *size),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(client_field).collect()),
-        DataType::Map(entries, sorted) => DataType::Map(client_field(entries), *sorted),
+        DataType::Timestamp(_, zone) if unit == TimestampUnit::Nanos => {
+            DataType::Timestamp(TimeUnit::Nanosecond, zone.clone())
+        }
+        DataType::Dictionary(_, value) => client_type(value, unit),
+        DataType::RunEndEncoded(_, values) => client_type(values.data_type(), unit),
+        DataType::List(child)
+        | DataType::LargeList(child)
+        | DataType::ListView(child)
+        | DataType::LargeListView(child) => DataType::List(client_field(child, unit)),
+        DataType::FixedSizeList(child, size) => DataType::FixedSizeList(client_field(child, unit), *size),
+        DataType::Struct(fields) => {
+            DataType::Struct(fields.iter().map(|field| client_field(field, unit)).collect())
+        }
+        DataType::Map(entries, sorted) => DataType::Map(client_entries(entries, unit), *sorted),
         other => other.clone(),
     }
 }
 
+/// Entries of a map and their keys are never null, by Arrow's format.
+fn client_entries(entries: &FieldRef, unit: TimestampUnit) -> FieldRef {
+    let DataType::Struct(pair) = entries.data_type() else { return Arc::clone(entries) };
+    let member = |(index, field): (usize, &FieldRef)| {
+        let field = client_field(field, unit);
+        if index == 0 { Arc::new(field.as_ref().clone().with_nullable(false)) } else { field }
+    };
+    let pair = pair.iter().enumerate().map(member).collect();
+    Arc::new(entries.as_ref().clone().with_data_type(DataType::Struct(pair)).with_nullable(false))
+}
+
 /// The batch in the types of `schema`, which [`client_schema`] made.
+///
+/// # Errors
+/// A time that nanoseconds have no room for, with its column.
 pub(crate) fn client_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let mut columns = Vec::with_capacity(batch.num_columns());
     for (column, field) in batch.columns().iter().zip(schema.fields()) {
         columns.push(if column.data_type() == field.data_type() {
             Arc::clone(column)
         } else {
-            cast(column, field.data_type())?
+            converted(column, field)?
         });
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+}
+
+/// A value that the other type cannot hold is an error: left to itself, a cast makes it null.
+fn converted(column: &ArrayRef, field: &Field) -> Result<ArrayRef, ArrowError> {
+    let strictly = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(column, field.data_type(), &strictly).map_err(|error| match error {
+        // Of all conversions that are made here, only those of time multiply.
+        ArrowError::ArithmeticOverflow(_) => ArrowError::CastError(format!(
+            "column '{}' has a time outside the years 1678 to 2261, which nanoseconds hold; ask without \
+             {TIMESTAMP_UNIT} = {}",
+            field.name(),
+            TimestampUnit::Nanos.name()
+        )),
+        other => other,
+    })
+}
+
+/// The first column with a union in it. Clients do not read unions, and JSON values are text once they are planned.
+pub(crate) fn union_column(schema: &Schema) -> Option<&str> {
+    let field = schema.fields().iter().find(|field| has_union(field.data_type()));
+    field.map(|field| field.name().as_str())
+}
+
+fn has_union(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Union(..) => true,
+        DataType::Dictionary(_, value) => has_union(value),
+        DataType::Struct(fields) => fields.iter().any(|field| has_union(field.data_type())),
+        DataType::List(child)
+        | DataType::LargeList(child)
+        | DataType::ListView(child)
+        | DataType::LargeListView(child)
+        | DataType::FixedSizeList(child, _)
+        | DataType::RunEndEncoded(_, child)
+        | DataType::Map(child, _) => has_union(child.data_type()),
+        _ => false,
+    }
 }
 
 /// Cuts a batch into pieces of about [`MESSAGE_BYTES_TARGET`]. The encoder's own cut counts whole buffers, which makes crumbs of
@@ -100,9 +181,10 @@ fn row_bytes(batch: &RecordBatch) -> usize {
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        ArrayRef, AsArray, DictionaryArray, Int64Array, StringArray, StringViewArray, StructArray,
+        AsArray, DictionaryArray, Int64Array, StringArray, StringViewArray, StructArray,
+        TimestampMicrosecondArray,
     };
-    use arrow::datatypes::Int32Type;
+    use arrow::datatypes::{Int32Type, TimestampNanosecondType, UnionFields, UnionMode};
 
     use super::*;
 
@@ -115,7 +197,7 @@ mod tests {
         let inner = Field::new("inner", DataType::Utf8View, true);
         let nested: ArrayRef = Arc::new(StructArray::from(vec![(Arc::new(inner), Arc::clone(&text))]));
         let batch = RecordBatch::try_from_iter([("t", text), ("d", dictionary), ("s", nested)]).unwrap();
-        let schema = client_schema(&batch.schema());
+        let schema = client_schema(&batch.schema(), TimestampUnit::Micros);
         let sent = client_batch(&batch, &schema).unwrap();
         assert_eq!(schema.field(0).data_type(), &DataType::Utf8);
         assert_eq!(sent.column(1).as_string::<i32>(), &StringArray::from(vec!["x", "y"]));
@@ -123,15 +205,66 @@ mod tests {
     }
 
     #[test]
-    fn the_announced_schema_is_kept_where_it_says_no_more_than_is_so() {
-        let of =
-            |data_type: DataType, nullable| Arc::new(Schema::new(vec![Field::new("x", data_type, nullable)]));
-        let (loose, strict) = (of(DataType::Int64, true), of(DataType::Int64, false));
-        assert_eq!(announced_or(Arc::clone(&loose), Arc::clone(&strict)), loose);
-        assert_eq!(announced_or(Arc::clone(&strict), Arc::clone(&loose)), loose);
-        let text = of(DataType::Utf8, false);
-        assert_eq!(announced_or(loose, Arc::clone(&text)), text);
-        assert_eq!(announced_or(Arc::new(Schema::empty()), Arc::clone(&text)), text);
+    fn every_column_may_be_null_at_any_depth_but_the_keys_of_maps() {
+        let strict = |data_type| Arc::new(Field::new("item", data_type, false));
+        let pair =
+            [Field::new("keys", DataType::Utf8View, false), Field::new("values", DataType::Int64, false)];
+        let entries = Arc::new(Field::new("entries", DataType::Struct(pair.into_iter().collect()), false));
+        let list =
+            DataType::LargeList(strict(DataType::Struct([strict(DataType::Int64)].into_iter().collect())));
+        let schema = Schema::new(vec![
+            Field::new("l", list, false),
+            Field::new("m", DataType::Map(entries, false), false),
+        ]);
+        let sent = client_schema(&schema, TimestampUnit::Micros);
+        let loose = |name: &str, data_type| Arc::new(Field::new(name, data_type, true));
+        let inner = loose("item", DataType::Int64);
+        let list = DataType::List(loose("item", DataType::Struct([inner].into_iter().collect())));
+        assert_eq!(sent.field(0), loose("l", list).as_ref());
+        let DataType::Map(entries, _) = sent.field(1).data_type() else { panic!("{sent}") };
+        let DataType::Struct(pair) = entries.data_type() else { panic!("{sent}") };
+        assert!(!entries.is_nullable() && !pair[0].is_nullable() && pair[1].is_nullable());
+        assert_eq!(pair[0].data_type(), &DataType::Utf8);
+    }
+
+    #[test]
+    fn what_comes_must_have_the_types_that_were_announced() {
+        let of = |data_type: DataType| Arc::new(Schema::new(vec![Field::new("x", data_type, true)]));
+        let announced = of(DataType::Int64);
+        assert_eq!(agreed(Arc::clone(&announced), &of(DataType::Int64)), Ok(Arc::clone(&announced)));
+        let error = agreed(Arc::clone(&announced), &of(DataType::Utf8)).unwrap_err();
+        assert_eq!(error, "column 'x' was announced as Int64 and comes as Utf8");
+        assert!(agreed(announced, &Schema::empty()).is_err());
+    }
+
+    #[test]
+    fn times_leave_in_nanoseconds_where_they_are_asked_for_and_have_room() {
+        let times = |values: Vec<i64>| -> ArrayRef {
+            Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
+        };
+        let sent = |column: ArrayRef| {
+            let inner = Arc::new(Field::new("t", column.data_type().clone(), false));
+            let nested: ArrayRef = Arc::new(StructArray::from(vec![(inner, Arc::clone(&column))]));
+            let batch = RecordBatch::try_from_iter([("t", column), ("s", nested)]).unwrap();
+            client_batch(&batch, &client_schema(&batch.schema(), TimestampUnit::Nanos))
+        };
+        let batch = sent(times(vec![-1, 1_748_779_200_000_001])).unwrap();
+        for column in [batch.column(0), batch.column(1).as_struct().column(0)] {
+            let nanos = column.as_primitive::<TimestampNanosecondType>();
+            assert_eq!(nanos.values(), &[-1_000, 1_748_779_200_000_001_000]);
+            assert_eq!(nanos.timezone(), Some("UTC"));
+        }
+        let error = sent(times(vec![0, 9_300_000_000_000_000])).unwrap_err().to_string();
+        assert!(error.contains("column 't' has a time outside the years 1678 to 2261"), "{error}");
+    }
+
+    #[test]
+    fn a_union_is_found_at_any_depth() {
+        let union = DataType::Union(UnionFields::empty(), UnionMode::Sparse);
+        let list = DataType::List(Arc::new(Field::new("item", union, true)));
+        let schema = Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("u", list, true)]);
+        assert_eq!(union_column(&schema), Some("u"));
+        assert_eq!(union_column(&Schema::empty()), None);
     }
 
     #[test]

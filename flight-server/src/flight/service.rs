@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo,
     HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
@@ -24,7 +25,7 @@ use super::{
     statement::{Statement, flight_info},
     update::update,
 };
-use crate::telemetry;
+use crate::{telemetry, timestamp_unit::TimestampUnit};
 
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
 
@@ -39,14 +40,19 @@ impl FlightApi {
         Self { context }
     }
 
-    async fn info(&self, descriptor: FlightDescriptor) -> Result<FlightInfo, Status> {
+    /// The options under which a call is made; a refusal counts as a failed request.
+    fn options_of<T>(&self, call: &Call<T>) -> Result<CallOptions, Status> {
+        session::options_of(&self.context.sessions, call).inspect_err(telemetry::request_failed)
+    }
+
+    async fn info(&self, descriptor: FlightDescriptor, unit: TimestampUnit) -> Result<FlightInfo, Status> {
         match Request::of_descriptor(&descriptor)? {
-            Request::Path(path) => self.table_info(&path, descriptor).await,
-            Request::Sql(sql) => flight_info(&self.context, &Statement::new(sql)?, descriptor).await,
+            Request::Path(path) => self.table_info(&path, descriptor, unit).await,
+            Request::Sql(sql) => flight_info(&self.context, &Statement::new(sql, unit)?, descriptor).await,
             Request::Command(command) => match *command {
                 Command::CommandStatementQuery(query) => {
                     refuse_transaction(query.transaction_id.as_ref())?;
-                    flight_info(&self.context, &Statement::new(query.query)?, descriptor).await
+                    flight_info(&self.context, &Statement::new(query.query, unit)?, descriptor).await
                 }
                 Command::CommandPreparedStatementQuery(command) => {
                     let mut statement =
@@ -60,9 +66,14 @@ impl FlightApi {
         }
     }
 
-    async fn table_info(&self, path: &[String], descriptor: FlightDescriptor) -> Result<FlightInfo, Status> {
+    async fn table_info(
+        &self,
+        path: &[String],
+        descriptor: FlightDescriptor,
+        unit: TimestampUnit,
+    ) -> Result<FlightInfo, Status> {
         let table = self.context.table_of_path(path)?;
-        let statement = Statement::new(format!("SELECT * FROM \"{}\"", table.as_str()))?;
+        let statement = Statement::new(format!("SELECT * FROM \"{}\"", table.as_str()), unit)?;
         flight_info(&self.context, &statement, descriptor).await
     }
 
@@ -78,13 +89,14 @@ impl FlightApi {
     }
 
     async fn result(&self, ticket: &Ticket, options: CallOptions) -> Result<Answers<FlightData>, Status> {
+        let unit = options.timestamp_unit;
         let statement = match Request::of_ticket(ticket)? {
-            Request::Sql(sql) => Statement::new(sql)?,
+            Request::Sql(sql) => Statement::new(sql, unit)?,
             // A ticket is bytes: it never parses as a path.
             Request::Path(_) => return Err(Status::invalid_argument("a ticket cannot be a path")),
             Request::Command(command) => match *command {
                 Command::TicketStatementQuery(ticket) => Statement::of_handle(&ticket.statement_handle)?,
-                Command::CommandStatementQuery(query) => Statement::new(query.query)?,
+                Command::CommandStatementQuery(query) => Statement::new(query.query, unit)?,
                 Command::CommandPreparedStatementQuery(command) => {
                     prepared::statement(&self.context, &command.prepared_statement_handle)?
                 }
@@ -97,18 +109,22 @@ impl FlightApi {
         query::run(&self.context, statement, options).await
     }
 
-    async fn schema_of(&self, descriptor: &FlightDescriptor) -> Result<SchemaResult, Status> {
+    async fn schema_of(
+        &self,
+        descriptor: &FlightDescriptor,
+        unit: TimestampUnit,
+    ) -> Result<SchemaResult, Status> {
         let schema = match Request::of_descriptor(descriptor)? {
             Request::Path(path) => {
                 let table = self.context.table_of_path(&path)?;
-                client_schema(self.context.table(table.as_str())?.query_schema())
+                client_schema(self.context.table(table.as_str())?.query_schema(), unit)
             }
-            Request::Sql(sql) => self.result_schema(&sql).await?,
+            Request::Sql(sql) => self.result_schema(&sql, unit).await?,
             Request::Command(command) => match *command {
-                Command::CommandStatementQuery(query) => self.result_schema(&query.query).await?,
+                Command::CommandStatementQuery(query) => self.result_schema(&query.query, unit).await?,
                 Command::CommandPreparedStatementQuery(command) => {
                     let statement = Statement::of_handle(&command.prepared_statement_handle)?;
-                    self.result_schema(&statement.sql).await?
+                    self.result_schema(&statement.sql, statement.unit()).await?
                 }
                 command => {
                     let batch = metadata::answer(&self.context, &command);
@@ -119,10 +135,10 @@ impl FlightApi {
         Ok(SchemaResult { schema: prepared::schema_bytes(&schema)? })
     }
 
-    async fn result_schema(&self, sql: &str) -> Result<arrow::datatypes::SchemaRef, Status> {
+    async fn result_schema(&self, sql: &str, unit: TimestampUnit) -> Result<SchemaRef, Status> {
         let schema = self.context.queries.schema(sql).await;
         let schema = schema.map_err(|error| statement_status(sql, &error))?;
-        Ok(client_schema(&schema.result))
+        Ok(client_schema(&schema.result, unit))
     }
 
     async fn put(
@@ -132,7 +148,7 @@ impl FlightApi {
     ) -> Result<Answers<PutResult>, Status> {
         let limit = self.context.max_message_bytes();
         let first = messages.message().await.map_err(|status| put::unread(&status, limit))?;
-        let mut first = first.ok_or_else(|| Status::invalid_argument("DoPut without a message"))?;
+        let Some(mut first) = first else { return Ok(stream::iter([Ok(ingest::nothing())]).boxed()) };
         let descriptor = first.flight_descriptor.take().ok_or_else(|| {
             Status::invalid_argument(
                 "the first message of DoPut has no descriptor; use the path [\"events\"]",
@@ -158,7 +174,7 @@ impl FlightApi {
             }
             Command::CommandStatementUpdate(command) => {
                 refuse_transaction(command.transaction_id.as_ref())?;
-                update(&self.context, Statement::new(command.query)?, options).await?
+                update(&self.context, Statement::new(command.query, options.timestamp_unit)?, options).await?
             }
             Command::CommandPreparedStatementUpdate(command) => {
                 let handle = &command.prepared_statement_handle;
@@ -216,36 +232,40 @@ impl FlightService for FlightApi {
         handshake(&self.context.auth, call).await
     }
 
-    async fn list_flights(&self, _call: Call<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
+    async fn list_flights(&self, call: Call<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
+        let unit = self.options_of(&call)?.timestamp_unit;
         let mut infos = Vec::new();
         for spec in self.context.engine.tables() {
             let path = vec![spec.name().as_str().to_owned()];
-            infos.push(self.info(FlightDescriptor::new_path(path)).await);
+            infos.push(self.info(FlightDescriptor::new_path(path), unit).await);
         }
         observed(Ok(stream::iter(infos).boxed()))
     }
 
     async fn get_flight_info(&self, call: Call<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
-        counted(self.info(call.into_inner()).await)
+        let unit = self.options_of(&call)?.timestamp_unit;
+        counted(self.info(call.into_inner(), unit).await)
     }
 
     /// A query starts when its ticket is fetched, so its info is complete at once and there is nothing to poll for.
     async fn poll_flight_info(&self, call: Call<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
-        let info = self.info(call.into_inner()).await;
+        let unit = self.options_of(&call)?.timestamp_unit;
+        let info = self.info(call.into_inner(), unit).await;
         counted(info.map(|info| PollInfo { info: Some(info), progress: Some(1.0), ..PollInfo::default() }))
     }
 
     async fn get_schema(&self, call: Call<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
-        counted(self.schema_of(call.get_ref()).await)
+        let unit = self.options_of(&call)?.timestamp_unit;
+        counted(self.schema_of(call.get_ref(), unit).await)
     }
 
     async fn do_get(&self, call: Call<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
-        let options = session::options_of(&self.context.sessions, &call);
+        let options = self.options_of(&call)?;
         observed(self.result(call.get_ref(), options).await)
     }
 
     async fn do_put(&self, call: Call<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
-        let options = session::options_of(&self.context.sessions, &call);
+        let options = self.options_of(&call)?;
         let answers = self.put(call.into_inner(), options).await.inspect_err(telemetry::request_failed)?;
         Ok(Response::new(answers))
     }
@@ -263,7 +283,8 @@ impl FlightService for FlightApi {
         if session::answers(call.get_ref()) {
             return session::act(&self.context.sessions, &call).inspect_err(telemetry::request_failed);
         }
-        let answer = actions::act(&self.context, call.get_ref()).await;
+        let options = self.options_of(&call)?;
+        let answer = actions::act(&self.context, call.get_ref(), &options).await;
         observed(answer.map(|body| stream::iter(body.map(|body| Ok(arrow_flight::Result { body }))).boxed()))
     }
 

@@ -19,6 +19,7 @@ use super::{
     parameters::{fits, fitted},
     results::client_schema,
 };
+use crate::timestamp_unit::TimestampUnit;
 
 /// Longest statement. A ticket holds it, and must fit a message of 4 MiB. **Units**: bytes.
 const SQL_BYTES_MAX: usize = 1 << 20;
@@ -41,11 +42,14 @@ pub(super) struct Statement {
     /// Schema and batch of the parameters; empty when none are bound.
     #[prost(message, repeated, tag = "3")]
     pub(super) parameters: Vec<FlightData>,
+    /// The unit in which the timestamps of its result were announced, by name; empty stands for microseconds.
+    #[prost(string, tag = "4")]
+    timestamp_unit: String,
 }
 
 impl Statement {
-    /// A statement with a new id and no parameters.
-    pub(super) fn new(sql: String) -> Result<Self, Status> {
+    /// A statement with a new id and no parameters, whose result has timestamps in `unit`.
+    pub(super) fn new(sql: String, unit: TimestampUnit) -> Result<Self, Status> {
         if sql.len() > SQL_BYTES_MAX {
             return Err(Status::invalid_argument(format!(
                 "the statement has {} bytes, the limit is {SQL_BYTES_MAX}",
@@ -53,7 +57,16 @@ impl Statement {
             )));
         }
         let id = Bytes::copy_from_slice(Uuid::new_v4().as_bytes());
-        Ok(Self { sql, id, parameters: Vec::new() })
+        let timestamp_unit = match unit {
+            TimestampUnit::Micros => String::new(),
+            TimestampUnit::Nanos => unit.name().to_owned(),
+        };
+        Ok(Self { sql, id, parameters: Vec::new(), timestamp_unit })
+    }
+
+    /// The unit in which the timestamps of its result leave, whatever call fetches it.
+    pub(super) fn unit(&self) -> TimestampUnit {
+        TimestampUnit::of_name(&self.timestamp_unit).unwrap_or_default()
     }
 
     /// Reads a handle that [`Statement::handle`] made.
@@ -144,6 +157,6 @@ pub(super) async fn flight_info(
             parameter.name()
         )));
     }
-    info.try_with_schema(&client_schema(&schema.result))
+    info.try_with_schema(&client_schema(&schema.result, statement.unit()))
         .map_err(|error| Status::internal(format!("encoding the schema: {error}")))
 }

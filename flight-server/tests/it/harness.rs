@@ -106,10 +106,37 @@ impl TestServer {
         batches[0].column(0).as_any().downcast_ref::<Int64Array>().unwrap().value(0)
     }
 
-    /// The result of SQL sent as plain Flight does.
+    /// The result of SQL sent as plain Flight does; asserts that it is what was announced.
     pub(crate) async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, Status> {
         let info = self.info(sql).await?;
-        self.fetch(info.endpoint[0].ticket.clone().unwrap()).await
+        let (schema, batches) = self.stream(info.endpoint[0].ticket.clone().unwrap()).await?;
+        assert_eq!(schema, info.clone().try_decode_schema().unwrap(), "{sql}");
+        Ok(batches)
+    }
+
+    /// Schema and batches of a ticket.
+    pub(crate) async fn stream(&self, ticket: Ticket) -> Result<(Schema, Vec<RecordBatch>), Status> {
+        let mut messages = self.flight().await.do_get(ticket).await?.into_inner();
+        let first = messages.message().await?.expect("a stream begins with its schema");
+        let schema = Schema::try_from(&first).unwrap();
+        let data = stream::iter([Ok(first)]).chain(messages);
+        let data = data.map_err(|status| FlightError::Tonic(Box::new(status)));
+        let batches = FlightRecordBatchStream::new_from_flight_data(data).try_collect().await;
+        Ok((schema, batches.map_err(Status::from)?))
+    }
+
+    /// Sends a body to a path of the JSON API; status and body of the answer.
+    pub(crate) async fn post(&self, path: &str, media_type: &str, body: String) -> (u16, Vec<u8>) {
+        let request = reqwest::Client::new().post(format!("{}/api/v1/{path}", self.server.http_url()));
+        let answer = request.header("content-type", media_type).body(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.bytes().await.unwrap().to_vec())
+    }
+
+    /// The answer to a statement over HTTP, which must succeed.
+    pub(crate) async fn http_sql(&self, body: &serde_json::Value) -> Vec<u8> {
+        let (status, answer) = self.post("sql", "application/json", body.to_string()).await;
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+        answer
     }
 
     pub(crate) async fn info(&self, sql: &str) -> Result<FlightInfo, Status> {
@@ -118,9 +145,7 @@ impl TestServer {
     }
 
     pub(crate) async fn fetch(&self, ticket: Ticket) -> Result<Vec<RecordBatch>, Status> {
-        let data = self.flight().await.do_get(ticket).await?.into_inner();
-        let data = data.map_err(|status| FlightError::Tonic(Box::new(status)));
-        FlightRecordBatchStream::new_from_flight_data(data).try_collect().await.map_err(Status::from)
+        Ok(self.stream(ticket).await?.1)
     }
 }
 

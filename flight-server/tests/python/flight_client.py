@@ -78,9 +78,11 @@ def read_ack(reader: flight.FlightMetadataReader) -> Ack | None:
 
 
 def query(client: flight.FlightClient, sql: str) -> pa.Table:
-    """Runs `sql` as a plain Flight command."""
+    """Runs `sql` as a plain Flight command; what comes must be what was announced."""
     info = client.get_flight_info(flight.FlightDescriptor.for_command(sql.encode()))
-    return client.do_get(info.endpoints[0].ticket).read_all()
+    table = client.do_get(info.endpoints[0].ticket).read_all()
+    assert table.schema.equals(info.schema, check_metadata=True), f"{sql}\n{info.schema}\n\n{table.schema}"
+    return table
 
 
 def rows(client: flight.FlightClient, sql: str) -> list[dict[str, Any]]:

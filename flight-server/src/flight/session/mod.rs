@@ -18,7 +18,10 @@ pub(crate) use options::SessionOptions;
 pub(crate) use table::Sessions;
 
 use self::messages::{CloseResult, CloseStatus, Options, SetError, SetResult};
-use crate::auth::Caller;
+use crate::{
+    auth::Caller,
+    timestamp_unit::{TIMESTAMP_UNIT, TimestampUnit},
+};
 
 const SET: &str = "SetSessionOptions";
 const GET: &str = "GetSessionOptions";
@@ -77,13 +80,21 @@ pub(super) fn act(sessions: &Sessions, call: &Call<Action>) -> Result<Answer, St
 pub(super) struct CallOptions {
     pub(super) session: SessionOptions,
     pub(super) caller: Caller,
+    /// The unit of the timestamps of results: what the call's header says, else its session.
+    pub(super) timestamp_unit: TimestampUnit,
 }
 
 /// The options under which a call is made.
-pub(super) fn options_of<T>(sessions: &Sessions, call: &Call<T>) -> CallOptions {
+///
+/// # Errors
+/// INVALID_ARGUMENT for a header with a value that it cannot have.
+pub(super) fn options_of<T>(sessions: &Sessions, call: &Call<T>) -> Result<CallOptions, Status> {
     let (id, caller) = (session_id(call.metadata()), caller_of(call));
-    let session = id.and_then(|id| sessions.options(id, &caller, Instant::now()));
-    CallOptions { session: session.unwrap_or_default(), caller }
+    let session = id.and_then(|id| sessions.options(id, &caller, Instant::now())).unwrap_or_default();
+    let header = call.metadata().get(TIMESTAMP_UNIT).map(|value| value.as_bytes());
+    let asked = TimestampUnit::of_header(header).map_err(Status::invalid_argument)?;
+    let timestamp_unit = asked.or(session.timestamp_unit).unwrap_or_default();
+    Ok(CallOptions { session, caller, timestamp_unit })
 }
 
 fn set_all(options: &mut SessionOptions, action: &Action) -> Result<SetResult, Status> {

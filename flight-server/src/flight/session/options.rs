@@ -1,11 +1,13 @@
 //! `SessionOptions`: what a client can set for its later calls. `catalog` and `schema` exist because clients ask for them; there is
-//! one of each. `query_timeout_ms` stops queries of the session sooner than the server's own limit would.
+//! one of each. `query_timeout_ms` stops queries of the session sooner than the server's own limit would; `timestamp_unit` says in
+//! which unit the timestamps of its results leave.
 
 use std::{collections::HashMap, time::Duration};
 
 use hexflight_planner::{CATALOG_NAME, SCHEMA_NAME};
 
 use super::messages::{ErrorValue, OptionValue, Value};
+use crate::timestamp_unit::{TIMESTAMP_UNIT, TimestampUnit};
 
 const CATALOG: &str = "catalog";
 const SCHEMA: &str = "schema";
@@ -16,6 +18,8 @@ const QUERY_TIMEOUT: &str = "query_timeout_ms";
 pub(crate) struct SessionOptions {
     /// After which a query is stopped.
     pub(crate) query_timeout: Option<Duration>,
+    /// The unit of its results' timestamps.
+    pub(crate) timestamp_unit: Option<TimestampUnit>,
 }
 
 impl SessionOptions {
@@ -26,6 +30,10 @@ impl SessionOptions {
             SCHEMA => is_only(SCHEMA_NAME, value),
             QUERY_TIMEOUT => {
                 self.query_timeout = value.map(timeout).transpose()?;
+                Ok(())
+            }
+            TIMESTAMP_UNIT => {
+                self.timestamp_unit = value.map(unit).transpose()?;
                 Ok(())
             }
             _ => Err(ErrorValue::InvalidName),
@@ -40,6 +48,7 @@ impl SessionOptions {
             (CATALOG, Some(text(CATALOG_NAME))),
             (SCHEMA, Some(text(SCHEMA_NAME))),
             (QUERY_TIMEOUT, timeout.map(Value::Whole)),
+            (TIMESTAMP_UNIT, self.timestamp_unit.map(|unit| text(unit.name()))),
         ];
         let known = options.into_iter().filter(|(_, value)| value.is_some());
         known.map(|(name, value)| (name.to_owned(), OptionValue { value })).collect()
@@ -51,6 +60,13 @@ fn is_only(only: &str, value: Option<&Value>) -> Result<(), ErrorValue> {
         None => Ok(()),
         Some(Value::Text(text)) if text == only => Ok(()),
         Some(_) => Err(ErrorValue::InvalidValue),
+    }
+}
+
+fn unit(value: &Value) -> Result<TimestampUnit, ErrorValue> {
+    match value {
+        Value::Text(text) => TimestampUnit::of_name(text).ok_or(ErrorValue::InvalidValue),
+        _ => Err(ErrorValue::InvalidValue),
     }
 }
 
@@ -74,7 +90,11 @@ mod tests {
         assert_eq!(options.set(QUERY_TIMEOUT, Some(&Value::Whole(250))), Ok(()));
         assert_eq!(options.query_timeout, Some(Duration::from_millis(250)));
         assert_eq!(options.all()[QUERY_TIMEOUT].value, Some(Value::Whole(250)));
+        assert_eq!(options.set(TIMESTAMP_UNIT, Some(&Value::Text("ns".to_owned()))), Ok(()));
+        assert_eq!(options.timestamp_unit, Some(TimestampUnit::Nanos));
+        assert_eq!(options.all()[TIMESTAMP_UNIT].value, Some(Value::Text("ns".to_owned())));
         assert_eq!(options.set(QUERY_TIMEOUT, None), Ok(()));
+        assert_eq!(options.set(TIMESTAMP_UNIT, None), Ok(()));
         assert_eq!(options, SessionOptions::default());
         assert_eq!(options.all().len(), 2);
     }
@@ -91,6 +111,8 @@ mod tests {
             ("schema", Value::Flag(true), Err(ErrorValue::InvalidValue)),
             ("query_timeout_ms", Value::Whole(0), Err(ErrorValue::InvalidValue)),
             ("query_timeout_ms", Value::Real(1.5), Err(ErrorValue::InvalidValue)),
+            ("timestamp_unit", text("ms"), Err(ErrorValue::InvalidValue)),
+            ("timestamp_unit", Value::Whole(1), Err(ErrorValue::InvalidValue)),
             ("timezone", text("UTC"), Err(ErrorValue::InvalidName)),
         ];
         for (name, value, expected) in cases {

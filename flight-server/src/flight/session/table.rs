@@ -83,7 +83,8 @@ mod tests {
 
     use super::*;
 
-    const OPTIONS: SessionOptions = SessionOptions { query_timeout: Some(Duration::from_secs(1)) };
+    const OPTIONS: SessionOptions =
+        SessionOptions { query_timeout: Some(Duration::from_secs(1)), timestamp_unit: None };
 
     #[test]
     fn a_session_is_its_callers_and_lives_while_it_is_used() {

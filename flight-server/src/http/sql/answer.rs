@@ -32,7 +32,7 @@ use super::{
 use crate::{
     deadline::Deadline,
     error::query_problem,
-    flight::split_for_messages,
+    flight::{split_for_messages, union_column},
     http::{Api, Problem},
     telemetry::QueryTimer,
 };
@@ -119,7 +119,11 @@ impl Run {
         let params = params::bound(&self.api.queries, &self.request.sql, &self.request.params).await?;
         let started = self.api.queries.execute(&self.request.sql, params).await;
         let mut batches = started.map_err(|error| query_problem(&error))?;
-        let columns = Columns::of(&batches.schema(), is_text(self.format));
+        if let Some(name) = union_column(&batches.schema()) {
+            return Err(several_types(name));
+        }
+        let unit = self.request.timestamp_unit.unwrap_or_default();
+        let columns = Columns::of(&batches.schema(), is_text(self.format), unit);
         let mut encoder = encoder(self.format, &columns).map_err(|error| self.unwritable(&error))?;
         let mut rows_left = self.request.max_rows.unwrap_or(u64::MAX);
         let mut truncated = false;
@@ -173,6 +177,13 @@ impl Run {
         Problem::new(StatusCode::BAD_REQUEST, "unsupported_format", detail)
             .with_hint("cast the column to a plain type, or ask for another format")
     }
+}
+
+/// The problem of a column that holds a union, which JSON values are until they are planned as text.
+fn several_types(name: &str) -> Problem {
+    let detail = format!("column '{name}' has values of several types, which results do not have");
+    Problem::new(StatusCode::BAD_REQUEST, "unsupported_format", detail)
+        .with_hint("cast the column, for example to VARCHAR")
 }
 
 fn left() -> Problem {

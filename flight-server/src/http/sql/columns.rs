@@ -10,7 +10,10 @@ use arrow::{
 use hexflight_engine::column;
 
 use super::calendar;
-use crate::flight::{client_batch, client_schema};
+use crate::{
+    flight::{client_batch, client_schema},
+    timestamp_unit::TimestampUnit,
+};
 
 /// What columns of cells are called in a JSON result.
 const H3_TYPE: &str = "H3";
@@ -31,8 +34,8 @@ pub(super) struct Columns {
 impl Columns {
     /// The columns of a query whose result has `schema`. For a format of `text`, the integer
     /// column `h3` becomes hexadecimal text.
-    pub(super) fn of(schema: &Schema, text: bool) -> Self {
-        let plain = unique_names(&client_schema(schema));
+    pub(super) fn of(schema: &Schema, text: bool, unit: TimestampUnit) -> Self {
+        let plain = unique_names(&client_schema(schema, unit));
         let is_cell = |field: &Field| field.name() == column::H3 && field.data_type() == &DataType::Int64;
         let positions = plain.fields().iter().enumerate();
         let cells: Vec<usize> =
@@ -130,11 +133,12 @@ mod tests {
     fn cells_are_hexadecimal_text_only_where_the_format_is_text() {
         let cells: ArrayRef = Arc::new(Int64Array::from(vec![Some(0x0891_f1d4_8177_ffff), None]));
         let batch = RecordBatch::try_from_iter([("h3", Arc::clone(&cells)), ("other", cells)]).unwrap();
-        let columns = Columns::of(&batch.schema(), true);
+        let columns = Columns::of(&batch.schema(), true, TimestampUnit::Micros);
         let written = columns.convert(&batch).unwrap();
         assert_eq!(written.column(0).as_string::<i32>().value(0), "891f1d48177ffff");
         assert!(written.column(0).is_null(1));
         assert_eq!(written.column(1).data_type(), &DataType::Int64);
-        assert_eq!(Columns::of(&batch.schema(), false).convert(&batch).unwrap(), batch);
+        let plain = Columns::of(&batch.schema(), false, TimestampUnit::Micros);
+        assert_eq!(plain.convert(&batch).unwrap().columns(), batch.columns());
     }
 }

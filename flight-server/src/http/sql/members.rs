@@ -1,5 +1,5 @@
 //! The members of a JSON object in the order given, repeated names included: what serde would overwrite or call by its position
-//! is refused by its name.
+//! is refused by its name. Values stay texts, so that a number keeps its digits.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Names and values of an object.
 #[derive(Debug)]
-pub(super) struct Members(pub(super) Vec<(String, Value)>);
+pub(super) struct Members(pub(super) Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -30,6 +30,7 @@ use super::{
     body,
     problem::{QueryProblems, SqlProblems},
 };
+use crate::timestamp_unit::TimestampUnit;
 
 /// Longest body: a statement of 1 MiB, which is the longest, with all its characters escaped, and its parameters. **Units**: bytes.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -48,6 +49,9 @@ pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {
     path = "/api/v1/sql",
     tag = "sql",
     operation_id = "sql",
+    params(
+        ("timestamp_unit" = inline(Option<TimestampUnit>), Header, description = "Unit of the timestamps of an Arrow or Parquet result, for readers that know one only; the member of the same name wins"),
+    ),
     request_body = SqlRequest,
     responses(
         (status = 200, description = "The result", content(

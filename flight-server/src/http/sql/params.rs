@@ -1,22 +1,67 @@
-//! JSON values as parameters of a statement, in the types that the statement wants where it tells them.
+//! JSON values as parameters of a statement, in the types that the statement wants where it tells them. Numbers are read from
+//! their digits: as an integer, a decimal or a moment they are exactly what was sent, or refused; as a float the nearest one.
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef};
-use hexflight_planner::{QueryEngine, ScalarValue};
-use serde_json::{Number, Value};
+use arrow::datatypes::{DataType, FieldRef, TimeUnit};
+use hexflight_planner::{
+    Decimal, QueryEngine, ScalarValue, has_time_of_day, in_unit, nanos_of_text, without_negative_zero,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::request::invalid;
 use crate::{
     error::query_problem,
-    http::{Problem, instant::parse_micros},
+    http::{Problem, instant::nanos_of_seconds},
 };
+
+/// One of `params`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Param {
+    Null,
+    Boolean(bool),
+    /// Its digits, as they were sent.
+    Number(String),
+    Text(String),
+    /// An array or an object, which no parameter can be.
+    Nested(String),
+}
+
+impl Param {
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// A text with half of a surrogate pair.
+    pub(super) fn of(raw: &RawValue) -> serde_json::Result<Self> {
+        let text = raw.get();
+        Ok(match text.as_bytes().first() {
+            Some(b'n') => Self::Null,
+            Some(b't' | b'f') => Self::Boolean(text == "true"),
+            Some(b'"') => Self::Text(serde_json::from_str(text)?),
+            Some(b'[' | b'{') => Self::Nested(text.to_owned()),
+            _ => Self::Number(text.to_owned()),
+        })
+    }
+
+    /// The value as JSON, shortened, for errors.
+    fn shown(&self) -> String {
+        let text = match self {
+            Self::Null => "null".to_owned(),
+            Self::Boolean(value) => value.to_string(),
+            Self::Number(text) | Self::Nested(text) => text.clone(),
+            Self::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
+        };
+        text.chars().take(100).collect()
+    }
+}
 
 /// The values to bind. A statement without parameters is not asked for their types.
 pub(super) async fn bound(
     queries: &QueryEngine,
     sql: &str,
-    params: &[Value],
+    params: &[Param],
 ) -> Result<Vec<ScalarValue>, Problem> {
     if params.is_empty() && !sql.contains(['?', '$']) {
         return Ok(Vec::new());
@@ -27,9 +72,9 @@ pub(super) async fn bound(
         let detail = format!("params has {given} values, the statement has {expected} parameters");
         return Err(invalid("params", detail));
     }
-    let bind = |(index, (value, field)): (usize, (&Value, &FieldRef))| {
-        scalar(value, field.data_type()).map_err(|rule| {
-            let shown: String = value.to_string().chars().take(100).collect();
+    let bind = |(index, (value, field)): (usize, (&Param, &FieldRef))| {
+        scalar(value, field.data_type()).map(without_negative_zero).map_err(|rule| {
+            let shown = value.shown();
             invalid("params", format!("params[{index}] = {shown}: {rule}")).with("index", index)
         })
     };
@@ -40,52 +85,72 @@ pub(super) async fn bound(
 ///
 /// # Errors
 /// The rule that the value breaks.
-fn scalar(value: &Value, wanted: &DataType) -> Result<ScalarValue, String> {
+fn scalar(value: &Param, wanted: &DataType) -> Result<ScalarValue, String> {
     let is_text =
         matches!(wanted, DataType::Null | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-    match value {
-        Value::Null => ScalarValue::try_from(wanted).map_err(|error| error.strip_backtrace()),
-        Value::Bool(value) if matches!(wanted, DataType::Null | DataType::Boolean) => {
-            Ok(ScalarValue::from(*value))
+    match (value, wanted) {
+        (Param::Null, _) => ScalarValue::try_from(wanted).map_err(|error| error.strip_backtrace()),
+        (Param::Boolean(value), DataType::Null | DataType::Boolean) => Ok(ScalarValue::from(*value)),
+        (Param::Text(text), _) if is_text => Ok(ScalarValue::from(text.as_str())),
+        (Param::Text(text), DataType::Timestamp(unit, zone)) => instant(text, *unit, zone.as_ref()),
+        (Param::Text(text), _) if wanted.is_decimal() => decimal(text.trim(), wanted),
+        (Param::Text(text), DataType::Date32) if has_time_of_day(text) => {
+            Err("has a time of day, and the statement wants a date".to_owned())
         }
-        Value::String(text) if is_text => Ok(ScalarValue::from(text.as_str())),
-        Value::String(text) if matches!(wanted, DataType::Timestamp(..)) => instant(text, wanted),
-        Value::String(text) if reads_text(wanted) => ScalarValue::from(text.as_str())
+        (Param::Text(text), _) if wanted.is_temporal() => ScalarValue::from(text.as_str())
             .cast_to(wanted)
             .map_err(|_| format!("is no {wanted}, which the statement wants")),
-        Value::Number(number) if matches!(wanted, DataType::Timestamp(..)) => {
-            instant(&number.to_string(), wanted)
+        (Param::Number(text), DataType::Timestamp(unit, zone)) => {
+            moment(nanos_of_seconds(text)?, *unit, zone.as_ref())
         }
-        Value::Number(value) if wanted.is_numeric() || matches!(wanted, DataType::Null) => {
-            number(value, wanted)
+        (Param::Number(text), _) if wanted.is_numeric() || matches!(wanted, DataType::Null) => {
+            number(text, wanted)
         }
-        Value::Array(_) | Value::Object(_) => Err("must be a text, a number, true, false or null".to_owned()),
+        (Param::Nested(_), _) => Err("must be a text, a number, true, false or null".to_owned()),
         _ => Err(format!("the statement wants a value of type {wanted}")),
     }
 }
 
-/// Types that have no JSON value of their own and are written as text.
-fn reads_text(wanted: &DataType) -> bool {
-    wanted.is_temporal() || matches!(wanted, DataType::Decimal128(..) | DataType::Decimal256(..))
+/// A text is a date and time as in SQL, or Unix seconds.
+fn instant(text: &str, unit: TimeUnit, zone: Option<&Arc<str>>) -> Result<ScalarValue, String> {
+    let nanos = match nanos_of_text(text, zone.map(AsRef::as_ref)) {
+        Ok(nanos) => nanos,
+        Err(rule) if Decimal::of_text(text).is_none() => return Err(rule),
+        Err(_) => nanos_of_seconds(text)?,
+    };
+    moment(nanos, unit, zone)
 }
 
-fn instant(text: &str, wanted: &DataType) -> Result<ScalarValue, String> {
-    let micros = parse_micros(text)?;
-    let instant = ScalarValue::TimestampMicrosecond(Some(micros), Some(Arc::from("UTC")));
-    instant.cast_to(wanted).map_err(|_| format!("is beyond the range of {wanted}"))
+/// A moment in the unit that is wanted, or in the one that its digits need: the planner compares both exactly.
+fn moment(nanos: i128, unit: TimeUnit, zone: Option<&Arc<str>>) -> Result<ScalarValue, String> {
+    let (unit, ticks) = in_unit(&[Some(nanos)], unit)?;
+    let (ticks, zone) = (ticks.first().copied().flatten(), zone.cloned());
+    Ok(match unit {
+        TimeUnit::Second => ScalarValue::TimestampSecond(ticks, zone),
+        TimeUnit::Millisecond => ScalarValue::TimestampMillisecond(ticks, zone),
+        TimeUnit::Microsecond => ScalarValue::TimestampMicrosecond(ticks, zone),
+        TimeUnit::Nanosecond => ScalarValue::TimestampNanosecond(ticks, zone),
+    })
 }
 
-/// Integers stay integers; SQL compares them with floats as numbers.
-fn number(number: &Number, wanted: &DataType) -> Result<ScalarValue, String> {
-    let value = if let Some(value) = number.as_i64() {
-        ScalarValue::Int64(Some(value))
-    } else if let Some(value) = number.as_u64() {
-        ScalarValue::UInt64(Some(value))
-    } else {
-        let value = number.as_f64().filter(|value| value.is_finite());
-        return value
-            .map(|value| ScalarValue::Float64(Some(value)))
-            .ok_or_else(|| "is beyond what a 64-bit float can hold".to_owned());
+/// Integers stay integers, decimals decimals; SQL compares them with floats as numbers.
+fn number(text: &str, wanted: &DataType) -> Result<ScalarValue, String> {
+    if wanted.is_decimal() {
+        return decimal(text, wanted);
+    }
+    if wanted.is_floating() {
+        return float(text);
+    }
+    let is_integer = !text.contains(['.', 'e', 'E']);
+    let whole = Decimal::of_text(text).and_then(|number| number.scaled(0));
+    let whole = whole.filter(|_| is_integer || wanted.is_integer());
+    let value = match whole {
+        Some(whole) => i64::try_from(whole)
+            .map(ScalarValue::from)
+            .or_else(|_| u64::try_from(whole).map(ScalarValue::from))
+            .map_err(|_| LARGE_INTEGER.to_owned())?,
+        None if is_integer => return Err(LARGE_INTEGER.to_owned()),
+        None => return float(text),
     };
     match wanted {
         DataType::Null => Ok(value),
@@ -93,49 +158,91 @@ fn number(number: &Number, wanted: &DataType) -> Result<ScalarValue, String> {
     }
 }
 
+const LARGE_INTEGER: &str = "is an integer beyond 64 bits; send it as a text and write \
+                             CAST($1 AS DECIMAL(38, 0)) in the statement, with its number for $1";
+
+fn float(text: &str) -> Result<ScalarValue, String> {
+    let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+    value
+        .map(|value| ScalarValue::Float64(Some(value)))
+        .ok_or_else(|| "is beyond what a 64-bit float can hold".to_owned())
+}
+
+fn decimal(text: &str, wanted: &DataType) -> Result<ScalarValue, String> {
+    let value = Decimal::of_text(text).and_then(|number| number.scalar(wanted));
+    value.ok_or_else(|| format!("is no decimal of at most 76 digits, and the statement wants {wanted}"))
+}
+
 #[cfg(test)]
 mod tests {
-    use arrow::datatypes::TimeUnit;
-    use serde_json::json;
-
     use super::*;
+
+    const NOON_US: i64 = 1_764_547_200_000_000;
+
+    fn utc() -> DataType {
+        DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
+    }
 
     #[test]
     fn values_take_the_type_that_the_statement_wants() {
-        let utc = || DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")));
-        let noon = ScalarValue::TimestampMicrosecond(Some(1_764_547_200_000_000), Some(Arc::from("UTC")));
+        let noon = ScalarValue::TimestampMicrosecond(Some(NOON_US), Some(Arc::from("UTC")));
+        let finer = ScalarValue::TimestampNanosecond(Some(NOON_US * 1_000 + 500), Some(Arc::from("UTC")));
+        let cents = DataType::Decimal128(10, 2);
         let table = [
-            (json!("a"), DataType::Utf8View, ScalarValue::from("a")),
-            (json!("2025-12-01T00:00:00Z"), utc(), noon.clone()),
-            (json!(1_764_547_200), utc(), noon),
-            (json!("2025-12-01"), DataType::Date32, ScalarValue::Date32(Some(20_423))),
-            (json!(5), DataType::Float64, ScalarValue::Float64(Some(5.0))),
-            (json!(5), DataType::Null, ScalarValue::Int64(Some(5))),
-            (json!(u64::MAX), DataType::Null, ScalarValue::UInt64(Some(u64::MAX))),
-            (json!(1.5), DataType::Int64, ScalarValue::Float64(Some(1.5))),
-            (json!(null), DataType::Float64, ScalarValue::Float64(None)),
-            (json!(true), DataType::Null, ScalarValue::Boolean(Some(true))),
+            (r#""a""#, DataType::Utf8View, ScalarValue::from("a")),
+            (r#""2025-12-01T00:00:00Z""#, utc(), noon.clone()),
+            (r#""2025-12-01""#, utc(), noon.clone()),
+            (r#""2025-12-01 00:00""#, utc(), noon.clone()),
+            (r#""2025-12-01 02:00:00+02:00""#, utc(), noon.clone()),
+            (r#""1764547200""#, utc(), noon.clone()),
+            ("1764547200", utc(), noon.clone()),
+            ("1.7645472e9", utc(), noon),
+            (r#""2025-12-01T00:00:00.0000005Z""#, utc(), finer.clone()),
+            ("1764547200.0000005", utc(), finer),
+            (r#""2025-12-01""#, DataType::Date32, ScalarValue::Date32(Some(20_423))),
+            ("5", DataType::Float64, ScalarValue::Float64(Some(5.0))),
+            ("5", DataType::Null, ScalarValue::Int64(Some(5))),
+            ("18446744073709551615", DataType::Null, ScalarValue::UInt64(Some(u64::MAX))),
+            ("9007199254740993.0", DataType::Int64, ScalarValue::Int64(Some(9_007_199_254_740_993))),
+            ("1e3", DataType::Int64, ScalarValue::Int64(Some(1_000))),
+            ("1.5", DataType::Int64, ScalarValue::Float64(Some(1.5))),
+            ("16777217", DataType::Float32, ScalarValue::Float64(Some(16_777_217.0))),
+            ("1.5", cents.clone(), ScalarValue::Decimal128(Some(150), 10, 2)),
+            (r#""1.255""#, cents, ScalarValue::Decimal128(Some(1_255), 4, 3)),
+            ("null", DataType::Float64, ScalarValue::Float64(None)),
+            ("true", DataType::Null, ScalarValue::Boolean(Some(true))),
         ];
         for (value, wanted, expected) in table {
-            assert_eq!(scalar(&value, &wanted), Ok(expected), "{value} as {wanted}");
+            assert_eq!(read(value, &wanted), Ok(expected), "{value} as {wanted}");
         }
     }
 
     #[test]
     fn a_value_of_another_kind_is_refused() {
-        let utc = || DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")));
         for (value, wanted) in [
-            (json!("5"), DataType::Float64),
-            (json!(5), DataType::Utf8View),
-            (json!(true), DataType::Int64),
-            (json!("yesterday"), utc()),
-            (json!(1_764_547_200_000_u64), utc()),
-            (json!(300), DataType::Int8),
-            (json!([1]), DataType::Null),
-            (json!({}), DataType::Null),
-            (json!("2025-13-01"), DataType::Date32),
+            (r#""5""#, DataType::Float64),
+            ("5", DataType::Utf8View),
+            ("true", DataType::Int64),
+            (r#""yesterday""#, utc()),
+            ("1764547200000", utc()),
+            ("1764547200.00000000005", utc()),
+            ("300", DataType::Int8),
+            ("18446744073709551616", DataType::Null),
+            ("18446744073709551616", DataType::Int64),
+            ("1e400", DataType::Null),
+            ("-1e400", DataType::Float64),
+            ("1e400", DataType::Decimal128(38, 0)),
+            ("[1]", DataType::Null),
+            ("{}", DataType::Null),
+            (r#""2025-13-01""#, DataType::Date32),
+            (r#""2025-12-01T05:00:00""#, DataType::Date32),
         ] {
-            assert!(scalar(&value, &wanted).is_err(), "{value} as {wanted} was taken");
+            assert!(read(value, &wanted).is_err(), "{value} as {wanted} was taken");
         }
+    }
+
+    fn read(value: &str, wanted: &DataType) -> Result<ScalarValue, String> {
+        let raw: Box<RawValue> = serde_json::from_str(value).unwrap();
+        scalar(&Param::of(&raw).unwrap(), wanted)
     }
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 
-use super::{format::Format, members::Members};
+use super::{format::Format, members::Members, params::Param};
 use crate::{
     error::{own_timeout_problem, timeout_problem},
     http::{Problem, hint::did_you_mean},
+    timestamp_unit::{self, TIMESTAMP_UNIT, TimestampUnit},
 };
 
 /// Longest `timeout_ms`: a day. The server's own limit holds besides. **Units**: ms.
@@ -20,10 +21,10 @@ const TIMEOUT_MS_MAX: u64 = 86_400_000;
 const MAX_ROWS_MAX: u64 = (1 << 63) - 1;
 
 /// What a body may have.
-const MEMBERS: [&str; 5] = ["sql", "params", "format", "timeout_ms", "max_rows"];
+const MEMBERS: [&str; 6] = ["sql", "params", "format", "timeout_ms", "max_rows", TIMESTAMP_UNIT];
 
 /// A statement with its parameters, and how its result is wanted.
-#[derive(Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Default, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SqlRequest {
     /// One statement that only reads: SELECT, EXPLAIN, SHOW or DESCRIBE.
@@ -32,10 +33,10 @@ pub(super) struct SqlRequest {
         example = "SELECT device_id, count(*) AS events FROM events WHERE type = ? GROUP BY device_id ORDER BY events DESC LIMIT 10"
     )]
     pub(super) sql: String,
-    /// Values of `?` or of `$1`, `$2` …, in order: texts, numbers, booleans and nulls. Where a timestamp is wanted, RFC 3339 or
-    /// Unix seconds.
+    /// Values of `?` or of `$1`, `$2` …, in order: texts, numbers, booleans and nulls. Where a timestamp is wanted, a date and time
+    /// as in SQL, RFC 3339 or Unix seconds.
     #[schema(value_type = Vec<ParamValue>, required = false, max_items = 10_000, example = json!(["temperature"]))]
-    pub(super) params: Vec<Value>,
+    pub(super) params: Vec<Param>,
     /// Format of the result; without it the header `Accept` says.
     #[schema(nullable = true)]
     pub(super) format: Option<Format>,
@@ -45,6 +46,10 @@ pub(super) struct SqlRequest {
     /// Most rows of the result; what comes after them is left out, and JSON says so in `truncated`.
     #[schema(minimum = 1, example = 1_000)]
     pub(super) max_rows: Option<u64>,
+    /// Unit of the timestamps of an Arrow or Parquet result; the header of the same name says it too, and this wins. Without
+    /// either they are as the statement computes them, which is microseconds for events.
+    #[schema(nullable = true)]
+    pub(super) timestamp_unit: Option<TimestampUnit>,
 }
 
 /// A parameter.
@@ -63,13 +68,20 @@ impl SqlRequest {
     pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
         check_headers(headers)?;
         let Members(members) = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
-        let mut request =
-            Self { sql: String::new(), params: Vec::new(), format: None, timeout_ms: None, max_rows: None };
+        let header = headers.get(TIMESTAMP_UNIT).map(|value| value.as_bytes());
+        let timestamp_unit =
+            TimestampUnit::of_header(header).map_err(|detail| invalid(TIMESTAMP_UNIT, detail))?;
+        let mut request = Self { timestamp_unit, ..Self::default() };
         for (index, (name, value)) in members.iter().enumerate() {
             if members.iter().take(index).any(|(other, _)| other == name) {
                 return Err(invalid(name, format!("{name} is given twice; give it once")));
             }
-            request.set(name, value)?;
+            if name == "params" {
+                request.params = params(value)?;
+            } else {
+                let value = serde_json::from_str(value.get()).map_err(|error| unreadable(&error))?;
+                request.set(name, &value)?;
+            }
         }
         if request.sql.trim().is_empty() {
             return Err(invalid(
@@ -82,9 +94,8 @@ impl SqlRequest {
 
     fn set(&mut self, name: &str, value: &Value) -> Result<(), Problem> {
         match (name, value) {
-            ("params" | "format" | "timeout_ms" | "max_rows", Value::Null) => {}
+            ("format" | "timeout_ms" | "max_rows" | TIMESTAMP_UNIT, Value::Null) => {}
             ("sql", Value::String(sql)) => self.sql.clone_from(sql),
-            ("params", Value::Array(params)) => self.params.clone_from(params),
             ("format", Value::String(format)) => {
                 self.format = Some(Format::of_name(format).ok_or_else(|| not("format", value, FORMAT_RULE))?);
             }
@@ -96,8 +107,9 @@ impl SqlRequest {
                 self.max_rows = Some(whole(name, value, MAX_ROWS_MAX, "must be a whole number above 0")?);
             }
             ("sql", _) => return Err(not(name, value, "must be a text, the statement")),
-            ("params", _) => {
-                return Err(not(name, value, "must be an array: the values of ? or of $1, $2 … in order"));
+            (TIMESTAMP_UNIT, _) => {
+                let unit = value.as_str().and_then(TimestampUnit::of_name);
+                self.timestamp_unit = Some(unit.ok_or_else(|| not(name, value, timestamp_unit::RULE))?);
             }
             ("format", _) => return Err(not(name, value, FORMAT_RULE)),
             _ => return Err(unknown(name)),
@@ -113,6 +125,21 @@ impl SqlRequest {
             _ => (server, timeout_problem),
         }
     }
+}
+
+/// The values of `params`; null is none.
+fn params(raw: &RawValue) -> Result<Vec<Param>, Problem> {
+    let rule = "must be an array: the values of ? or of $1, $2 … in order";
+    let values: Option<Vec<Box<RawValue>>> = match raw.get().as_bytes() {
+        b"null" => return Ok(Vec::new()),
+        [b'[', ..] => Some(serde_json::from_str(raw.get()).map_err(|error| unreadable(&error))?),
+        _ => None,
+    };
+    let values = values.ok_or_else(|| {
+        let shown: String = raw.get().chars().take(100).collect();
+        invalid("params", format!("params = {shown}: {rule}"))
+    })?;
+    values.iter().map(|value| Param::of(value).map_err(|error| unreadable(&error))).collect()
 }
 
 const FORMAT_RULE: &str = "must be json, ndjson, csv, arrow or parquet";
