@@ -189,6 +189,19 @@ pub(super) fn fits(batch: &RecordBatch, expected: &Schema) -> bool {
     !expected.contains(&DataType::Null) && types(&batch.schema()) == expected
 }
 
+/// Says which values are of another type than the statement expects; `None` if all are as it expects.
+pub(super) fn misfits(batch: &RecordBatch, expected: &Schema) -> Option<String> {
+    let expected = client_schema(expected, TimestampUnit::Micros);
+    let pairs = batch.columns().iter().zip(expected.fields()).enumerate();
+    let misfits = pairs.filter_map(|(index, (column, expected))| {
+        let (found, expected) = (column.data_type(), expected.data_type());
+        let is_open = *expected == DataType::Null || found == expected;
+        (!is_open).then(|| format!("parameter ${} is {found} where {expected} is expected", index + 1))
+    });
+    let misfits: Vec<String> = misfits.collect();
+    (!misfits.is_empty()).then(|| misfits.join(", "))
+}
+
 #[cfg(test)]
 #[path = "parameters_tests.rs"]
 mod tests;

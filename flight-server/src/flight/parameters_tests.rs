@@ -91,6 +91,19 @@ fn decimals_are_the_floats_of_their_digits_and_texts_lose_none() {
 }
 
 #[test]
+fn values_of_another_type_are_named_by_their_number() {
+    let flag: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
+    let number: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
+    let batch = RecordBatch::try_from_iter([("$1", number), ("$2", flag)]).unwrap();
+    let field = |name: &str, data_type| Field::new(name, data_type, true);
+    let expected = Schema::new(vec![field("$1", DataType::Float64), field("$2", DataType::Float64)]);
+    let misfits = misfits(&batch, &expected).unwrap();
+    assert_eq!(misfits, "parameter $2 is Boolean where Float64 is expected");
+    let open = Schema::new(vec![field("$1", DataType::Null), field("$2", DataType::Boolean)]);
+    assert_eq!(super::misfits(&batch, &open), None);
+}
+
+#[test]
 fn nulls_and_untyped_parameters_are_taken() {
     let null = fit(NullArray::new(2), DataType::Float64);
     assert_eq!((null.data_type(), null.null_count()), (&DataType::Float64, 2));

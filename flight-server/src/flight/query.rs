@@ -11,12 +11,12 @@ use arrow::{
 use arrow_flight::{FlightData, encode::FlightDataEncoderBuilder, error::FlightError};
 use futures::{Stream, StreamExt, TryStreamExt, stream, stream::BoxStream};
 use hexflight_planner::{DataFusionError, QueryProgress, QueryStream, ScalarValue, params_of_row};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::{
     FlightContext,
     advice::statement_status,
-    parameters::fits,
+    parameters::{fits, misfits},
     results::{agreed, client_batch, client_schema, split_for_messages, union_column},
     running::RunningQuery,
     session::CallOptions,
@@ -69,14 +69,29 @@ async fn start(
     let first = tokio::select! {
         biased;
         stopped = stopped(&running, &deadline) => return Err(stopped),
-        started = context.queries.execute_watched(&statement.sql, first, running.progress()) => {
-            started.map_err(|error| statement_status(&statement.sql, &error))?
-        }
+        started = context.queries.execute_watched(&statement.sql, first, running.progress()) => started,
+    };
+    let first = match first {
+        Ok(first) => first,
+        Err(error) => return Err(refused(context, &statement, &error).await),
     };
     let schema = sent_schema(context, &statement, &first).await?;
     let watched = Arc::clone(running.progress());
     let batches = all_rows(Arc::clone(context), statement.sql, first, rows.collect(), watched);
     Ok((schema, guarded(batches, running, deadline).boxed()))
+}
+
+/// The status of a statement that did not start; names the parameters that are of another type than it expects.
+async fn refused(context: &FlightContext, statement: &Statement, error: &DataFusionError) -> Status {
+    let status = statement_status(&statement.sql, error);
+    let expected = context.queries.schema(&statement.sql).await.map(|schema| schema.parameters);
+    let (Ok(expected), Ok(Some(bound))) = (expected, statement.bound_parameters()) else { return status };
+    match misfits(&bound, &expected) {
+        Some(misfits) if status.code() == Code::InvalidArgument => {
+            Status::invalid_argument(format!("{}; {misfits}", status.message()))
+        }
+        _ => status,
+    }
 }
 
 /// The schema of the stream: the one that was announced, or the result's own where nothing could be.

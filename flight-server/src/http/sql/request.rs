@@ -79,7 +79,8 @@ impl SqlRequest {
             if name == "params" {
                 request.params = params(value)?;
             } else {
-                let value = serde_json::from_str(value.get()).map_err(|error| unreadable(&error))?;
+                let value: Value = serde_json::from_str(value.get())
+                    .map_err(|error| invalid(name, format!("{name}: {error}")))?;
                 request.set(name, &value)?;
             }
         }
@@ -139,7 +140,10 @@ fn params(raw: &RawValue) -> Result<Vec<Param>, Problem> {
         let shown: String = raw.get().chars().take(100).collect();
         invalid("params", format!("params = {shown}: {rule}"))
     })?;
-    values.iter().map(|value| Param::of(value).map_err(|error| unreadable(&error))).collect()
+    let read = |(index, value): (usize, Box<RawValue>)| {
+        Param::of(&value).map_err(|error| invalid("params", format!("params[{index}]: {error}")))
+    };
+    values.into_iter().enumerate().map(read).collect()
 }
 
 const FORMAT_RULE: &str = "must be json, ndjson, csv, arrow or parquet";
