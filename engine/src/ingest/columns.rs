@@ -48,9 +48,9 @@ impl<'a> InputColumns<'a> {
         let mut matched = Matched::default();
         for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             let name = field.name();
-            if name == column::H3 {
-                let text = "column 'h3' is derived from latitude and longitude; leave it out";
-                return Err(EngineError::InvalidBatch(text.to_owned()));
+            if name.eq_ignore_ascii_case(column::H3) {
+                let text = format!("column '{name}' is derived from latitude and longitude; leave it out");
+                return Err(EngineError::InvalidBatch(text));
             }
             let column = InputColumn { name: shortened(name), array: array.as_ref(), parent_nulls: None };
             match Role::of(name).ok_or_else(|| unknown_column(name))? {

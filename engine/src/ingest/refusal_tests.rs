@@ -75,6 +75,10 @@ fn column_given_twice_is_refused() {
         twice("metadata", "metadata"),
         "column 'metadata': the metadata is given twice, also by column 'metadata'; send one of them"
     );
+    assert_eq!(
+        twice("value", "VALUE"),
+        "column 'VALUE': the value is given twice, also by column 'value'; send one of them"
+    );
     let location = sample.clone().with("location", location(vec![("lat", 1.0), ("lon", 2.0)]));
     refused(
         &location,

@@ -32,9 +32,10 @@ const ACCEPTED: [(Role, &[&str]); 8] = [
 const HINT_CHARS_MAX: usize = 64;
 
 impl Role {
-    /// Finds what a column of this name is for.
+    /// Finds what a column of this name is for; letters count alike in either case.
     pub(super) fn of(name: &str) -> Option<Self> {
-        ACCEPTED.iter().find(|(_, spellings)| spellings.contains(&name)).map(|(role, _)| *role)
+        let is_so = |spelling: &&str| spelling.eq_ignore_ascii_case(name);
+        ACCEPTED.iter().find(|(_, spellings)| spellings.iter().any(is_so)).map(|(role, _)| *role)
     }
 
     /// The table's own name for it.
@@ -128,9 +129,19 @@ mod tests {
     }
 
     #[test]
+    fn names_are_found_in_any_case() {
+        for (name, role) in
+            [("LAT", Role::Latitude), ("Device_ID", Role::DeviceId), ("Location", Role::Location)]
+        {
+            assert_eq!(Role::of(name), Some(role), "{name}");
+        }
+        assert_eq!(Role::of("DeviceID"), None);
+    }
+
+    #[test]
     fn nearest_ignores_case_and_gives_up_on_strangers() {
         assert_eq!(nearest("deviceId"), Some("device_id"));
-        assert_eq!(nearest("Timestamp"), Some("timestamp"));
+        assert_eq!(nearest("Time-stamp"), Some("timestamp"));
         assert_eq!(nearest("vlaue"), Some("value"));
         assert_eq!(nearest("colour"), None);
         assert_eq!(nearest(""), None);
