@@ -16,7 +16,8 @@ use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use bytes::Bytes;
 use clap::ValueEnum;
 use hexflight_engine::{
-    Clock, ContentHash, Engine, EngineOptions, Import, OnBadRow, Store, SystemClock, column,
+    Clock, ContentHash, Engine, EngineOptions, Import, OnBadRow, OnLoaded, SourceId, Store, SystemClock,
+    column,
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use parquet::{
@@ -110,7 +111,7 @@ pub(crate) async fn run(settings: Settings, print: Print<'_>) -> Result<()> {
     let pushed = started.elapsed();
     let progress = import.progress();
     let import = Arc::into_inner(import).context("a task still holds the load")?;
-    let summary = import.commit(&[ContentHash([1; 32])]).await?;
+    let summary = import.commit(&[SourceId::of_content(ContentHash([1; 32]))], OnLoaded::Refuse).await?;
     let loaded = started.elapsed();
     let cpu = cpu_time()? - cpu_before;
     let counted: u64 =

@@ -39,7 +39,7 @@ pub use compact::CompactSummary;
 pub use engine::{Ack, Appended, Engine, EngineOptions, OnBadRow, PendingAck};
 pub use error::{BadRow, BadRows, EngineError, ErrorKind, Result};
 pub use finding::Finding;
-pub use import::{ContentHash, Import, ImportProgress, ImportSummary};
+pub use import::{ContentHash, Import, ImportProgress, ImportSummary, OnLoaded, SourceId};
 pub use ingest::{Normaliser, UNIX_SECONDS_MAX, nearest_doubles, not_seconds, to_query};
 pub use memory::{Generation, GenerationState, MemoryBatch, ZoneMap};
 pub use rollup::{

@@ -9,7 +9,7 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use metrics::histogram;
 
 use super::{
-    ContentHash, ImportSummary,
+    ImportSummary, OnLoaded, SourceId,
     load::{Load, lock},
     part::bytes_of,
     partitions::Partitions,
@@ -22,7 +22,7 @@ use crate::{
     core::cores,
     error::{EngineError, ErrorKind, Result},
     flush::blocking,
-    table::{Change, DataFile},
+    table::{Change, DataFile, LoadedSource, check_sources},
     view::Snapshot,
 };
 
@@ -31,10 +31,14 @@ const UNITS_PER_CORE: usize = 4;
 
 impl Load {
     /// Runs to its end even if the caller goes away; it then stops before the last step.
-    pub(super) async fn commit(self: Arc<Self>, sources: Vec<ContentHash>) -> Result<ImportSummary> {
+    pub(super) async fn commit(
+        self: Arc<Self>,
+        sources: Vec<SourceId>,
+        on_loaded: OnLoaded,
+    ) -> Result<ImportSummary> {
         let started = Instant::now();
         self.check()?;
-        let sources = self.check_sources(&sources)?;
+        let sources = self.check_sources(sources, on_loaded)?;
         self.take_small().await?;
         self.settle().await?;
         let units = self.plan().await?;
@@ -60,21 +64,15 @@ impl Load {
     }
 
     /// What fails at the end would have cost all the work before it.
-    fn check_sources(&self, sources: &[ContentHash]) -> Result<Vec<String>> {
-        let mut ids: Vec<String> = sources.iter().map(ContentHash::app_id).collect();
-        ids.sort_unstable();
-        if let Some([twice, _]) = ids.array_windows().find(|[a, b]| a == b) {
+    fn check_sources(&self, mut sources: Vec<SourceId>, on_loaded: OnLoaded) -> Result<Vec<LoadedSource>> {
+        sources.sort_unstable();
+        if let Some([twice, _]) = sources.array_windows().find(|[a, b]| a == b) {
             return Err(EngineError::InvalidOption(format!("source {twice} is named twice in one load")));
         }
+        let sources: Vec<LoadedSource> = sources.iter().map(|source| source.loaded(on_loaded)).collect();
         let table = self.table()?;
-        let state = &table.view.snapshot().table;
-        match ids.iter().find(|id| state.txn(id).is_some()) {
-            None => Ok(ids),
-            Some(id) => Err(EngineError::Conflict {
-                table: table.spec.name().to_string(),
-                detail: format!("source {id} was loaded before"),
-            }),
-        }
+        check_sources(table.spec.name(), &table.view.snapshot().table, &sources)?;
+        Ok(sources)
     }
 
     /// Takes no more rows and waits for the steps under way.
@@ -170,7 +168,7 @@ impl Load {
         Ok(())
     }
 
-    async fn publish(&self, sources: &[String]) -> Result<ImportSummary> {
+    async fn publish(&self, sources: &[LoadedSource]) -> Result<ImportSummary> {
         let table = self.table()?;
         let (rows, files) = {
             let mut state = lock(&self.state);
@@ -184,7 +182,7 @@ impl Load {
             bytes: files.iter().map(|file| file.size_bytes).sum(),
             version: table.view.snapshot().version(),
         };
-        if files.is_empty() && sources.is_empty() {
+        if files.is_empty() {
             return Ok(summary);
         }
         let started = Instant::now();

@@ -13,7 +13,7 @@ use super::{
     spread::{Spread, spread},
 };
 use crate::{
-    Engine, EngineOptions, ErrorKind, OnBadRow, Store, SystemClock, TableName,
+    Engine, EngineOptions, ErrorKind, OnBadRow, OnLoaded, Store, SystemClock, TableName,
     budget::Budget,
     ingest::Normaliser,
     schema::{TableSpec, column},
@@ -40,7 +40,7 @@ async fn a_full_disk_fails_the_load_and_leaves_ingest_alone() {
     };
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
     assert!(refused.to_string().contains("No space left"), "{refused}");
-    let refused = import.commit(&[]).await.unwrap_err();
+    let refused = import.commit(&[], OnLoaded::Refuse).await.unwrap_err();
     assert!(refused.to_string().contains("No space left"), "{refused}");
     engine.append(&table, &batch.slice(0, 10)).await.unwrap().wait().await.unwrap();
     engine.shutdown().await.unwrap();

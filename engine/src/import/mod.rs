@@ -3,8 +3,10 @@
 //! ```text
 //!  push ─▶ normalise ─▶ spread over time buckets ─▶ spill (scratch files) ─▶ commit: per bucket read back, sort, encode ─▶ one Delta version
 //! ```
-//! Nothing is visible before the commit. Each source is named in it by its content, so that the same file loads once.
+//! Nothing is visible before the commit. Each source is named in it by its content and the recipe that made rows of it, so that a file
+//! loads once in one way.
 
+mod source;
 mod width;
 mod part;
 mod memory;
@@ -19,7 +21,7 @@ mod output;
 mod commit;
 mod keeper;
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
@@ -31,10 +33,7 @@ use crate::{
 
 use load::Load;
 pub(crate) use scratch::SCRATCH_FOLDER;
-
-/// BLAKE3 hash of a source's bytes: what makes a load idempotent. Its text is 64 lower-case hex digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ContentHash(pub [u8; 32]);
+pub use source::{ContentHash, OnLoaded, SourceId};
 
 /// How far a load is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,13 +77,13 @@ impl Engine {
         Ok(Import { load: Load::begin(&self.core, table).await? })
     }
 
-    /// Whether a source of this content was loaded into the table before.
+    /// Whether a source was loaded into the table before.
     ///
     /// # Errors
     /// `NotFound` for an unknown table.
-    pub fn is_imported(&self, table: &TableName, source: &ContentHash) -> Result<bool> {
-        let app_id = source.app_id();
-        Ok(self.snapshot(table)?.table.txn(&app_id).is_some())
+    pub fn is_imported(&self, table: &TableName, source: &SourceId) -> Result<bool> {
+        let snapshot = self.snapshot(table)?;
+        Ok(source.app_ids().any(|app_id| snapshot.table.txn(&app_id).is_some()))
     }
 }
 
@@ -107,16 +106,18 @@ impl Import {
         self.load.progress()
     }
 
-    /// Sorts and writes what was pushed and makes it visible in one Delta version that also names every source.
+    /// Sorts and writes what was pushed and makes it visible in one Delta version that also names every source. A load without rows
+    /// leaves no trace: its sources can be loaded later.
     ///
     /// **Cancellation**: dropped before the last step nothing is loaded; in it, the outcome is unknown.
     ///
     /// # Errors
-    /// `Conflict` when one of `sources` was loaded meanwhile; nothing is loaded then. `Unavailable` when the store fails.
-    pub async fn commit(self, sources: &[ContentHash]) -> Result<ImportSummary> {
+    /// `Conflict` when one of `sources` was loaded before and must not be again; nothing is loaded then. `Unavailable` when the store
+    /// fails.
+    pub async fn commit(self, sources: &[SourceId], on_loaded: OnLoaded) -> Result<ImportSummary> {
         let load = Arc::clone(&self.load);
         // A task of its own: version and view move together, whoever waits for it.
-        let committed = self.load.tasks.spawn(load.commit(sources.to_vec())).await;
+        let committed = self.load.tasks.spawn(load.commit(sources.to_vec(), on_loaded)).await;
         committed.map_err(|error| EngineError::Task { task: "import", detail: error.to_string() })?
     }
 }
@@ -125,36 +126,6 @@ impl Drop for Import {
     fn drop(&mut self) {
         // The keeper clears up, unless the load is committed.
         self.load.stop.cancel();
-    }
-}
-
-impl ContentHash {
-    /// Application id of the Delta `txn` that records the load.
-    pub(crate) fn app_id(&self) -> String {
-        format!("import:{self}")
-    }
-}
-
-impl fmt::Display for ContentHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl FromStr for ContentHash {
-    type Err = EngineError;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let refuse = || EngineError::InvalidOption(format!("content hash '{text}': not 64 hex digits"));
-        let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(refuse());
-        }
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            let digits = text.get(index * 2..index * 2 + 2).ok_or_else(refuse)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| refuse())?;
-        }
-        Ok(Self(bytes))
     }
 }
 

@@ -49,11 +49,19 @@ pub(crate) struct Change<'a> {
     pub(crate) files: &'a [DataFile],
     /// Streams whose rows are among them.
     pub(crate) progress: &'a [Progress],
-    /// Application ids of sources whose rows are among them: they have no txn before and version 1 after. At most one commit
-    /// can ever name one.
-    pub(crate) sources: &'a [String],
+    /// Sources of bulk loads whose rows are among them.
+    pub(crate) sources: &'a [LoadedSource],
     /// What `files` replace, if their rows were in the table before.
     pub(crate) rewrite: Option<Rewrite<'a>>,
+}
+
+/// A source of a bulk load: its txn counts how often its rows were loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LoadedSource {
+    pub(crate) app_id: String,
+    /// Application ids that must not be in the log: of two commits that refuse each other exactly one succeeds. None when the source
+    /// is to be loaded in any case.
+    pub(crate) refused_by: Vec<String>,
 }
 
 /// Files whose rows lie in others after the commit.
@@ -70,9 +78,6 @@ pub(crate) fn rewrite_app_id(table: &TableName) -> String {
     format!("rewrite:{table}")
 }
 
-/// Version of a source's txn; it has no other.
-const SOURCE_VERSION: i64 = 1;
-
 /// Puts `change` as one version, starting from `state`. Returns the state after it.
 ///
 /// # Errors
@@ -86,10 +91,10 @@ pub(crate) async fn commit(log: &DeltaLog, state: &TableState, change: &Change<'
     let (mut attempt, mut pause) = (0, BACKOFF);
     loop {
         check_progress(log, &state, change.progress)?;
-        check_sources(log, &state, change.sources)?;
+        check_sources(log.spec.name(), &state, change.sources)?;
         check_rewrite(log, &state, change.rewrite)?;
         let version = state.version() + 1;
-        let mut actions = actions(log, commit_id, change);
+        let mut actions = actions(log, &state, commit_id, change);
         let payload = PutPayload::from(encode(&mut actions));
         let failure = match log.store.put_if_absent(&log.version_path(version), payload).await {
             Ok(PutOutcome::Created) => {
@@ -158,10 +163,15 @@ fn check_progress(log: &DeltaLog, state: &TableState, progress: &[Progress]) -> 
     Ok(())
 }
 
-fn check_sources(log: &DeltaLog, state: &TableState, sources: &[String]) -> Result<()> {
-    let Some(loaded) = sources.iter().find(|source| state.txn(source).is_some()) else { return Ok(()) };
+/// Refuses sources that were loaded before.
+///
+/// # Errors
+/// `Conflict`, naming the first of them.
+pub(crate) fn check_sources(table: &TableName, state: &TableState, sources: &[LoadedSource]) -> Result<()> {
+    let mut refused_by = sources.iter().flat_map(|source| &source.refused_by);
+    let Some(loaded) = refused_by.find(|app_id| state.txn(app_id).is_some()) else { return Ok(()) };
     Err(EngineError::Conflict {
-        table: log.spec.name().to_string(),
+        table: table.to_string(),
         detail: format!("source {loaded} was loaded before"),
     })
 }
@@ -179,7 +189,7 @@ fn check_rewrite(log: &DeltaLog, state: &TableState, rewrite: Option<Rewrite<'_>
     Ok(())
 }
 
-fn actions(log: &DeltaLog, commit_id: Uuid, change: &Change<'_>) -> Vec<Action> {
+fn actions(log: &DeltaLog, state: &TableState, commit_id: Uuid, change: &Change<'_>) -> Vec<Action> {
     let now = log.now_ms();
     let operation = if change.rewrite.is_some() { "OPTIMIZE" } else { "WRITE" };
     let mut actions =
@@ -188,7 +198,10 @@ fn actions(log: &DeltaLog, commit_id: Uuid, change: &Change<'_>) -> Vec<Action> 
         .progress
         .iter()
         .map(|step| (step.stream.to_string(), i64::try_from(step.to.0).unwrap_or(i64::MAX)));
-    let sources = change.sources.iter().map(|source| (source.clone(), SOURCE_VERSION));
+    let sources = change.sources.iter().map(|LoadedSource { app_id, .. }| {
+        let times = state.txn(app_id).unwrap_or(0);
+        (app_id.clone(), times.saturating_add(1))
+    });
     let rewrites =
         change.rewrite.iter().map(|rewrite| (rewrite_app_id(log.spec.name()), rewrite.expected + 1));
     actions.extend(streams.chain(sources).chain(rewrites).map(|(app_id, version)| Action {

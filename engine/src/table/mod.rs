@@ -13,7 +13,7 @@ mod mark;
 mod commit;
 mod orphans;
 
-pub(crate) use commit::{Change, Progress, Rewrite, commit, rewrite_app_id};
+pub(crate) use commit::{Change, LoadedSource, Progress, Rewrite, check_sources, commit, rewrite_app_id};
 pub use file::{ColumnRange, DataFile, RollupObject, ScalarBound};
 pub(crate) use log::DeltaLog;
 pub(crate) use names::is_data_file;

@@ -11,8 +11,8 @@ use arrow::{
     datatypes::{Float64Type, Int64Type, TimestampMicrosecondType},
 };
 use hexflight_engine::{
-    ContentHash, Engine, EngineError, EngineOptions, Import, ImportSummary, OnBadRow, ScalarBound, Snapshot,
-    column,
+    ContentHash, Engine, EngineError, EngineOptions, Import, ImportSummary, OnBadRow, OnLoaded, ScalarBound,
+    Snapshot, SourceId, column,
 };
 use object_store::{ObjectStoreExt, path::Path};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -39,12 +39,21 @@ async fn push_all(import: &Import, batches: &[RecordBatch]) {
 }
 
 /// A load of one source, from its beginning to its end.
-async fn load(engine: &Engine, batches: &[RecordBatch], source: u8) -> Result<ImportSummary, EngineError> {
+async fn load(engine: &Engine, batches: &[RecordBatch], n: u8) -> Result<ImportSummary, EngineError> {
+    load_source(engine, batches, source(n), OnLoaded::Refuse).await
+}
+
+async fn load_source(
+    engine: &Engine,
+    batches: &[RecordBatch],
+    source: SourceId,
+    on_loaded: OnLoaded,
+) -> Result<ImportSummary, EngineError> {
     let import = engine.begin_import(&events()).await?;
     for batch in batches {
         import.push(batch.clone(), OnBadRow::Refuse).await?;
     }
-    import.commit(&[hash(source)]).await
+    import.commit(&[source], on_loaded).await
 }
 
 /// Names of all Parquet files that the store holds, whether a version names them or not.
@@ -65,8 +74,9 @@ fn small(memory_mib: usize) -> EngineOptions {
     EngineOptions { memory_limit_bytes: memory_mib << 20, ..options() }
 }
 
-fn hash(n: u8) -> ContentHash {
-    ContentHash([n; 32])
+/// A source that its bytes alone identify.
+pub(crate) fn source(n: u8) -> SourceId {
+    SourceId::of_content(ContentHash([n; 32]))
 }
 
 /// The times in batches of any size, the other columns at random.

@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use arrow_flight::{
     FlightClient, flight_service_client::FlightServiceClient, sql::client::FlightSqlServiceClient,
 };
-use hexflight_engine::{ContentHash, TableName};
+use hexflight_engine::{OnBadRow, OnLoaded, SourceId, TableName};
 use tonic::transport::{Channel, Endpoint};
 
 use super::{
@@ -82,8 +82,14 @@ impl Client {
 
     /// Opens a bulk load of batches of `schema` into `table`.
     #[must_use]
-    pub fn import(&self, table: &TableName, schema: &SchemaRef, skip_bad_rows: bool) -> ImportStream {
-        ImportStream::open(self.flight(), table, schema, skip_bad_rows)
+    pub fn import(
+        &self,
+        table: &TableName,
+        schema: &SchemaRef,
+        on_bad_row: OnBadRow,
+        on_loaded: OnLoaded,
+    ) -> ImportStream {
+        ImportStream::open(self.flight(), table, schema, on_bad_row, on_loaded)
     }
 
     /// Which of some sources were bulk-loaded into `table` before.
@@ -93,8 +99,8 @@ impl Client {
     pub async fn loaded_sources(
         &self,
         table: &TableName,
-        sources: &[ContentHash],
-    ) -> Result<Vec<ContentHash>, ClientError> {
+        sources: &[SourceId],
+    ) -> Result<Vec<SourceId>, ClientError> {
         loaded_sources(self.flight(), table, sources).await
     }
 

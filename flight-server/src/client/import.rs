@@ -13,7 +13,7 @@ use arrow_flight::{
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use hexflight_engine::{BadRow, ContentHash, TableName};
+use hexflight_engine::{BadRow, OnBadRow, OnLoaded, SourceId, TableName};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -84,10 +84,15 @@ impl ImportStream {
         mut client: FlightClient,
         table: &TableName,
         schema: &SchemaRef,
-        skip_bad_rows: bool,
+        on_bad_row: OnBadRow,
+        on_loaded: OnLoaded,
     ) -> Self {
-        let on_error = if skip_bad_rows { "skip" } else { "abort" };
-        let command = json!({ "import": { "table": table.as_str(), "on_error": on_error, "acks": true } });
+        let on_error = if on_bad_row == OnBadRow::Skip { "skip" } else { "abort" };
+        let mut command = json!({ "table": table.as_str(), "on_error": on_error, "acks": true });
+        if on_loaded == OnLoaded::LoadAgain {
+            command["force"] = true.into();
+        }
+        let command = json!({ "import": command });
         let (requests, batches) = mpsc::channel(QUEUE);
         let (commit, committed) = oneshot::channel::<Bytes>();
         let batches = FlightDataEncoderBuilder::new()
@@ -132,10 +137,10 @@ impl ImportStream {
     ///
     /// # Errors
     /// `Status` with the server's words. When the connection breaks the load may or may not have become visible.
-    pub async fn commit(self, sources: &[ContentHash]) -> Result<ImportAnswer, ClientError> {
+    pub async fn commit(self, sources: &[SourceId]) -> Result<ImportAnswer, ClientError> {
         let (outcome, answer) = oneshot::channel();
         lock(&self.waiting).expect_commit(outcome)?;
-        let sources: Vec<String> = sources.iter().map(ContentHash::to_string).collect();
+        let sources: Vec<String> = sources.iter().map(SourceId::to_string).collect();
         let body = json!({ "commit": { "sources": sources } }).to_string();
         // As for batches.
         let _ended = self.commit.send(Bytes::from(body));
@@ -148,9 +153,9 @@ impl ImportStream {
 pub(super) async fn loaded_sources(
     mut client: FlightClient,
     table: &TableName,
-    sources: &[ContentHash],
-) -> Result<Vec<ContentHash>, ClientError> {
-    let sources: Vec<String> = sources.iter().map(ContentHash::to_string).collect();
+    sources: &[SourceId],
+) -> Result<Vec<SourceId>, ClientError> {
+    let sources: Vec<String> = sources.iter().map(SourceId::to_string).collect();
     let body = json!({ "table": table.as_str(), "sources": sources }).to_string();
     let answers = client.do_action(Action::new(STATUS_ACTION, body)).await?;
     let answers: Vec<Bytes> = answers.try_collect().await?;

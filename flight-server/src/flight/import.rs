@@ -1,5 +1,7 @@
 //! `DoPut` of a bulk load. The descriptor's command is JSON, `{"import": {"table": "events"}}`; batches follow; a last message with
 //! the app_metadata `{"commit": {"sources": ["…64 hex digits…"]}}` loads them all at once. A stream that ends without it loads nothing.
+//! A source is the hash of its bytes; where they can become rows in several ways, a colon and the hash of the recipe follow. The command
+//! `{"import": {"table": "events", "force": true}}` loads sources again that were loaded before.
 //!
 //! ```text
 //!  messages ─▶ decode ─▶ at most 2 in Import::push ─▶ (acks, if asked for) ─▶ commit message ─▶ Import::commit ─▶ one PutResult
@@ -15,7 +17,7 @@ use futures::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use hexflight_engine::{BadRow, ContentHash, EngineError, Import, OnBadRow};
+use hexflight_engine::{BadRow, EngineError, Import, OnBadRow, OnLoaded, SourceId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -48,6 +50,9 @@ pub(super) struct ImportCommand {
     /// Answer each batch, with the rows that were left out.
     #[serde(default)]
     acks: bool,
+    /// Load sources again that were loaded before.
+    #[serde(default)]
+    force: bool,
 }
 
 /// What happens to a load when a row breaks a rule.
@@ -132,7 +137,7 @@ pub(super) fn status(context: &FlightContext, body: &[u8]) -> Result<Bytes, Stat
     Ok(Bytes::from(json!({ "loaded": loaded }).to_string()))
 }
 
-fn sources(texts: &[String]) -> Result<Vec<ContentHash>, Status> {
+fn sources(texts: &[String]) -> Result<Vec<SourceId>, Status> {
     if texts.len() > SOURCES_MAX {
         let count = texts.len();
         return Err(Status::invalid_argument(format!("{count} sources, at most {SOURCES_MAX} at once")));
@@ -202,7 +207,8 @@ async fn load(
             }
         }
     };
-    let summary = import.commit(&sources).await.map_err(|error| engine_status(&error))?;
+    let on_loaded = if command.force { OnLoaded::LoadAgain } else { OnLoaded::Refuse };
+    let summary = import.commit(&sources, on_loaded).await.map_err(|error| engine_status(&error))?;
     let body = json!({
         "rows": summary.rows,
         "rejected": rejected,
@@ -216,7 +222,7 @@ async fn load(
 /// What became of a step.
 enum Done {
     Batch { index: usize, rows: usize, bad: Vec<BadRow>, refusal: Option<Status> },
-    Commit(Vec<ContentHash>),
+    Commit(Vec<SourceId>),
 }
 
 async fn push(import: &Import, on_error: OnError, step: Step) -> Result<Done, Status> {
@@ -256,7 +262,7 @@ fn batch_answer(index: usize, rows: usize, bad: &[BadRow]) -> PutResult {
 /// What a message asks for.
 enum Step {
     Batch(usize, RecordBatch),
-    Commit(Vec<ContentHash>),
+    Commit(Vec<SourceId>),
 }
 
 /// The messages of one stream.
@@ -325,10 +331,12 @@ mod tests {
         let command = |text: &str| command_of(&FlightDescriptor::new_cmd(text.to_owned()));
         assert!(command("SELECT 1").is_none());
         assert!(command_of(&FlightDescriptor::new_path(vec!["events".to_owned()])).is_none());
-        let import = command(r#"{"import": {"table": "events", "on_error": "skip"}}"#).unwrap().unwrap();
+        let import = command(r#"{"import": {"table": "events", "on_error": "skip", "force": true}}"#)
+            .unwrap()
+            .unwrap();
         assert_eq!(
             import,
-            ImportCommand { table: "events".to_owned(), on_error: OnError::Skip, acks: false }
+            ImportCommand { table: "events".to_owned(), on_error: OnError::Skip, acks: false, force: true }
         );
         for text in ["{", "{}", r#"{"import": {}}"#, r#"{"import": {"table": "events", "x": 1}}"#] {
             let error = command(text).unwrap().unwrap_err();

@@ -1,7 +1,7 @@
 //! `POST /api/v1/import`: one Parquet file in a request body becomes rows in one commit. The body goes to a scratch file, hashed on
 //! the way, and is then read as `hexflight import` reads files.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::extract::rejection::QueryRejection;
 use axum::{
@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use futures::StreamExt;
-use hexflight_engine::{ContentHash, OnBadRow, TableName};
+use hexflight_engine::{OnBadRow, OnLoaded, SourceId, TableName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -29,8 +29,8 @@ use super::{
 use crate::{
     error::engine_problem,
     import::{
-        Compression, EngineSink, Format, ImportError, InputFile, Load, LoadRules, Progress, ReadRules,
-        Rejects, Scratch, Sink,
+        ColumnRules, Compression, EngineSink, Format, ImportError, InputFile, Load, LoadRules, Progress,
+        ReadRules, Rejects, Scratch, Sink,
     },
 };
 
@@ -62,6 +62,12 @@ struct ImportQuery {
     #[serde(default)]
     #[param(inline)]
     on_error: OnError,
+    /// Load the file again if it was loaded before.
+    #[serde(default)]
+    force: bool,
+    /// Column of the file to ignore whatever its name; several with commas between them.
+    #[serde(default)]
+    ignore: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
@@ -92,10 +98,13 @@ struct ImportReport {
     /// Data files made.
     #[schema(example = 4)]
     files: usize,
-    /// The version of the table that has the rows; none if the file was loaded before.
+    /// Columns and fields of the file that fill nothing.
+    #[schema(example = json!(["colour"]))]
+    ignored: Vec<String>,
+    /// The version of the table that has the rows; none if the file was loaded before, or no row was taken.
     #[schema(example = 17)]
     version: Option<i64>,
-    /// Whether a file with these bytes was loaded before; it is not loaded again.
+    /// Whether a file with these bytes was loaded in the same way before; it is not loaded again.
     #[schema(example = false)]
     already_loaded: bool,
 }
@@ -115,6 +124,22 @@ struct RejectedRow {
     /// The rule it breaks.
     #[schema(example = "is not in [-90, 90]")]
     rule: String,
+}
+
+impl ImportQuery {
+    fn load_rules(&self, api: &Api) -> LoadRules {
+        let ignored = self.ignore.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let columns = ColumnRules { ignored: ignored.map(str::to_owned).collect(), ..ColumnRules::default() };
+        LoadRules {
+            read: ReadRules { columns, ..ReadRules::default() },
+            on_bad_row: match self.on_error {
+                OnError::Abort => OnBadRow::Refuse,
+                OnError::Skip => OnBadRow::Skip,
+            },
+            on_loaded: if self.force { OnLoaded::LoadAgain } else { OnLoaded::Refuse },
+            scratch_dir: api.limits.scratch_dir.clone(),
+        }
+    }
 }
 
 fn events() -> String {
@@ -146,8 +171,9 @@ impl IntoResponses for ImportProblems {
 
 /// Load a Parquet file.
 ///
-/// All rows become visible at once, or none. A file with the same bytes is loaded once. Columns are matched by the names that
-/// events have elsewhere; columns that fill nothing are ignored.
+/// All rows become visible at once, or none. A file with the same bytes is loaded once, unless `force` says otherwise; a load that took
+/// no row does not count. Columns are matched by the names that events have elsewhere, in any case; columns that fill nothing are ignored
+/// and listed.
 #[utoipa::path(
     post,
     path = "/api/v1/import",
@@ -175,7 +201,7 @@ async fn import(
 ) -> Result<Json<ImportReport>, Problem> {
     let Query(query) = query.map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", error.body_text())
-            .with_hint("parameters: table, on_error=abort or skip")
+            .with_hint("parameters: table, on_error=abort or skip, force=true or false, ignore=column,column")
     })?;
     check_content_type(&headers)?;
     let table = TableName::new(&query.table);
@@ -189,10 +215,11 @@ async fn import(
         )
         .with_retry_after(BUSY_RETRY_S)
     })?;
+    let rules = query.load_rules(&api);
     let limit = api.limits.import_bytes_max;
-    let (file, hash) = Box::pin(received(&headers, body, limit, api.limits.scratch_dir.clone())).await?;
+    let (file, source) = Box::pin(received(&headers, body, limit, &rules)).await?;
     // On a task of its own: a commit that has begun ends, also when the client leaves.
-    let work = tokio::spawn(async move { load(&api, &table, query.on_error, file, hash).await });
+    let work = tokio::spawn(async move { load(&api, &table, &rules, file, source).await });
     work.await.map_err(|error| internal(&error.to_string()))?.map(Json)
 }
 
@@ -223,8 +250,8 @@ async fn received(
     headers: &HeaderMap,
     body: Body,
     limit: u64,
-    scratch_dir: PathBuf,
-) -> Result<(InputFile, ContentHash), Problem> {
+    rules: &LoadRules,
+) -> Result<(InputFile, SourceId), Problem> {
     let too_large = |bytes: &str| {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -237,7 +264,7 @@ async fn received(
     if let Some(declared) = declared.filter(|text| text.parse::<u64>().is_ok_and(|bytes| bytes > limit)) {
         return Err(too_large(declared));
     }
-    let mut scratch = Scratch::create(&scratch_dir).map_err(|error| problem(&error))?;
+    let mut scratch = Scratch::create(&rules.scratch_dir).map_err(|error| problem(&error))?;
     let (mut chunks, mut bytes) = (body.into_data_stream(), 0_u64);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
@@ -250,44 +277,44 @@ async fn received(
         scratch = scratch.written(chunk).await.map_err(|error| problem(&error))?;
     }
     let (content, hash) = scratch.finish().map_err(|error| problem(&error))?;
+    let rules = rules.read.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        InputFile::open(BODY, content, Format::Parquet, Compression::None, &ReadRules::default())
+        let file = InputFile::open(BODY, content, Format::Parquet, Compression::None, &rules)?;
+        let recipe = file.recipe()?;
+        Ok((file, recipe))
     });
     let opened = opened.await.map_err(|error| internal(&error.to_string()))?;
-    let file = opened.map_err(|reason| problem(&ImportError::file(BODY, reason)))?;
-    Ok((file, hash))
+    let (file, recipe) = opened.map_err(|reason: String| problem(&ImportError::file(BODY, reason)))?;
+    Ok((file, SourceId { content: hash, recipe: Some(recipe) }))
 }
 
 async fn load(
     api: &Api,
     table: &TableName,
-    on_error: OnError,
+    rules: &LoadRules,
     file: InputFile,
-    hash: ContentHash,
+    source: SourceId,
 ) -> Result<ImportReport, Problem> {
-    let on_bad_row = match on_error {
-        OnError::Abort => OnBadRow::Refuse,
-        OnError::Skip => OnBadRow::Skip,
-    };
     let failed = |error: ImportError| problem(&error);
-    let sink = EngineSink::begin(&api.engine, table, on_bad_row).await.map_err(failed)?;
-    if sink.is_loaded(&hash).await.map_err(failed)? {
+    let ignored = file.mapping().ignored;
+    let sink =
+        EngineSink::begin(&api.engine, table, rules.on_bad_row, rules.on_loaded).await.map_err(failed)?;
+    if rules.on_loaded == OnLoaded::Refuse && sink.is_loaded(&source).await.map_err(failed)? {
         return Ok(ImportReport {
             rows: 0,
             rejected: 0,
             errors: Vec::new(),
             files: 0,
+            ignored: ignored.names(),
             version: None,
             already_loaded: true,
         });
     }
-    let rules =
-        LoadRules { read: ReadRules::default(), on_bad_row, scratch_dir: api.limits.scratch_dir.clone() };
     let (progress, rejects, stop) = (Progress::default(), Rejects::default(), CancellationToken::new());
     let _stop = stop.clone().drop_guard();
-    let load = Load { rules: &rules, sink: &sink, progress: &progress, rejects: &rejects, stop: &stop };
+    let load = Load { rules, sink: &sink, progress: &progress, rejects: &rejects, stop: &stop };
     Box::pin(load.run_one(file)).await.map_err(failed)?;
-    let summary = sink.commit(&[hash]).await.map_err(failed)?;
+    let summary = sink.commit(&[source]).await.map_err(failed)?;
     let errors = rejects.kept().await.into_iter().map(|reject| {
         let column = Some(reject.bad.column).filter(|column| !column.is_empty());
         RejectedRow { row: reject.bad.row, column, value: reject.bad.value, rule: reject.bad.rule }
@@ -297,7 +324,8 @@ async fn load(
         rejected: rejects.count().await,
         errors: errors.collect(),
         files: summary.files,
-        version: Some(summary.version),
+        ignored: ignored.names(),
+        version: Some(summary.version).filter(|_| summary.rows > 0),
         already_loaded: false,
     })
 }

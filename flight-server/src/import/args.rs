@@ -4,13 +4,15 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use arrow::array::{ArrayRef, StringArray};
 use clap::{Args, ValueEnum};
-use hexflight_engine::{OnBadRow, TableName};
+use hexflight_engine::{OnBadRow, OnLoaded, TableName};
 
 use super::{
-    column::Column,
+    column::{Column, array_order},
     conversion::Conversion,
+    error::ImportError,
     file::{Format, ReadRules},
-    mapping::ColumnRules,
+    mapping::{ColumnRules, PositionRule},
+    rejects::RejectsFile,
 };
 use crate::{
     config::{Config, ConfigError, read_layers},
@@ -19,8 +21,11 @@ use crate::{
 
 /// Loads files into a table: all rows of all files become visible at once, or none.
 ///
-/// Files that were loaded before are skipped, by their content. Columns are matched by the names that ingest takes; columns that
-/// fill nothing are ignored and listed. Row numbers count from 0, a header not counted.
+/// Files that were loaded before are skipped: those of the same content, read in the same way. Columns are matched by the names that
+/// ingest takes, in any case; columns that fill nothing are ignored and listed. Row numbers count from 0, a header not counted.
+///
+/// A position may be two columns, or one called location, position, coordinates, geometry, geom, wkt, geo or point: a struct or object
+/// with latitude and longitude, a GeoJSON Point, text as lat,lon or POINT(lon lat), or WKB. What is there and not understood is an error.
 #[derive(Debug, Clone, Args)]
 pub struct ImportArgs {
     /// Files, folders, quoted patterns such as 'data/*.parquet', or addresses such as s3://bucket/prefix
@@ -42,11 +47,16 @@ pub struct ImportArgs {
     #[arg(long)]
     pub format: Option<Format>,
     /// Take a column from the files' column of another name; may be repeated
+    ///
+    /// location=NAME means a column of whole positions, coordinates=NAME one whose arrays are [lon, lat] as in GeoJSON.
     #[arg(long = "map", value_name = "COLUMN=NAME", value_parser = parse_pair)]
     pub renamed: Vec<(String, String)>,
     /// Give a column the same value in every row; may be repeated
     #[arg(long = "set", value_name = "COLUMN=VALUE", value_parser = parse_pair)]
     pub constants: Vec<(String, String)>,
+    /// Ignore a column of the files, whatever its name; may be repeated
+    #[arg(long = "ignore", value_name = "NAME")]
+    pub ignored: Vec<String>,
     /// Refuse files with columns that fill nothing
     #[arg(long)]
     pub strict: bool,
@@ -56,9 +66,13 @@ pub struct ImportArgs {
     /// When a row breaks a rule: load nothing, or leave it out. A file that cannot be read always ends the import
     #[arg(long, value_enum, default_value_t = OnError::Abort)]
     pub on_error: OnError,
-    /// Where rows that are left out are written, one JSON object each; made when there is one
-    #[arg(long, value_name = "FILE", default_value = "rejects.ndjson")]
-    pub rejects: PathBuf,
+    /// Where rows that are left out are written, one JSON object each; made when there is one, never over a file that is there
+    /// [default: rejects.ndjson, or the first of rejects-1.ndjson, ... that is free]
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// Load files again that were loaded before
+    #[arg(long)]
+    pub force: bool,
     /// Read everything and say what would happen, without loading
     #[arg(long)]
     pub dry_run: bool,
@@ -69,6 +83,9 @@ pub struct ImportArgs {
     #[arg(long, value_name = "DURATION")]
     pub max_future: Option<String>,
 }
+
+/// Names by which `--map` knows a column of whole positions; arrays are ambiguous in the first, and not in the second.
+const POSITIONS: [&str; 2] = ["location", "coordinates"];
 
 /// What happens when a row breaks a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -92,6 +109,18 @@ impl ImportArgs {
         }
     }
 
+    pub(super) fn on_loaded(&self) -> OnLoaded {
+        if self.force { OnLoaded::LoadAgain } else { OnLoaded::Refuse }
+    }
+
+    /// Where rows that are left out go.
+    ///
+    /// # Errors
+    /// `Exists` when the file that was named is there already.
+    pub(super) fn rejects_file(&self) -> Result<RejectsFile, ImportError> {
+        self.rejects.as_deref().map_or_else(|| Ok(RejectsFile::usual()), RejectsFile::named)
+    }
+
     /// The settings of an engine in this process: flags over environment over defaults.
     pub(super) fn config(&self) -> Result<Config, ConfigError> {
         let texts = [
@@ -109,13 +138,36 @@ impl ImportArgs {
     /// # Errors
     /// `Argument` for a column that there is not, or that is told about twice, and for a constant that the column cannot hold.
     pub(super) fn read_rules(&self) -> Result<ReadRules, CliError> {
-        let renamed = columns("map", &self.renamed, &[])?;
+        let is_position = |name: &String| POSITIONS.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let (positions, renamed): (Vec<_>, Vec<_>) =
+            self.renamed.iter().cloned().partition(|(name, _)| is_position(name));
+        let renamed = columns("map", &renamed, &[])?;
         let constants = columns("set", &self.constants, &renamed)?;
         for (column, text) in &constants {
             check_constant(*column, text)?;
         }
-        let columns = ColumnRules { renamed, constants, strict: self.strict };
+        let mut halves = renamed.iter().chain(&constants).filter(|(column, _)| column.is_half());
+        let position = position(&positions, halves.next())?;
+        let ignored = self.ignored.clone();
+        let columns = ColumnRules { renamed, position, constants, ignored, strict: self.strict };
         Ok(ReadRules { columns, delimiter: self.delimiter })
+    }
+}
+
+/// Where whole positions are, if the user said it.
+fn position(
+    positions: &[(String, String)],
+    half: Option<&(Column, String)>,
+) -> Result<Option<PositionRule>, CliError> {
+    let Some((target, name)) = positions.first() else { return Ok(None) };
+    let refuse = |rule: &str| {
+        let value = format!("{target}={name}");
+        Err(CliError::Argument { field: "map", value, rule: rule.to_owned() })
+    };
+    match (positions, half) {
+        ([_], None) => Ok(Some(PositionRule { name: name.clone(), order: array_order(target) })),
+        ([_], Some(_)) => refuse("latitude or longitude is told about, too"),
+        _ => refuse("the position is told about twice"),
     }
 }
 
@@ -127,9 +179,10 @@ fn columns(
     let mut columns: Vec<(Column, String)> = Vec::new();
     for (name, text) in pairs {
         let refuse = |rule: String| CliError::Argument { field, value: format!("{name}={text}"), rule };
-        let column = Column::named(name).or_else(|| Column::of(name)).ok_or_else(|| {
+        let column = Column::of(name).ok_or_else(|| {
             let known = Column::ALL.map(Column::name).join(", ");
-            refuse(format!("'{name}' is no column of the table; columns: {known}"))
+            let positions = if field == "map" { ", location, coordinates" } else { "" };
+            refuse(format!("'{name}' is no column of the table; columns: {known}{positions}"))
         })?;
         if columns.iter().chain(others).any(|(known, _)| *known == column) {
             return Err(refuse(format!("{} is told about twice", column.name())));
@@ -172,6 +225,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::import::column::ArrayOrder;
 
     #[derive(Debug, Parser)]
     struct Command {
@@ -187,6 +241,9 @@ mod tests {
             (&["--map", "type=x", "--set", "type=y"], "type is told about twice"),
             (&["--set", "value=warm"], "\"warm\" is not a number"),
             (&["--set", "ts=later"], "is neither RFC 3339"),
+            (&["--set", "location=1,2"], "'location' is no column of the table"),
+            (&["--map", "location=a", "--map", "coordinates=b"], "the position is told about twice"),
+            (&["--map", "location=a", "--set", "LAT=1"], "latitude or longitude is told about, too"),
         ] {
             let text = parsed(flags).unwrap().read_rules().unwrap_err().to_string();
             assert!(text.contains(rule), "{text}");
@@ -205,6 +262,14 @@ mod tests {
             assert!(text.contains(rule), "{text}");
         }
         assert_eq!(parsed(&["--delimiter", "tab"]).unwrap().delimiter, b'\t');
+    }
+
+    #[test]
+    fn a_column_of_positions_is_named() {
+        let rule =
+            |flag: &str| parsed(&["--map", flag]).unwrap().read_rules().unwrap().columns.position.unwrap();
+        assert_eq!(rule("location=wo"), PositionRule { name: "wo".to_owned(), order: ArrayOrder::Unsaid });
+        assert_eq!(rule("Coordinates=wo").order, ArrayOrder::LonLat);
     }
 
     fn parsed(flags: &[&str]) -> Result<ImportArgs, clap::Error> {

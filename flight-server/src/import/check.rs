@@ -13,7 +13,7 @@ use arrow::{
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat};
 use hexflight_engine::{
-    BadRow, ContentHash, EngineError, Normaliser, OnBadRow, SystemClock, TableName, TableSpec, column,
+    BadRow, EngineError, Normaliser, OnBadRow, SourceId, SystemClock, TableName, TableSpec, column,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +44,7 @@ struct Judge {
 
 #[async_trait]
 impl Sink for Judge {
-    async fn is_loaded(&self, _: &ContentHash) -> Result<bool, ImportError> {
+    async fn is_loaded(&self, _: &SourceId) -> Result<bool, ImportError> {
         Ok(false)
     }
 
@@ -79,7 +79,7 @@ struct Report {
 /// Looks at all sources and prints what would be loaded.
 ///
 /// # Errors
-/// `Unreadable` when files cannot be imported, `Checked` when rows would be refused, unless they are to be skipped.
+/// `Unreadable` when files cannot be imported, `Checked` when rows would be refused, `AllRejected` when all would be skipped.
 pub(super) async fn run(
     sources: &[Source],
     table: &TableName,
@@ -115,6 +115,9 @@ pub(super) async fn run(
     }
     if bad_rows > 0 && rules.on_bad_row == OnBadRow::Refuse {
         return Err(ImportError::Checked { rows: bad_rows, files: files_with_bad }.into());
+    }
+    if bad_rows > 0 && rows == 0 {
+        return Err(ImportError::AllRejected { rejected: bad_rows, listed: String::new() }.into());
     }
     Ok(())
 }
@@ -185,11 +188,13 @@ impl Report {
             console::say(&match &entry.origin {
                 Origin::Constant(text) => format!("  {name:<10} = {text}"),
                 _ if entry.name.is_empty() => format!("  {name:<10} -"),
+                _ if entry.found.is_empty() => format!("  {name:<10} <- {}: in no row", entry.name),
                 _ => format!("  {name:<10} <- {}: {}", entry.name, entry.found),
             })?;
         }
-        if !self.mapping.ignored.is_empty() {
-            console::say(&format!("  ignored    {}", self.mapping.ignored.join(", ")))?;
+        let ignored = self.mapping.ignored.names();
+        if !ignored.is_empty() {
+            console::say(&format!("  ignored    {}", ignored.join(", ")))?;
         }
         let range = self.range.map_or_else(String::new, |(first, last)| {
             format!(", {} to {}", instant_text(first), instant_text(last))

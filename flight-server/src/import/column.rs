@@ -5,8 +5,53 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use hexflight_engine::column;
 
-/// The struct that may hold latitude and longitude.
-pub(crate) const LOCATION: &str = "location";
+/// The names under which files may have a whole position in one column or field.
+const POSITIONS: [&str; 22] = [
+    "location",
+    "position",
+    "point",
+    "coordinates",
+    "coords",
+    "geometry",
+    "geom",
+    "the_geom",
+    "wkt",
+    "geography",
+    "geog",
+    "geo",
+    "geopoint",
+    "geo_point",
+    "geolocation",
+    "geo_location",
+    "latlon",
+    "lat_lon",
+    "latlng",
+    "lat_lng",
+    "latlong",
+    "lat_long",
+];
+
+/// What GeoJSON calls an array of longitude and latitude.
+const COORDINATES: &str = "coordinates";
+
+/// Whether a column of this name is meant to be a position.
+pub(crate) fn is_position(name: &str) -> bool {
+    POSITIONS.iter().any(|position| position.eq_ignore_ascii_case(name))
+}
+
+/// The order of arrays in a column of this name.
+pub(crate) fn array_order(name: &str) -> ArrayOrder {
+    if name.eq_ignore_ascii_case(COORDINATES) { ArrayOrder::LonLat } else { ArrayOrder::Unsaid }
+}
+
+/// What a bare array of two numbers means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ArrayOrder {
+    /// Nobody said it.
+    Unsaid,
+    /// Longitude first, as in GeoJSON.
+    LonLat,
+}
 
 /// A column that a file can fill; `h3` is derived and not among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,19 +95,20 @@ impl Column {
         self.spellings().first().copied().unwrap_or_default()
     }
 
-    /// The column that is spelled so.
+    /// The column that is spelled so; letters count alike in either case.
     pub(crate) fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|column| column.spellings().contains(&name))
-    }
-
-    /// The column of exactly that name.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|column| column.name() == name)
+        let is_so = |spelling: &&str| spelling.eq_ignore_ascii_case(name);
+        Self::ALL.into_iter().find(|column| column.spellings().iter().any(is_so))
     }
 
     /// Whether every event has it.
     pub(crate) fn is_required(self) -> bool {
         matches!(self, Self::Timestamp | Self::DeviceId | Self::Type | Self::Value)
+    }
+
+    /// Whether it is half of a position.
+    pub(crate) fn is_half(self) -> bool {
+        matches!(self, Self::Latitude | Self::Longitude)
     }
 
     pub(crate) fn is_text(self) -> bool {
@@ -113,6 +159,7 @@ mod tests {
             Normaliser::new(Arc::new(TableSpec::events()), Duration::from_hours(1), Arc::new(SystemClock));
         for column in Column::ALL {
             for spelling in column.spellings() {
+                assert!(!is_position(spelling), "{spelling}");
                 let columns = Column::ALL.map(|other| {
                     let name = if other == column { *spelling } else { other.name() };
                     (name, sample(other))
@@ -120,6 +167,7 @@ mod tests {
                 let batch = RecordBatch::try_from_iter(columns).unwrap();
                 assert!(normaliser.normalise(&batch).is_ok(), "{spelling}");
                 assert_eq!(Column::of(spelling), Some(column));
+                assert_eq!(Column::of(&spelling.to_uppercase()), Some(column));
             }
         }
     }

@@ -1,11 +1,12 @@
 //! `hexflight import`: finds the files, looks at all of them, loads them into a folder or through a server, and says what happened.
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use hexflight_engine::{ContentHash, Engine, EngineError, EngineOptions, ImportSummary, Store, SystemClock};
+use hexflight_engine::{Engine, EngineError, EngineOptions, ImportSummary, SourceId, Store, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -47,13 +48,17 @@ pub async fn run(args: ImportArgs) -> Result<(), CliError> {
         console::note(&format!("passed over {} files in other formats", grouped(passed_over as u64)));
     }
     let scratch_dir = std::env::temp_dir();
-    let rules = LoadRules { read, on_bad_row: args.on_bad_row(), scratch_dir };
-    let job = Job { args: &args, rules, sources };
+    let rules = LoadRules { read, on_bad_row: args.on_bad_row(), on_loaded: args.on_loaded(), scratch_dir };
     if args.dry_run {
         let table = args.table();
-        let checked = check::run(&job.sources, &table, config.max_future, &job.rules);
+        let checked = check::run(&sources, &table, config.max_future, &rules);
         return interruption.or(checked, ImportError::Interrupted).await;
     }
+    let rejects = match args.on_error {
+        OnError::Abort => Rejects::default(),
+        OnError::Skip => Rejects::into_file(args.rejects_file()?),
+    };
+    let job = Job { args: &args, rules, sources, rejects };
     interruption.or(job.survey(), ImportError::Interrupted).await?;
     match &args.target {
         Some(target) => job.through_server(target, &mut interruption).await,
@@ -66,6 +71,7 @@ struct Job<'a> {
     args: &'a ImportArgs,
     rules: LoadRules,
     sources: Vec<Source>,
+    rejects: Rejects,
 }
 
 impl Job<'_> {
@@ -91,7 +97,8 @@ impl Job<'_> {
         engine: &Arc<Engine>,
         interruption: &mut Interruption,
     ) -> Result<(), CliError> {
-        let sink = EngineSink::begin(engine, &self.args.table(), self.rules.on_bad_row).await?;
+        let (on_bad_row, on_loaded) = (self.rules.on_bad_row, self.rules.on_loaded);
+        let sink = EngineSink::begin(engine, &self.args.table(), on_bad_row, on_loaded).await?;
         let run = self.read_into(&sink, interruption).await?;
         let summary =
             run.committed(interruption, |sources| async move { sink.commit(&sources).await }).await?;
@@ -100,7 +107,8 @@ impl Job<'_> {
 
     async fn through_server(&self, target: &str, interruption: &mut Interruption) -> Result<(), CliError> {
         let client = Client::connect(target).await?;
-        let sink = ServerSink::begin(&client, &self.args.table(), self.rules.on_bad_row);
+        let (on_bad_row, on_loaded) = (self.rules.on_bad_row, self.rules.on_loaded);
+        let sink = ServerSink::begin(&client, &self.args.table(), on_bad_row, on_loaded);
         let run = self.read_into(&sink, interruption).await?;
         let summary =
             run.committed(interruption, |sources| async move { sink.commit(&sources).await }).await?;
@@ -111,14 +119,11 @@ impl Job<'_> {
     async fn read_into<S: Sink>(&self, sink: &S, interruption: &mut Interruption) -> Result<Run, CliError> {
         let started = Instant::now();
         let progress = Progress::of(self.sources.len(), self.sources.iter().map(|source| source.bytes).sum());
-        let rejects = match self.args.on_error {
-            OnError::Abort => Rejects::default(),
-            OnError::Skip => Rejects::into_file(&self.args.rejects),
-        };
+        let rejects = &self.rejects;
         let stop = CancellationToken::new();
         // Whatever ends this, the readers stop.
         let _stop = stop.clone().drop_guard();
-        let load = Load { rules: &self.rules, sink, progress: &progress, rejects: &rejects, stop: &stop };
+        let load = Load { rules: &self.rules, sink, progress: &progress, rejects, stop: &stop };
         let run = Box::pin(load.run(self.sources.clone()));
         let loading = with_progress(run, || progress.text(started.elapsed()));
         let loaded = interruption.or(loading, ImportError::Interrupted).await;
@@ -129,6 +134,7 @@ impl Job<'_> {
             files: self.sources.len(),
             rows: progress.rows(),
             rejected: rejects.count().await,
+            rejects_path: rejects.path().await,
             loaded,
         })
     }
@@ -140,6 +146,8 @@ struct Run {
     files: usize,
     rows: u64,
     rejected: u64,
+    /// Where they are listed.
+    rejects_path: Option<PathBuf>,
     loaded: Loaded,
 }
 
@@ -148,7 +156,7 @@ impl Run {
     async fn committed<F>(
         &self,
         interruption: &mut Interruption,
-        commit: impl FnOnce(Vec<ContentHash>) -> F,
+        commit: impl FnOnce(Vec<SourceId>) -> F,
     ) -> Result<Option<ImportSummary>, ImportError>
     where
         F: Future<Output = Result<ImportSummary, ImportError>>,
@@ -164,14 +172,14 @@ impl Run {
     }
 
     fn say(&self, args: &ImportArgs, summary: Option<&ImportSummary>) -> Result<(), CliError> {
-        let Loaded { sources, known, repeated, ignored } = &self.loaded;
+        let Loaded { files, known, repeated, ignored, .. } = &self.loaded;
         let seconds = self.started.elapsed().as_secs_f64();
         if let Some(summary) = summary {
             console::say(&format!(
                 "loaded    {} rows of {} {} in {seconds:.1} s: {} rows/s",
                 grouped(summary.rows),
-                sources.len(),
-                if sources.len() == 1 { "file" } else { "files" },
+                files,
+                if *files == 1 { "file" } else { "files" },
                 grouped(per_second(summary.rows, seconds)),
             ))?;
             console::say(&format!(
@@ -181,21 +189,30 @@ impl Run {
                 summary.version,
                 args.table
             ))?;
+        } else if *files > 0 {
+            console::say("loaded    nothing: there was no row to take")?;
         } else {
             console::say("loaded    nothing: there is no new file")?;
         }
         if *known > 0 {
-            console::say(&format!("skipped   {known} of {} files were loaded before", self.files))?;
+            let total = self.files;
+            console::say(&format!(
+                "skipped   {known} of {total} files were loaded before; --force loads them again"
+            ))?;
         }
         if *repeated > 0 {
             console::say(&format!("skipped   {repeated} of {} files repeat another one", self.files))?;
         }
+        let listed = self.rejects_path.as_ref().map(|path| format!(", listed in {}", path.display()));
+        let listed = listed.unwrap_or_default();
         if self.rejected > 0 {
-            let (rows, path) = (grouped(self.rejected), args.rejects.display());
-            console::say(&format!("rejected  {rows} rows, listed in {path}"))?;
+            console::say(&format!("rejected  {} rows{listed}", grouped(self.rejected)))?;
         }
         if !ignored.is_empty() {
             console::say(&format!("ignored   columns {}", ignored.join(", ")))?;
+        }
+        if summary.is_none() && self.rejected > 0 {
+            return Err(ImportError::AllRejected { rejected: self.rejected, listed }.into());
         }
         Ok(())
     }

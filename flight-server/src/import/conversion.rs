@@ -14,7 +14,7 @@ use arrow::{
 };
 use hexflight_engine::{BadRow, EngineError, Normaliser, SystemClock, TableSpec, column};
 
-use super::{column::Column, instant, rows::quoted};
+use super::{column::Column, instant, number, rows::quoted};
 
 /// Longest text that is looked at: far above what any column takes, and bounds what one row can cost. **Units**: bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -107,12 +107,10 @@ impl Conversion {
                 let micros: TimestampMicrosecondArray = parsed(&texts, instant::of_text, &mut refuse);
                 Arc::new(micros.with_timezone("UTC"))
             }
-            Self::Number => cast(array, &DataType::Float64)?,
+            Self::Number => number::of_array(array)?,
             Self::NumberText => {
                 let texts = text_of(array, &mut refuse)?;
-                let number = |text: &str| text.trim().parse::<f64>().map_err(|_| "is not a number");
-                let numbers: Float64Array = parsed::<Float64Type>(&texts, number, &mut refuse);
-                Arc::new(numbers)
+                Arc::new(parsed::<Float64Type>(&texts, number::of_text, &mut refuse))
             }
             Self::Text => Arc::new(text_of(array, &mut refuse)?),
             Self::Object => Arc::new(objects(name, array, bad)?),
@@ -121,7 +119,7 @@ impl Conversion {
 }
 
 /// Text of any representation, also that of dictionaries.
-fn is_text(data_type: &DataType) -> bool {
+pub(super) fn is_text(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, values) => is_text(values),
@@ -130,7 +128,7 @@ fn is_text(data_type: &DataType) -> bool {
 }
 
 /// As Utf8; a Utf8 array is shared.
-fn text_of(
+pub(super) fn text_of(
     array: &ArrayRef,
     refuse: &mut impl FnMut(usize, String, &str),
 ) -> Result<StringArray, ArrowError> {
@@ -177,7 +175,11 @@ fn parsed<T: ArrowPrimitiveType>(
 }
 
 /// Maps and structs as JSON text, by the engine's own writer: as metadata of rows that are otherwise good.
-fn objects(name: &str, array: &ArrayRef, bad: &mut Vec<BadRow>) -> Result<StringArray, ArrowError> {
+pub(super) fn objects(
+    name: &str,
+    array: &ArrayRef,
+    bad: &mut Vec<BadRow>,
+) -> Result<StringArray, ArrowError> {
     let rows = array.len();
     let text: ArrayRef = Arc::new(StringArray::from(vec!["x"; rows]));
     let times: ArrayRef = Arc::new(PrimitiveArray::<TimestampMicrosecondType>::from(vec![0; rows]));

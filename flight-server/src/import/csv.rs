@@ -18,7 +18,7 @@ use super::{
 /// A CSV file whose columns are mapped.
 #[derive(Debug, Clone)]
 pub(crate) struct CsvFile {
-    delimiter: u8,
+    pub(crate) delimiter: u8,
     compression: Compression,
     /// Fields of every record.
     field_count: usize,

@@ -73,6 +73,22 @@ pub enum ImportError {
         /// Files that were looked at.
         total: usize,
     },
+    /// The file that rejects should go to is there already.
+    #[error(
+        "--rejects {path}: it exists and is not overwritten; name another file, or leave --rejects out for one with a number"
+    )]
+    Exists {
+        /// The file.
+        path: String,
+    },
+    /// There were rows, and all of them break a rule.
+    #[error("nothing was loaded: all {rejected} rows were rejected{listed}")]
+    AllRejected {
+        /// Rows that were left out.
+        rejected: u64,
+        /// Where they are listed, as the end of the sentence.
+        listed: String,
+    },
     /// The user stopped it.
     #[error("interrupted: nothing was loaded")]
     Interrupted,

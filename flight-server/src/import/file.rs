@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use hexflight_engine::ContentHash;
+
 use super::{
     content::Content,
     csv::CsvFile,
+    event::Seen,
     mapping::{ColumnRules, Mapping},
     ndjson::NdjsonFile,
     parquet::{ParquetFile, RowGroups},
+    recipe::Recipe,
     rows::Rows,
     text::Compression,
 };
@@ -108,6 +112,26 @@ impl InputFile {
             Kind::Parquet(file) => file.mapping.clone(),
             Kind::Csv(file) => file.mapping.clone(),
             Kind::Ndjson(file) => file.mapping(),
+        }
+    }
+
+    /// What decides which rows the bytes of the file become; the error is a reason to be put behind the name. Blocking.
+    pub(crate) fn recipe(&self) -> Result<ContentHash, String> {
+        match &self.kind {
+            Kind::Parquet(file) => Ok(Recipe::of("parquet").mapping(&file.mapping).hash()),
+            Kind::Csv(file) => {
+                let format = format!("csv {}", char::from(file.delimiter));
+                Ok(Recipe::of(&format).mapping(&file.mapping).hash())
+            }
+            Kind::Ndjson(file) => file.recipe(&self.content),
+        }
+    }
+
+    /// What its lines have shown so far; none where the columns are known from the start.
+    pub(crate) fn seen(&self) -> Option<&Seen> {
+        match &self.kind {
+            Kind::Ndjson(file) => Some(&file.seen),
+            Kind::Parquet(_) | Kind::Csv(_) => None,
         }
     }
 

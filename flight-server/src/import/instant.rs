@@ -4,15 +4,16 @@
 use arrow::{compute::kernels::cast_utils::string_to_datetime, datatypes::TimeUnit};
 use chrono::Utc;
 
-/// Unix seconds above this, the year 5138, are refused as milliseconds, as ingest does.
+/// Unix seconds above this, the year 5138, are refused as a smaller unit, as ingest does.
 const UNIX_SECONDS_MAX: i64 = 100_000_000_000;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
+/// No number has as many digits before the point that could be a time in any unit.
+const DIGITS_MAX: i64 = 40;
+
 /// Text that is no time.
 pub(crate) const TEXT_RULE: &str = "is neither RFC 3339 (2025-06-01T12:00:00Z) nor Unix seconds";
-/// Seconds that are not.
-pub(crate) const SECONDS_RULE: &str = "looks like milliseconds; give Unix seconds or RFC 3339";
 /// Ticks that µs cannot count.
 pub(crate) const RANGE_RULE: &str = "is outside the calendar";
 
@@ -21,29 +22,49 @@ pub(crate) fn of_text(text: &str) -> Result<i64, &'static str> {
     let text = text.trim();
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return of_decimal(digits, digits.len() < text.len());
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        if whole.is_empty() || fraction.contains('.') {
+            return Err(TEXT_RULE);
+        }
+        return of_decimal(whole, fraction, digits.len() < text.len());
     }
     string_to_datetime(&Utc, text).map(|instant| instant.timestamp_micros()).map_err(|_| TEXT_RULE)
+}
+
+/// Reads Unix seconds as JSON writes numbers: from the digits, because a float would not be exact for every µs.
+pub(crate) fn of_json_number(number: &str) -> Result<i64, &'static str> {
+    let magnitude = number.strip_prefix('-').unwrap_or(number);
+    let is_negative = magnitude.len() < number.len();
+    let (mantissa, exponent) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let first = digits.bytes().position(|digit| digit != b'0').unwrap_or(digits.len());
+    if first == digits.len() {
+        return Ok(0);
+    }
+    let beyond = if exponent.starts_with('-') { i64::MIN / 2 } else { i64::MAX / 2 };
+    let exponent = exponent.parse::<i64>().unwrap_or(beyond).clamp(i64::MIN / 2, i64::MAX / 2);
+    // Digits before the point, of those from the first that counts.
+    let point =
+        i64::try_from(whole.len()).unwrap_or(DIGITS_MAX) - i64::try_from(first).unwrap_or(0) + exponent;
+    let digits = digits.get(first..).unwrap_or_default();
+    if point <= 0 {
+        let zeros = usize::try_from(-point.max(-DIGITS_MAX)).unwrap_or(0);
+        return of_decimal("0", &format!("{}{digits}", "0".repeat(zeros)), is_negative);
+    }
+    let point = usize::try_from(point.min(DIGITS_MAX)).unwrap_or(0);
+    match digits.split_at_checked(point) {
+        Some((whole, fraction)) => of_decimal(whole, fraction, is_negative),
+        None => of_decimal(&format!("{digits}{}", "0".repeat(point - digits.len())), "", is_negative),
+    }
 }
 
 /// Reads Unix seconds.
 pub(crate) fn of_seconds(seconds: i64) -> Result<i64, &'static str> {
     if seconds > UNIX_SECONDS_MAX {
-        return Err(SECONDS_RULE);
+        return Err(unit_rule(seconds));
     }
     seconds.checked_mul(MICROS_PER_SECOND).ok_or(RANGE_RULE)
-}
-
-/// Reads Unix seconds with decimals.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "bounded by UNIX_SECONDS_MAX; the rest saturates and is refused later"
-)]
-pub(crate) fn of_real_seconds(seconds: f64) -> Result<i64, &'static str> {
-    if seconds > UNIX_SECONDS_MAX as f64 {
-        return Err(SECONDS_RULE);
-    }
-    if seconds.is_finite() { Ok((seconds * MICROS_PER_SECOND as f64).round() as i64) } else { Err(TEXT_RULE) }
 }
 
 /// Reads the number of an Arrow timestamp; nanoseconds are rounded down.
@@ -57,17 +78,23 @@ pub(crate) fn of_ticks(ticks: i64, unit: TimeUnit) -> Result<i64, &'static str> 
     micros.ok_or(RANGE_RULE)
 }
 
-/// Digits with at most one point; a float would not be exact for every µs.
-fn of_decimal(digits: &str, negative: bool) -> Result<i64, &'static str> {
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if whole.is_empty() || fraction.contains('.') {
-        return Err(TEXT_RULE);
-    }
-    let seconds = whole.parse::<i64>().map_err(|_| SECONDS_RULE)?;
+/// What is finer than a microsecond is rounded down, as everywhere in ingest.
+fn of_decimal(whole: &str, fraction: &str, is_negative: bool) -> Result<i64, &'static str> {
+    let seconds = whole.parse::<i64>().unwrap_or(i64::MAX);
     let micros = fraction.bytes().chain(std::iter::repeat(b'0')).take(6);
     let micros = micros.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    let is_rounded = fraction.bytes().skip(6).any(|digit| digit != b'0');
     let instant = of_seconds(seconds)? + micros;
-    Ok(if negative { -instant } else { instant })
+    Ok(if is_negative { -instant - i64::from(is_rounded) } else { instant })
+}
+
+/// The unit that a number of this size is probably counted in: each reaches from 1973 or so to the year 5138.
+fn unit_rule(number: i64) -> &'static str {
+    match number / UNIX_SECONDS_MAX {
+        0..1_000 => "looks like milliseconds; give Unix seconds or RFC 3339",
+        1_000..1_000_000 => "looks like microseconds; give Unix seconds or RFC 3339",
+        _ => "looks like nanoseconds; give Unix seconds or RFC 3339",
+    }
 }
 
 #[cfg(test)]
@@ -99,15 +126,49 @@ mod tests {
         {
             assert_eq!(of_text(text), Err(TEXT_RULE), "{text}");
         }
-        assert_eq!(of_text("1748779200000"), Err(SECONDS_RULE));
-        assert_eq!(of_text("99999999999999999999"), Err(SECONDS_RULE));
+    }
+
+    #[test]
+    fn smaller_units_are_named() {
+        for (number, unit) in [
+            ("1748779200000", "milliseconds"),
+            ("1748779200000000", "microseconds"),
+            ("1748779200000000000", "nanoseconds"),
+            ("99999999999999999999", "nanoseconds"),
+        ] {
+            assert!(of_text(number).unwrap_err().contains(unit), "{number}");
+            assert!(of_json_number(number).unwrap_err().contains(unit), "{number}");
+        }
+        assert!(of_json_number("1.7487792e12").unwrap_err().contains("milliseconds"));
+        assert!(of_json_number("1e400").unwrap_err().contains("nanoseconds"));
+    }
+
+    #[test]
+    fn json_numbers_are_exact_to_the_microsecond() {
+        for (number, micros) in [
+            ("0", 0),
+            ("0.0", 0),
+            ("-0", 0),
+            ("1748779200", 1_748_779_200_000_000),
+            ("1748779200.1234569999", 1_748_779_200_123_456),
+            ("1.7487792001234565e9", 1_748_779_200_123_456),
+            ("1.7E+9", 1_700_000_000_000_000),
+            ("17487792001e-1", 1_748_779_200_100_000),
+            ("0.0017e12", 1_700_000_000_000_000),
+            ("0.5", 500_000),
+            ("5e-7", 0),
+            ("0e99999999999999999999", 0),
+            ("1e-99999999999999999999", 0),
+            ("-1.5", -1_500_000),
+            ("-0.0000001", -1),
+        ] {
+            assert_eq!(of_json_number(number), Ok(micros), "{number}");
+        }
     }
 
     #[test]
     fn ticks_that_do_not_fit_are_refused() {
         assert_eq!(of_ticks(-1, TimeUnit::Nanosecond), Ok(-1));
         assert_eq!(of_ticks(i64::MAX, TimeUnit::Second), Err(RANGE_RULE));
-        assert_eq!(of_real_seconds(1_748_779_200.123_456), Ok(1_748_779_200_123_456));
-        assert_eq!(of_real_seconds(f64::NAN), Err(TEXT_RULE));
     }
 }

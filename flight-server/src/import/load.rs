@@ -2,22 +2,33 @@
 //! here.
 //!
 //! ```text
-//!  sources ─▶ open, hash, skip what is loaded ─▶ units ─┬─▶ reader thread ─▶ batches ─┬─▶ Sink::push ─▶ rejects
+//!  sources ─▶ hash, open, skip what is loaded ─▶ units ─┬─▶ reader thread ─▶ batches ─┬─▶ Sink::push ─▶ rejects
 //!                                                       └─▶ reader thread ─▶ batches ─┘
 //! ```
 //! Memory is bounded by what is between the arrows: a unit waits, two are read, each with two batches waiting and two in the sink.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use hexflight_engine::{BadRow, ContentHash, OnBadRow};
+use hexflight_engine::{BadRow, ContentHash, OnBadRow, OnLoaded, SourceId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    column::Column,
     content::Content,
     error::ImportError,
+    event::Seen,
     file::{InputFile, ReadRules, Unit},
+    ignored::Ignored,
+    mapping::ColumnRules,
     progress::Progress,
     rejects::Rejects,
     remote,
@@ -43,6 +54,7 @@ const FETCHED_MAX: usize = 2;
 pub(crate) struct LoadRules {
     pub(crate) read: ReadRules,
     pub(crate) on_bad_row: OnBadRow,
+    pub(crate) on_loaded: OnLoaded,
     /// Where fetched files wait to be read.
     pub(crate) scratch_dir: PathBuf,
 }
@@ -50,19 +62,33 @@ pub(crate) struct LoadRules {
 /// What was handed to the sink.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    /// Contents that were loaded, each once.
-    pub(crate) sources: Vec<ContentHash>,
+    /// Sources of which rows were taken, each once.
+    pub(crate) sources: Vec<SourceId>,
+    /// Files that were read.
+    pub(crate) files: usize,
     /// Files that were loaded before.
     pub(crate) known: usize,
     /// Files with the same content as another one of this import.
     pub(crate) repeated: usize,
-    /// Columns of files that fill nothing.
+    /// Columns and fields of files that fill nothing.
     pub(crate) ignored: Vec<String>,
+}
+
+/// What is known of a file after it was read, without the file.
+#[derive(Debug)]
+struct Taken {
+    source: SourceId,
+    name: String,
+    rows: Arc<AtomicU64>,
+    ignored: Ignored,
+    seen: Option<Seen>,
 }
 
 /// A file that is being read; the permit bounds how many fetched files there are.
 struct Reading {
     file: InputFile,
+    /// Rows in the sink.
+    rows: Arc<AtomicU64>,
     _fetched: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
@@ -84,7 +110,18 @@ impl<S: Sink> Load<'_, S> {
     /// The first file that cannot be read or, unless they are skipped, the first row that breaks a rule.
     pub(crate) async fn run(&self, sources: Vec<Source>) -> Result<Loaded, ImportError> {
         let (sender, units) = mpsc::channel(1);
-        let (loaded, ()) = tokio::try_join!(self.open_all(sources, sender), self.read_all(units))?;
+        let ((mut loaded, files), ()) =
+            tokio::try_join!(self.open_all(sources, sender), self.read_all(units))?;
+        loaded.files = files.len();
+        check_filled(&files, &self.rules.read.columns)?;
+        let all = Ignored::default();
+        for file in files {
+            if file.rows.load(Ordering::Relaxed) > 0 {
+                loaded.sources.push(file.source);
+            }
+            file.ignored.names().iter().for_each(|name| all.add(name));
+        }
+        loaded.ignored = all.names();
         Ok(loaded)
     }
 
@@ -95,7 +132,7 @@ impl<S: Sink> Load<'_, S> {
     pub(crate) async fn run_one(&self, file: InputFile) -> Result<(), ImportError> {
         let (sender, units) = mpsc::channel(1);
         let send = async {
-            let reading = Arc::new(Reading { file, _fetched: None });
+            let reading = Arc::new(Reading { file, rows: Arc::default(), _fetched: None });
             self.send_units(&reading, &sender).await;
             drop(sender);
             Ok(())
@@ -107,9 +144,9 @@ impl<S: Sink> Load<'_, S> {
         &self,
         sources: Vec<Source>,
         units: mpsc::Sender<(Arc<Reading>, Unit)>,
-    ) -> Result<Loaded, ImportError> {
+    ) -> Result<(Loaded, Vec<Taken>), ImportError> {
         let fetched = Arc::new(Semaphore::new(FETCHED_MAX));
-        let (mut loaded, mut seen) = (Loaded::default(), HashSet::new());
+        let (mut loaded, mut files, mut seen) = (Loaded::default(), Vec::new(), HashSet::new());
         for source in sources {
             let permit = match source.place {
                 Place::Local(_) => None,
@@ -117,28 +154,31 @@ impl<S: Sink> Load<'_, S> {
                 Place::Remote(..) => Arc::clone(&fetched).acquire_owned().await.ok(),
             };
             let (content, hash) = self.content(&source).await?;
-            if !seen.insert(hash) {
+            let (file, recipe) = self.open(&source, content).await?;
+            let id = SourceId { content: hash, recipe: Some(recipe) };
+            if !seen.insert(id) {
                 loaded.repeated += 1;
                 self.progress.file_skipped(source.bytes);
                 continue;
             }
-            if self.sink.is_loaded(&hash).await? {
+            if self.rules.on_loaded == OnLoaded::Refuse && self.sink.is_loaded(&id).await? {
                 loaded.known += 1;
                 self.progress.file_skipped(source.bytes);
                 continue;
             }
-            let file = self.open(&source, content).await?;
-            for name in file.mapping().ignored {
-                if !loaded.ignored.contains(&name) {
-                    loaded.ignored.push(name);
-                }
-            }
-            loaded.sources.push(hash);
             self.progress.file_begun();
-            let reading = Arc::new(Reading { file, _fetched: permit });
+            let rows = Arc::<AtomicU64>::default();
+            files.push(Taken {
+                source: id,
+                name: source.name,
+                rows: Arc::clone(&rows),
+                ignored: file.mapping().ignored,
+                seen: file.seen().cloned(),
+            });
+            let reading = Arc::new(Reading { file, rows, _fetched: permit });
             self.send_units(&reading, &units).await;
         }
-        Ok(loaded)
+        Ok((loaded, files))
     }
 
     async fn content(&self, source: &Source) -> Result<(Content, ContentHash), ImportError> {
@@ -160,10 +200,12 @@ impl<S: Sink> Load<'_, S> {
         .ok_or(ImportError::Interrupted)
     }
 
-    async fn open(&self, source: &Source, content: Content) -> Result<InputFile, ImportError> {
+    async fn open(&self, source: &Source, content: Content) -> Result<(InputFile, ContentHash), ImportError> {
         let (source, rules) = (source.clone(), self.rules.read.clone());
         blocking(source.name.clone(), move || {
-            InputFile::open(&source.name, content, source.format, source.compression, &rules)
+            let file = InputFile::open(&source.name, content, source.format, source.compression, &rules)?;
+            let recipe = file.recipe()?;
+            Ok((file, recipe))
         })
         .await
     }
@@ -200,21 +242,26 @@ impl<S: Sink> Load<'_, S> {
                 Err(error) => Err(format!("it cannot be read: {error}")),
             }
         });
-        tokio::try_join!(reader, self.push_all(&reading.file, batches)).map(drop)
+        tokio::try_join!(reader, self.push_all(&reading, batches)).map(drop)
     }
 
-    async fn push_all(&self, file: &InputFile, mut batches: mpsc::Receiver<Rows>) -> Result<(), ImportError> {
+    async fn push_all(
+        &self,
+        reading: &Reading,
+        mut batches: mpsc::Receiver<Rows>,
+    ) -> Result<(), ImportError> {
         let mut running = FuturesUnordered::new();
         loop {
             tokio::select! {
                 Some(pushed) = running.next(), if !running.is_empty() => pushed?,
-                Some(rows) = batches.recv(), if running.len() < PUSHES => running.push(self.push(file, rows)),
+                Some(rows) = batches.recv(), if running.len() < PUSHES => running.push(self.push(reading, rows)),
                 else => return Ok(()),
             }
         }
     }
 
-    async fn push(&self, file: &InputFile, rows: Rows) -> Result<(), ImportError> {
+    async fn push(&self, reading: &Reading, rows: Rows) -> Result<(), ImportError> {
+        let file = &reading.file;
         let Rows { batch, numbers, bad, bytes } = rows;
         self.reject(file, bad).await?;
         let mut taken = batch.num_rows();
@@ -230,6 +277,7 @@ impl<S: Sink> Load<'_, S> {
                 Err(PushError::Failed(error)) => return Err(error),
             }
         }
+        reading.rows.fetch_add(taken as u64, Ordering::Relaxed);
         self.progress.add(taken as u64, bytes);
         Ok(())
     }
@@ -242,6 +290,22 @@ impl<S: Sink> Load<'_, S> {
                 Err(ImportError::Row { file: file.name.clone(), bad: Box::new(first.clone()) })
             }
             OnBadRow::Skip => self.rejects.add(&file.name, bad).await,
+        }
+    }
+}
+
+/// A name that the user gave must be a member of some event: misspelled, it would leave a column empty. Files whose columns are known
+/// from the start were refused when they were opened.
+fn check_filled(files: &[Taken], rules: &ColumnRules) -> Result<(), ImportError> {
+    let has = |column| files.iter().any(|file| file.seen.as_ref().is_none_or(|seen| seen.has(column)));
+    let Some(first) = files.iter().find(|file| file.rows.load(Ordering::Relaxed) > 0) else { return Ok(()) };
+    let renamed = rules.renamed.iter().map(|(column, name)| (*column, column.name(), name));
+    let position = rules.position.iter().map(|position| (Column::Latitude, "the position", &position.name));
+    match renamed.chain(position).find(|(column, _, _)| !has(*column)) {
+        None => Ok(()),
+        Some((_, target, name)) => {
+            let reason = format!("'{name}', mapped to {target}, is in none of its events");
+            Err(ImportError::file(&first.name, reason))
         }
     }
 }

@@ -1,37 +1,49 @@
 //! `Mapping`: which column of a file fills which column of the table. Made once per file from its schema; looks at no row.
 //!
-//! In this order: a constant (`--set`), a name given for it (`--map`), one of the usual spellings, a field of `location`. Other
-//! columns of the file are ignored and listed: files of analysts have more columns than events.
+//! In this order: a constant (`--set`), a name given for it (`--map`), one of the usual names in any case, and for latitude and longitude
+//! together a column of whole positions. Other columns of the file are ignored and listed: files of analysts have more columns than
+//! events.
 
 use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, make_array, new_null_array},
     buffer::NullBuffer,
-    compute::cast,
     datatypes::{DataType, Field, Schema},
     error::ArrowError,
 };
 use hexflight_engine::{BadRow, column};
 
 use super::{
-    column::{Column, LOCATION, schema},
+    column::{ArrayOrder, Column, schema},
     conversion::Conversion,
+    finder::Finder,
+    ignored::Ignored,
+    number,
+    position_column::PositionColumn,
     rows::Rows,
 };
-
-/// Columns of a file that an error lists.
-const LISTED_MAX: usize = 20;
 
 /// What the user said about columns.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ColumnRules {
     /// The file's names of columns.
     pub(crate) renamed: Vec<(Column, String)>,
+    /// The file's name of the column that has whole positions.
+    pub(crate) position: Option<PositionRule>,
     /// Columns that have one value in every row.
     pub(crate) constants: Vec<(Column, String)>,
+    /// The file's names of columns that fill nothing, whatever they are called.
+    pub(crate) ignored: Vec<String>,
     /// Refuse a file with columns that fill nothing.
     pub(crate) strict: bool,
+}
+
+/// What the user said about the position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PositionRule {
+    pub(crate) name: String,
+    pub(crate) order: ArrayOrder,
 }
 
 /// Where the values of a column come from.
@@ -39,6 +51,8 @@ pub(crate) struct ColumnRules {
 pub(crate) enum Origin {
     /// A column of the file, or a field of it.
     Column { index: usize, field: Option<usize>, conversion: Conversion },
+    /// Half of [`Mapping::position`].
+    Position,
     /// The same text in every row.
     Constant(String),
     /// The file does not have it.
@@ -61,8 +75,10 @@ pub(crate) struct Entry {
 pub(crate) struct Mapping {
     /// One per column, in the order of [`Column::ALL`].
     pub(crate) entries: Vec<Entry>,
-    /// Columns of the file that fill nothing.
-    pub(crate) ignored: Vec<String>,
+    /// What latitude and longitude are both read from.
+    pub(crate) position: Option<PositionColumn>,
+    /// Columns and fields of the file that fill nothing.
+    pub(crate) ignored: Ignored,
 }
 
 impl ColumnRules {
@@ -74,6 +90,16 @@ impl ColumnRules {
     /// The value of a column, if the user gave one.
     pub(crate) fn constant(&self, column: Column) -> Option<&str> {
         self.constants.iter().find(|(constant, _)| *constant == column).map(|(_, text)| text.as_str())
+    }
+
+    /// Whether the user wants a column of the file ignored.
+    pub(crate) fn is_ignored(&self, name: &str) -> bool {
+        self.ignored.iter().any(|ignored| ignored.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a column that fills nothing is one too many.
+    pub(crate) fn is_unwanted(&self, name: &str) -> bool {
+        self.strict && !name.eq_ignore_ascii_case(column::H3) && !self.is_ignored(name)
     }
 }
 
@@ -90,29 +116,60 @@ impl Mapping {
     }
 
     fn resolve(schema: &Schema, rules: &ColumnRules, text_only: bool) -> Result<Self, String> {
-        let finder = Finder { schema, rules, text_only };
+        let finder = Finder::new(schema, rules, text_only)?;
         let entries = Column::ALL.map(|column| finder.entry(column));
         let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
-        finder.check_position(&entries)?;
-        let used = |index| {
-            entries
-                .iter()
-                .any(|entry| matches!(entry.origin, Origin::Column { index: used, .. } if used == index))
-        };
-        let fields = schema.fields().iter().enumerate();
-        let ignored: Vec<String> =
-            fields.filter(|(index, _)| !used(*index)).map(|(_, field)| field.name().clone()).collect();
-        match ignored.iter().find(|name| *name != column::H3) {
-            Some(unknown) if rules.strict => Err(format!(
-                "column '{unknown}' fills no column of the table; give it a meaning with --map, or leave out --strict"
-            )),
-            _ => Ok(Self { entries, ignored }),
+        let mut mapping = Self { entries, position: None, ignored: Ignored::default() };
+        mapping.find_position(&finder)?;
+        finder.check_complete(&mapping.entries)?;
+        let read = mapping.columns_read();
+        for (index, field) in schema.fields().iter().enumerate() {
+            let name = field.name();
+            if read.contains(&index) {
+                continue;
+            }
+            if rules.is_unwanted(name) {
+                return Err(format!(
+                    "column '{name}' fills no column of the table; give it a meaning with --map, leave it out with --ignore, or leave \
+                     out --strict"
+                ));
+            }
+            mapping.ignored.add(name);
+        }
+        Ok(mapping)
+    }
+
+    /// Columns of latitude and longitude are preferred to one of positions.
+    fn find_position(&mut self, finder: &Finder<'_>) -> Result<(), String> {
+        let halves = self.entries.iter().filter(|entry| entry.column.is_half());
+        if halves.into_iter().any(|half| half.origin != Origin::Absent) {
+            return Ok(());
+        }
+        let Some(position) = finder.position()? else { return Ok(()) };
+        if let Some(halves) = finder.halves(&position, &self.ignored)? {
+            for half in halves {
+                self.put(half);
+            }
+            return Ok(());
+        }
+        for column in [Column::Latitude, Column::Longitude] {
+            let (name, found) = (position.name.clone(), format!("{:?}", position.form));
+            self.put(Entry { column, origin: Origin::Position, name, found });
+        }
+        self.position = Some(position);
+        Ok(())
+    }
+
+    fn put(&mut self, entry: Entry) {
+        if let Some(absent) = self.entries.iter_mut().find(|absent| absent.column == entry.column) {
+            *absent = entry;
         }
     }
 
     /// Columns of the file that are read, ascending.
     pub(crate) fn columns_read(&self) -> Vec<usize> {
-        let mut read: Vec<usize> = self.entries.iter().filter_map(Entry::index).collect();
+        let position = self.position.iter().map(|position| position.index);
+        let mut read: Vec<usize> = self.entries.iter().filter_map(Entry::index).chain(position).collect();
         read.sort_unstable();
         read.dedup();
         read
@@ -121,11 +178,15 @@ impl Mapping {
     /// The same for batches that hold only [`Self::columns_read`].
     pub(crate) fn projected(&self) -> Self {
         let read = self.columns_read();
+        let place = |index: usize| read.iter().position(|read| *read == index).unwrap_or_default();
         let mut mapping = self.clone();
         for entry in &mut mapping.entries {
             if let Origin::Column { index, .. } = &mut entry.origin {
-                *index = read.iter().position(|read| read == index).unwrap_or_default();
+                *index = place(*index);
             }
+        }
+        if let Some(position) = &mut mapping.position {
+            position.index = place(position.index);
         }
         mapping
     }
@@ -148,19 +209,24 @@ impl Mapping {
         bytes: u64,
         mut bad: Vec<BadRow>,
     ) -> Result<Rows, ArrowError> {
+        let halves = self
+            .position
+            .as_ref()
+            .map(|position| position.read(batch.column(position.index), &self.ignored, &mut bad));
+        let [latitudes, longitudes] = halves.transpose()?.map_or([None, None], |halves| halves.map(Some));
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.entries.len());
         for Entry { column, origin, name, .. } in &self.entries {
-            columns.push(match origin {
-                Origin::Absent => new_null_array(&column.data_type(), batch.num_rows()),
-                Origin::Constant(text) => {
-                    let texts: ArrayRef =
-                        Arc::new(StringArray::from_iter_values(vec![text.as_str(); batch.num_rows()]));
-                    Conversion::of_text(*column).apply(*column, name, &texts, &mut bad)?
+            let half = if *column == Column::Latitude { &latitudes } else { &longitudes };
+            columns.push(match (origin, half) {
+                (Origin::Position, Some(half)) => Arc::clone(half),
+                (Origin::Absent | Origin::Position, _) => {
+                    new_null_array(&column.data_type(), batch.num_rows())
                 }
-                Origin::Column { index, field: None, conversion } => {
+                (Origin::Constant(text), _) => constant(*column, text, batch.num_rows(), &mut bad)?,
+                (Origin::Column { index, field: None, conversion }, _) => {
                     conversion.apply(*column, name, batch.column(*index), &mut bad)?
                 }
-                Origin::Column { index, field: Some(field), conversion } => {
+                (Origin::Column { index, field: Some(field), conversion }, _) => {
                     let values = field_of(batch.column(*index), *field)?;
                     conversion.apply(*column, name, &values, &mut bad)?
                 }
@@ -176,9 +242,20 @@ impl Entry {
     fn index(&self) -> Option<usize> {
         match self.origin {
             Origin::Column { index, .. } => Some(index),
-            Origin::Constant(_) | Origin::Absent => None,
+            Origin::Position | Origin::Constant(_) | Origin::Absent => None,
         }
     }
+}
+
+/// A column that has one value in every row.
+pub(crate) fn constant(
+    column: Column,
+    text: &str,
+    rows: usize,
+    bad: &mut Vec<BadRow>,
+) -> Result<ArrayRef, ArrowError> {
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(vec![text; rows]));
+    Conversion::of_text(column).apply(column, column.name(), &texts, bad)
 }
 
 /// A field of a struct column; null where the struct is.
@@ -186,144 +263,8 @@ fn field_of(column: &ArrayRef, field: usize) -> Result<ArrayRef, ArrowError> {
     let parent = column
         .as_struct_opt()
         .ok_or_else(|| ArrowError::SchemaError("a struct column changed its type".to_owned()))?;
-    // A type that numbers are cast to anyway, so that the nulls of the parent can be added.
-    let values = cast(parent.column(field), &DataType::Float64)?;
+    // A type that numbers are brought to anyway, so that the nulls of the parent can be added.
+    let values = number::of_array(parent.column(field))?;
     let nulls = NullBuffer::union(values.nulls(), parent.nulls());
     Ok(make_array(values.to_data().into_builder().nulls(nulls).build()?))
-}
-
-/// Looks for columns in the schema of a file.
-struct Finder<'a> {
-    schema: &'a Schema,
-    rules: &'a ColumnRules,
-    text_only: bool,
-}
-
-impl Finder<'_> {
-    fn entry(&self, column: Column) -> Result<Entry, String> {
-        if let Some(text) = self.rules.constant(column) {
-            let origin = Origin::Constant(text.to_owned());
-            return Ok(Entry { column, origin, name: column.name().to_owned(), found: String::new() });
-        }
-        let found = match self.rules.renamed(column) {
-            Some(name) => Some(self.renamed(column, name)?),
-            None => self.spelled(column)?,
-        };
-        let Some(index) = found else {
-            return match self.in_location(column)? {
-                Some(entry) => Ok(entry),
-                None if column.is_required() => Err(self.missing(column)),
-                None => {
-                    Ok(Entry { column, origin: Origin::Absent, name: String::new(), found: String::new() })
-                }
-            };
-        };
-        let field = self.schema.field(index);
-        let conversion = self.conversion(column, field.name(), field.data_type())?;
-        let origin = Origin::Column { index, field: None, conversion };
-        Ok(Entry { column, origin, name: field.name().clone(), found: field.data_type().to_string() })
-    }
-
-    fn conversion(&self, column: Column, name: &str, found: &DataType) -> Result<Conversion, String> {
-        if self.text_only {
-            return Ok(Conversion::of_text(column));
-        }
-        Conversion::of(column, found).map_err(|accepted| {
-            let as_what =
-                if name == column.name() { String::new() } else { format!(" as {}", column.name()) };
-            format!("column '{name}'{as_what}: type {found} is not accepted; send {accepted}")
-        })
-    }
-
-    fn renamed(&self, column: Column, name: &str) -> Result<usize, String> {
-        self.only(name, column)?.ok_or_else(|| {
-            format!("column '{name}', mapped to {}, is missing; found: {}", column.name(), self.listed())
-        })
-    }
-
-    /// The column under one of its spellings; a name that the user gave to another column does not count.
-    fn spelled(&self, column: Column) -> Result<Option<usize>, String> {
-        let taken = |name: &str| self.rules.renamed.iter().any(|(_, given)| given == name);
-        let mut found: Option<usize> = None;
-        for name in column.spellings().iter().filter(|name| !taken(name)) {
-            let Some(index) = self.only(name, column)? else { continue };
-            if let Some(earlier) = found {
-                return Err(format!(
-                    "columns '{}' and '{name}' both fill {}; choose with --map {}=…",
-                    self.schema.field(earlier).name(),
-                    column.name(),
-                    column.name()
-                ));
-            }
-            found = Some(index);
-        }
-        Ok(found)
-    }
-
-    /// The only column of that name.
-    fn only(&self, name: &str, column: Column) -> Result<Option<usize>, String> {
-        let mut found = self.schema.fields().iter().enumerate().filter(|(_, field)| field.name() == name);
-        let first = found.next().map(|(index, _)| index);
-        match found.next() {
-            Some(_) => Err(format!("column '{name}', which fills {}, is there twice", column.name())),
-            None => Ok(first),
-        }
-    }
-
-    fn in_location(&self, column: Column) -> Result<Option<Entry>, String> {
-        if !matches!(column, Column::Latitude | Column::Longitude) {
-            return Ok(None);
-        }
-        let Some((index, location)) =
-            self.schema.fields().iter().enumerate().find(|(_, field)| field.name() == LOCATION)
-        else {
-            return Ok(None);
-        };
-        let DataType::Struct(fields) = location.data_type() else { return Ok(None) };
-        let Some((field, child)) =
-            fields.iter().enumerate().find(|(_, field)| Column::of(field.name()) == Some(column))
-        else {
-            return Ok(None);
-        };
-        let name = format!("{LOCATION}.{}", child.name());
-        let conversion = self.conversion(column, &name, child.data_type())?;
-        let origin = Origin::Column { index, field: Some(field), conversion };
-        Ok(Some(Entry { column, origin, name, found: child.data_type().to_string() }))
-    }
-
-    /// Half a position is refused for the whole file: it would be refused row by row.
-    fn check_position(&self, entries: &[Entry]) -> Result<(), String> {
-        let is_absent =
-            |column| entries.iter().any(|entry| entry.column == column && entry.origin == Origin::Absent);
-        let missing = match (is_absent(Column::Latitude), is_absent(Column::Longitude)) {
-            (true, false) => Column::Latitude,
-            (false, true) => Column::Longitude,
-            _ => return Ok(()),
-        };
-        Err(format!(
-            "column '{}' is missing, although the other half of the position is there; found: {}",
-            missing.described(),
-            self.listed()
-        ))
-    }
-
-    fn missing(&self, column: Column) -> String {
-        format!(
-            "column '{}' is missing; found: {}; say which it is with --map {name}=COLUMN, or give every row one \
-             value with --set {name}=VALUE",
-            column.described(),
-            self.listed(),
-            name = column.name()
-        )
-    }
-
-    fn listed(&self) -> String {
-        let names = self.schema.fields().iter().take(LISTED_MAX).map(|field| field.name().as_str());
-        let listed = names.collect::<Vec<_>>().join(", ");
-        match self.schema.fields().len() {
-            0 => "no columns".to_owned(),
-            count if count > LISTED_MAX => format!("{listed}, …"),
-            _ => listed,
-        }
-    }
 }

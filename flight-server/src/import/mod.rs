@@ -3,7 +3,7 @@
 //! ```text
 //!  paths ─▶ source (folders, patterns; remote: object stores) ─▶ file (parquet, csv, ndjson) ─▶ mapping, conversion ─▶ rows
 //!                                                                                                                     │
-//!  args ─▶ command ─▶ load: open, hash, skip what is loaded, read two pieces at once ──────────────────────────────────┤
+//!  args ─▶ command ─▶ load: hash, open, skip what is loaded, read two pieces at once ──────────────────────────────────┤
 //!                     check: the dry run                                                                               ▼
 //!                                                                          sink: an engine here, or a server behind Flight
 //! ```
@@ -11,16 +11,26 @@
 //! what cannot be brought into the schema is refused here, every other rule is the engine's.
 
 mod error;
-mod column;
+mod json;
+mod number;
 mod instant;
-mod conversion;
+mod column;
+mod position;
+mod wkb;
 mod rows;
+mod conversion;
+mod ignored;
+mod position_column;
 mod mapping;
+mod finder;
+mod recipe;
+mod role;
 mod content;
 mod scratch;
 mod text;
 mod parquet;
 mod csv;
+mod event;
 mod ndjson;
 mod file;
 mod source;
@@ -35,6 +45,7 @@ mod command;
 
 pub(crate) use file::{InputFile, ReadRules};
 pub(crate) use load::{Load, LoadRules};
+pub(crate) use mapping::ColumnRules;
 pub(crate) use progress::Progress;
 pub(crate) use rejects::Rejects;
 pub(crate) use scratch::Scratch;
@@ -45,3 +56,6 @@ pub use args::{ImportArgs, OnError};
 pub use command::run;
 pub use error::ImportError;
 pub use file::Format;
+
+#[cfg(test)]
+mod reading_tests;

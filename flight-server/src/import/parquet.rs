@@ -214,7 +214,8 @@ fn hinted_schema(metadata: &ArrowReaderMetadata, rules: &ColumnRules) -> Schema 
 
 /// Whether a column is meant to be text of the table.
 fn fills_text(field: &Field, rules: &ColumnRules) -> bool {
-    let renamed = rules.renamed.iter().find(|(_, name)| name == field.name()).map(|(column, _)| *column);
+    let mut renamed = rules.renamed.iter().filter(|(_, name)| name.eq_ignore_ascii_case(field.name()));
+    let renamed = renamed.next().map(|(column, _)| *column);
     renamed.or_else(|| Column::of(field.name())).is_some_and(Column::is_text)
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
@@ -31,10 +31,71 @@ impl Reject {
     }
 }
 
+/// Names of files of rejects, the first of which that is free is taken: `rejects.ndjson`, `rejects-1.ndjson`, ...
+const NAME: &str = "rejects";
+const ENDING: &str = "ndjson";
+
+/// Files of rejects that may lie in one folder.
+const NUMBER_MAX: usize = 100_000;
+
+/// Where rejects are written: a file that is not there yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RejectsFile {
+    /// As the user named it.
+    Named(PathBuf),
+    /// In the working folder, under a name that is free.
+    Usual,
+}
+
+impl RejectsFile {
+    /// A file under a name that is free.
+    pub(crate) fn usual() -> Self {
+        Self::Usual
+    }
+
+    /// The file of this name. A pipe or a device has nothing to lose.
+    ///
+    /// # Errors
+    /// `Exists` when it is there.
+    pub(crate) fn named(path: &Path) -> Result<Self, ImportError> {
+        match path.symlink_metadata() {
+            Ok(_) if !is_device(path) => Err(ImportError::Exists { path: path.display().to_string() }),
+            _ => Ok(Self::Named(path.to_owned())),
+        }
+    }
+
+    /// Creates it. It may have come to be since it was looked for.
+    fn create(&self) -> io::Result<(PathBuf, File)> {
+        let new = |path: &Path| File::options().write(true).create_new(true).open(path);
+        match self {
+            Self::Named(path) if is_device(path) => {
+                File::options().write(true).open(path).map(|file| (path.clone(), file))
+            }
+            Self::Named(path) => new(path).map(|file| (path.clone(), file)),
+            Self::Usual => {
+                let first = std::iter::once(format!("{NAME}.{ENDING}"));
+                let names = first.chain((1..NUMBER_MAX).map(|number| format!("{NAME}-{number}.{ENDING}")));
+                for name in names {
+                    let path = PathBuf::from(name);
+                    match new(&path) {
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                        created => return created.map(|file| (path, file)),
+                    }
+                }
+                Err(io::Error::other(format!("{NAME}-1.{ENDING} and {NUMBER_MAX} more are there already")))
+            }
+        }
+    }
+}
+
+fn is_device(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
 /// Takes rejects from several readers at once.
 #[derive(Debug, Default)]
 pub(crate) struct Rejects {
-    path: Option<PathBuf>,
+    target: Option<RejectsFile>,
     state: Mutex<State>,
 }
 
@@ -43,13 +104,18 @@ struct State {
     count: u64,
     kept: Vec<Reject>,
     /// Made for the first reject: an import without any leaves no file.
-    file: Option<BufWriter<File>>,
+    file: Option<(PathBuf, BufWriter<File>)>,
 }
 
 impl Rejects {
-    /// Writes them to a file, in place of what was there.
-    pub(crate) fn into_file(path: &Path) -> Self {
-        Self { path: Some(path.to_owned()), state: Mutex::default() }
+    /// Writes them to a file.
+    pub(crate) fn into_file(target: RejectsFile) -> Self {
+        Self { target: Some(target), state: Mutex::default() }
+    }
+
+    /// The file that was made for them.
+    pub(crate) async fn path(&self) -> Option<PathBuf> {
+        self.state.lock().await.file.as_ref().map(|(path, _)| path.clone())
     }
 
     /// How many there were.
@@ -70,19 +136,25 @@ impl Rejects {
         let mut state = self.state.lock().await;
         state.count += bad.len() as u64;
         let rejects = bad.into_iter().map(|bad| Reject { file: file.to_owned(), bad });
-        let Some(path) = &self.path else {
+        let Some(target) = &self.target else {
             let room = KEPT_MAX.saturating_sub(state.kept.len());
             state.kept.extend(rejects.take(room));
             return Ok(());
         };
-        let failed =
-            |source| ImportError::Io { action: format!("write the rejects to {}", path.display()), source };
         if state.file.is_none() {
-            state.file = Some(BufWriter::new(File::create(path).map_err(failed)?));
+            let (path, file) = target.create().map_err(|source| {
+                let name =
+                    if let RejectsFile::Named(path) = target { path.as_path() } else { Path::new(NAME) };
+                ImportError::Io { action: format!("write the rejects to {}", name.display()), source }
+            })?;
+            state.file = Some((path, BufWriter::new(file)));
         }
-        if let Some(file) = &mut state.file {
+        if let Some((path, file)) = &mut state.file {
             for reject in rejects {
-                writeln!(file, "{}", reject.to_json()).map_err(failed)?;
+                writeln!(file, "{}", reject.to_json()).map_err(|source| ImportError::Io {
+                    action: format!("write the rejects to {}", path.display()),
+                    source,
+                })?;
             }
         }
         Ok(())
@@ -94,7 +166,25 @@ impl Rejects {
     /// `Io` when they cannot be.
     pub(crate) async fn flush(&self) -> Result<(), ImportError> {
         let mut state = self.state.lock().await;
-        let flushed = state.file.as_mut().map_or(Ok(()), Write::flush);
+        let flushed = state.file.as_mut().map_or(Ok(()), |(_, file)| file.flush());
         flushed.map_err(|source| ImportError::Io { action: "write the rejects".to_owned(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_there_is_not_named_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bad.ndjson");
+        let (created, _) = RejectsFile::named(&path).unwrap().create().unwrap();
+        assert_eq!(created, path);
+        let refused = RejectsFile::named(&path).unwrap_err().to_string();
+        assert!(refused.contains("bad.ndjson") && refused.contains("exists"), "{refused}");
+        // It came to be after the look.
+        assert_eq!(RejectsFile::Named(path).create().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(RejectsFile::named(Path::new("/dev/null")).unwrap().create().is_ok());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use hexflight_engine::{
-    BadRow, BadRows, ContentHash, Engine, EngineError, Import, ImportSummary, OnBadRow, TableName,
+    BadRow, BadRows, Engine, EngineError, Import, ImportSummary, OnBadRow, OnLoaded, SourceId, TableName,
 };
 
 use super::{column::schema, error::ImportError};
@@ -23,8 +23,8 @@ pub(crate) enum PushError {
 /// Takes the batches of an import. Several tasks push at once.
 #[async_trait]
 pub(crate) trait Sink: Send + Sync {
-    /// Whether a file of this content was loaded before.
-    async fn is_loaded(&self, source: &ContentHash) -> Result<bool, ImportError>;
+    /// Whether a source was loaded before.
+    async fn is_loaded(&self, source: &SourceId) -> Result<bool, ImportError>;
 
     /// Takes a batch; the rows that were left out, numbered within it.
     async fn push(&self, batch: RecordBatch) -> Result<Vec<BadRow>, PushError>;
@@ -37,6 +37,7 @@ pub(crate) struct EngineSink {
     table: TableName,
     import: Import,
     on_bad_row: OnBadRow,
+    on_loaded: OnLoaded,
 }
 
 impl EngineSink {
@@ -45,20 +46,21 @@ impl EngineSink {
         engine: &Arc<Engine>,
         table: &TableName,
         on_bad_row: OnBadRow,
+        on_loaded: OnLoaded,
     ) -> Result<Self, ImportError> {
         let import = engine.begin_import(table).await?;
-        Ok(Self { engine: Arc::clone(engine), table: table.clone(), import, on_bad_row })
+        Ok(Self { engine: Arc::clone(engine), table: table.clone(), import, on_bad_row, on_loaded })
     }
 
     /// Makes the rows visible.
-    pub(crate) async fn commit(self, sources: &[ContentHash]) -> Result<ImportSummary, ImportError> {
-        Ok(self.import.commit(sources).await?)
+    pub(crate) async fn commit(self, sources: &[SourceId]) -> Result<ImportSummary, ImportError> {
+        Ok(self.import.commit(sources, self.on_loaded).await?)
     }
 }
 
 #[async_trait]
 impl Sink for EngineSink {
-    async fn is_loaded(&self, source: &ContentHash) -> Result<bool, ImportError> {
+    async fn is_loaded(&self, source: &SourceId) -> Result<bool, ImportError> {
         Ok(self.engine.is_imported(&self.table, source)?)
     }
 
@@ -81,13 +83,18 @@ pub(crate) struct ServerSink {
 
 impl ServerSink {
     /// Begins the import.
-    pub(crate) fn begin(client: &Client, table: &TableName, on_bad_row: OnBadRow) -> Self {
-        let stream = client.import(table, &schema(), on_bad_row == OnBadRow::Skip);
+    pub(crate) fn begin(
+        client: &Client,
+        table: &TableName,
+        on_bad_row: OnBadRow,
+        on_loaded: OnLoaded,
+    ) -> Self {
+        let stream = client.import(table, &schema(), on_bad_row, on_loaded);
         Self { client: client.clone(), table: table.clone(), stream, on_bad_row }
     }
 
     /// Makes the rows visible.
-    pub(crate) async fn commit(self, sources: &[ContentHash]) -> Result<ImportSummary, ImportError> {
+    pub(crate) async fn commit(self, sources: &[SourceId]) -> Result<ImportSummary, ImportError> {
         let answer = self.stream.commit(sources).await?;
         let ImportAnswer { rows, files, bytes, version } = answer;
         Ok(ImportSummary { rows, files, bytes, version })
@@ -96,7 +103,7 @@ impl ServerSink {
 
 #[async_trait]
 impl Sink for ServerSink {
-    async fn is_loaded(&self, source: &ContentHash) -> Result<bool, ImportError> {
+    async fn is_loaded(&self, source: &SourceId) -> Result<bool, ImportError> {
         Ok(self.client.loaded_sources(&self.table, &[*source]).await?.contains(source))
     }
 

@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use hexflight_engine::{ContentHash, Engine, EngineOptions, ErrorKind, OnBadRow, Store, SystemClock};
+use hexflight_engine::{Engine, EngineOptions, ErrorKind, OnBadRow, OnLoaded, Store, SystemClock};
 use object_store::memory::InMemory;
 
 use super::{BATCH_ROWS, all, asked, ingest_all, named, names, snapshot, stored};
 use crate::{
     faulty_store::FaultyStore,
+    import::source,
     support::{batch, events, expected, open, options, rows},
 };
 
@@ -38,7 +39,7 @@ async fn no_reader_ever_misses_a_row_or_a_file() {
         for n in 0..15 {
             let import = engine.begin_import(&events()).await.unwrap();
             import.push(batch(&format!("load-{n}"), BATCH_ROWS), OnBadRow::Refuse).await.unwrap();
-            import.commit(&[ContentHash([n; 32])]).await.unwrap();
+            import.commit(&[source(n)], OnLoaded::Refuse).await.unwrap();
         }
     };
     tokio::join!(appends, loads);

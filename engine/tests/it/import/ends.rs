@@ -9,22 +9,24 @@ use std::{
 };
 
 use arrow::array::RecordBatch;
-use hexflight_engine::{Engine, EngineError, EngineOptions, ErrorKind, OnBadRow, TableName};
+use hexflight_engine::{
+    ContentHash, Engine, EngineError, EngineOptions, ErrorKind, OnBadRow, OnLoaded, SourceId, TableName,
+};
 use rand::{SeedableRng, rngs::StdRng};
 
-use super::{HOUR, batches, hash, load, named_files, parquet_files, small};
+use super::{HOUR, batches, load, load_source, named_files, parquet_files, small, source};
 use crate::support::{START, batch, events, expected, open, options, rows};
 
 #[tokio::test]
 async fn a_source_is_loaded_once() {
     let directory = tempfile::tempdir().unwrap();
     let engine = open(directory.path(), options()).await;
-    assert!(!engine.is_imported(&events(), &hash(1)).unwrap());
+    assert!(!engine.is_imported(&events(), &source(1)).unwrap());
     load(&engine, &[batch("a", 100)], 1).await.unwrap();
-    assert!(engine.is_imported(&events(), &hash(1)).unwrap());
+    assert!(engine.is_imported(&events(), &source(1)).unwrap());
     let again = load(&engine, &[batch("a", 100)], 1).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Conflict);
-    assert!(again.to_string().contains(&hash(1).to_string()), "{again}");
+    assert!(again.to_string().contains(&source(1).to_string()), "{again}");
     load(&engine, &[batch("b", 100)], 2).await.unwrap();
     let both = expected([("a", 100), ("b", 100)]);
     assert_eq!(rows(&engine, &engine.snapshot(&events()).unwrap()).await, both);
@@ -32,7 +34,7 @@ async fn a_source_is_loaded_once() {
     assert_eq!(parquet_files(&engine).await, named_files(&engine.snapshot(&events()).unwrap()));
     drop(engine);
     let revived = open(directory.path(), options()).await;
-    assert!(revived.is_imported(&events(), &hash(2)).unwrap());
+    assert!(revived.is_imported(&events(), &source(2)).unwrap());
     assert_eq!(load(&revived, &[batch("a", 100)], 1).await.unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(rows(&revived, &revived.snapshot(&events()).unwrap()).await, both);
 }
@@ -127,7 +129,8 @@ async fn a_load_that_is_dropped_leaves_nothing() {
     for batch in thirty_megabytes(false) {
         import.push(batch, OnBadRow::Refuse).await.unwrap();
     }
-    let cut = tokio::time::timeout(Duration::from_millis(50), import.commit(&[hash(1)])).await;
+    let cut =
+        tokio::time::timeout(Duration::from_millis(50), import.commit(&[source(1)], OnLoaded::Refuse)).await;
     assert!(cut.is_err(), "the commit took no time");
     nothing_is_left(&engine, directory.path()).await;
 }
@@ -142,14 +145,14 @@ async fn a_shutdown_ends_loads_under_way() {
         pushing.push(batch.clone(), OnBadRow::Refuse).await.unwrap();
         committing.push(batch, OnBadRow::Refuse).await.unwrap();
     }
-    let committing = tokio::spawn(async move { committing.commit(&[hash(1)]).await });
+    let committing = tokio::spawn(async move { committing.commit(&[source(1)], OnLoaded::Refuse).await });
     tokio::task::yield_now().await;
     nothing_is_left(&engine, directory.path()).await;
     let refused = committing.await.unwrap().unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Closed, "{refused}");
     let refused = pushing.push(batch("a", 10), OnBadRow::Refuse).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Closed, "{refused}");
-    assert_eq!(pushing.commit(&[]).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(pushing.commit(&[], OnLoaded::Refuse).await.unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(engine.begin_import(&events()).await.unwrap_err().kind(), ErrorKind::Closed);
 }
 
@@ -163,16 +166,51 @@ async fn nothing_is_left(engine: &Engine, directory: &std::path::Path) {
 }
 
 #[tokio::test]
-async fn a_load_without_rows_only_names_its_sources() {
+async fn a_load_without_rows_leaves_no_trace() {
     let directory = tempfile::tempdir().unwrap();
     let engine = open(directory.path(), options()).await;
-    let summary = engine.begin_import(&events()).await.unwrap().commit(&[hash(1), hash(2)]).await.unwrap();
-    assert_eq!((summary.rows, summary.files, summary.version), (0, 0, 1));
-    assert!(engine.is_imported(&events(), &hash(2)).unwrap());
-    let nothing = engine.begin_import(&events()).await.unwrap().commit(&[]).await.unwrap();
-    assert_eq!((nothing.rows, nothing.version), (0, 1));
-    let twice = engine.begin_import(&events()).await.unwrap().commit(&[hash(3), hash(3)]).await.unwrap_err();
+    let import = engine.begin_import(&events()).await.unwrap();
+    let summary = import.commit(&[source(1), source(2)], OnLoaded::Refuse).await.unwrap();
+    assert_eq!((summary.rows, summary.files, summary.version), (0, 0, 0));
+    assert!(!engine.is_imported(&events(), &source(2)).unwrap());
+    load(&engine, &[batch("a", 3)], 2).await.unwrap();
+    let import = engine.begin_import(&events()).await.unwrap();
+    let twice = import.commit(&[source(3), source(3)], OnLoaded::Refuse).await.unwrap_err();
     assert_eq!(twice.kind(), ErrorKind::Invalid, "{twice}");
+}
+
+#[tokio::test]
+async fn another_recipe_is_another_source_and_the_bytes_alone_count_for_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = open(directory.path(), options()).await;
+    let by = |n, recipe| SourceId { recipe: Some(ContentHash([recipe; 32])), ..source(n) };
+    load_source(&engine, &[batch("a", 10)], by(1, 1), OnLoaded::Refuse).await.unwrap();
+    load_source(&engine, &[batch("b", 10)], by(1, 2), OnLoaded::Refuse).await.unwrap();
+    let again = load_source(&engine, &[batch("a", 10)], by(1, 1), OnLoaded::Refuse).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::Conflict, "{again}");
+    assert!(!engine.is_imported(&events(), &by(1, 3)).unwrap());
+    // As an earlier build recorded it.
+    load(&engine, &[batch("c", 10)], 2).await.unwrap();
+    assert!(engine.is_imported(&events(), &by(2, 1)).unwrap());
+    let known = load_source(&engine, &[batch("c", 10)], by(2, 1), OnLoaded::Refuse).await.unwrap_err();
+    assert_eq!(known.kind(), ErrorKind::Conflict, "{known}");
+    let all = expected([("a", 10), ("b", 10), ("c", 10)]);
+    assert_eq!(rows(&engine, &engine.snapshot(&events()).unwrap()).await, all);
+}
+
+#[tokio::test]
+async fn a_source_is_loaded_again_when_that_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = open(directory.path(), options()).await;
+    for name in ["a", "b", "c"] {
+        load_source(&engine, &[batch(name, 10)], source(1), OnLoaded::LoadAgain).await.unwrap();
+    }
+    engine.shutdown().await.unwrap();
+    drop(engine);
+    let revived = open(directory.path(), options()).await;
+    let all = expected([("a", 10), ("b", 10), ("c", 10)]);
+    assert_eq!(rows(&revived, &revived.snapshot(&events()).unwrap()).await, all);
+    assert_eq!(load(&revived, &[batch("d", 10)], 1).await.unwrap_err().kind(), ErrorKind::Conflict);
 }
 
 #[tokio::test]
@@ -182,7 +220,7 @@ async fn a_load_needs_a_table_and_a_place_for_its_scratch_file() {
     let unknown = engine.begin_import(&TableName::new("metrics")).await.unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::NotFound);
     assert_eq!(
-        engine.is_imported(&TableName::new("metrics"), &hash(1)).unwrap_err().kind(),
+        engine.is_imported(&TableName::new("metrics"), &source(1)).unwrap_err().kind(),
         ErrorKind::NotFound
     );
     std::fs::write(directory.path().join("import-scratch"), "in the way").unwrap();

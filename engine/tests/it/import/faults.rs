@@ -35,7 +35,11 @@ async fn every_crash_image_holds_a_load_whole_or_not_at_all() {
                 let is_there = found.contains_key(name);
                 let case = format!("{name} in step {step}, seed {seed}");
                 assert!(is_there || *done_at > step, "{case} is gone");
-                assert_eq!(engine.is_imported(&events(), &super::hash(source)).unwrap(), is_there, "{case}");
+                assert_eq!(
+                    engine.is_imported(&events(), &super::source(source)).unwrap(),
+                    is_there,
+                    "{case}"
+                );
                 assert!(!is_there || found[name] == (0..LOAD_ROWS).collect::<Vec<_>>(), "{case} is torn");
                 without += usize::from(!is_there);
             }
@@ -77,7 +81,7 @@ async fn unknown_outcomes_neither_lose_nor_double_a_load() {
             let name = format!("load-{source}");
             let appended = engine.append(&events(), &batch(&format!("append-{source}"), 20)).await.unwrap();
             appended.wait().await.unwrap();
-            while !engine.is_imported(&events(), &super::hash(source)).unwrap() {
+            while !engine.is_imported(&events(), &super::source(source)).unwrap() {
                 match load(&engine, &[batch(&name, LOAD_ROWS)], source).await {
                     Ok(summary) => assert_eq!(summary.rows, LOAD_ROWS as u64),
                     Err(error) => assert!(

@@ -1,10 +1,10 @@
 //! What is loaded: every row, in files as they should be, within the memory that a load may use.
 
 use arrow::{array::RecordBatch, compute::concat_batches};
-use hexflight_engine::{ErrorKind, OnBadRow, column};
+use hexflight_engine::{ErrorKind, OnBadRow, OnLoaded, column};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{FULL_BUCKET_ROWS, HOUR, batch_at, batches, check, hash, load, push_all, small};
+use super::{FULL_BUCKET_ROWS, HOUR, batch_at, batches, check, load, push_all, small, source};
 use crate::support::{START, events, open};
 
 /// Slack of a load's memory: the batches on their way, and what is gathered for one row group. **Units**: bytes.
@@ -30,7 +30,7 @@ async fn every_row_is_loaded_once_whatever_the_order_and_the_memory() {
         push_all(&import, &batches).await;
         let spilled = import.progress().spilled_bytes;
         assert_eq!(spilled > 0, memory_mib == 64, "{spilled} bytes spilled");
-        let summary = import.commit(&[hash(1)]).await.unwrap();
+        let summary = import.commit(&[source(1)], OnLoaded::Refuse).await.unwrap();
         let snapshot = engine.snapshot(&events()).unwrap();
         assert_eq!((summary.rows, summary.version), (rows as u64, 1));
         assert_eq!(summary.files, snapshot.files().len());
@@ -56,7 +56,7 @@ async fn a_full_bucket_is_one_file_although_its_rows_were_spilled() {
     let import = engine.begin_import(&events()).await.unwrap();
     push_all(&import, &batches).await;
     assert!(import.progress().spilled_bytes > 0);
-    let summary = import.commit(&[]).await.unwrap();
+    let summary = import.commit(&[], OnLoaded::Refuse).await.unwrap();
     let buckets = check(&engine, &engine.snapshot(&events()).unwrap(), &batches).await;
     let full: Vec<_> =
         buckets.values().filter(|files| files.iter().sum::<usize>() >= FULL_BUCKET_ROWS).collect();
@@ -81,7 +81,7 @@ async fn rows_in_order_of_time_are_never_spilled() {
     let progress = import.progress();
     assert_eq!((progress.rows, progress.spilled_bytes), (rows as u64, 0));
     assert!(progress.rows_written > rows as u64 / 2 && progress.files > 2, "{progress:?}");
-    import.commit(&[hash(1)]).await.unwrap();
+    import.commit(&[source(1)], OnLoaded::Refuse).await.unwrap();
     check(&engine, &engine.snapshot(&events()).unwrap(), &batches).await;
     let peak = engine.budget().peak();
     assert!(peak <= (16 << 20) + SLACK_BYTES, "{peak} bytes were in use at once");
@@ -102,7 +102,7 @@ async fn files_of_one_day_each_in_order_are_not_taken_for_rows_in_order() {
         import.push(batch.clone(), OnBadRow::Refuse).await.unwrap();
     }
     assert_eq!(import.progress().files, 0);
-    import.commit(&[hash(1)]).await.unwrap();
+    import.commit(&[source(1)], OnLoaded::Refuse).await.unwrap();
     // Written as they came, every hour would lie in several.
     let hours = check(&engine, &engine.snapshot(&events()).unwrap(), &batches).await;
     assert!(hours.len() == 24 && hours.values().all(|files| files.len() == 1), "{hours:?}");
@@ -145,7 +145,7 @@ async fn bad_rows_are_skipped_and_named_or_refuse_their_batch() {
     );
     assert_eq!(import.push(bad.clone(), OnBadRow::Skip).await.unwrap().len(), 1);
     assert_eq!(import.push(bad.slice(0, 0), OnBadRow::Refuse).await.unwrap(), vec![]);
-    let summary = import.commit(&[hash(1)]).await.unwrap();
+    let summary = import.commit(&[source(1)], OnLoaded::Refuse).await.unwrap();
     assert_eq!((summary.rows, summary.files), (4, 1));
     check(&engine, &engine.snapshot(&events()).unwrap(), &[good.clone(), good]).await;
 }
