@@ -240,7 +240,7 @@ def test_both_shapes_of_ndjson_events_are_read(tmp_path: Path, ending: str) -> N
     loaded(load(tmp_path, tmp_path / f"a.{ending}"))
 
     first, second, third = rows_of(stored(tmp_path))
-    assert (first["latitude"], first["longitude"], first["metadata"]) == (52.5, 13.25, '{"floor":3}')
+    assert (first["latitude"], first["longitude"], first["metadata"]) == (52.5, 13.25, '{"floor": 3}')
     assert (second["value"], second["latitude"], second["metadata"]) == (2.5, 1.0, None)
     assert first["timestamp"] == second["timestamp"]
     assert third["device_id"] == "ü"
@@ -462,7 +462,7 @@ def test_empty_files_with_a_schema_load_no_rows(tmp_path: Path) -> None:
     alone = loaded(load(tmp_path, "a.parquet"))
 
     assert "10 rows of 4 files" in result.stdout
-    assert "1 of 1 files were loaded before" in alone.stdout
+    assert "loaded    nothing: there was no row to take" in alone.stdout
     assert stored(tmp_path).num_rows == 10
 
 
@@ -537,9 +537,10 @@ def test_skipped_rows_are_listed_and_the_others_loaded(tmp_path: Path) -> None:
 def test_nothing_but_bad_rows_is_counted(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", table(70_000, value=pa.array([float("nan")] * 70_000)))
 
-    result = loaded(load(tmp_path, "a.parquet", "--on-error", "skip"))
+    result = load(tmp_path, "a.parquet", "--on-error", "skip")
 
-    assert "rejected  70,000 rows" in result.stdout
+    refused(result, "nothing was loaded: all 70000 rows were rejected, listed in rejects.ndjson")
+    assert "rejected  70,000 rows, listed in rejects.ndjson" in result.stdout
     rows = sorted(json.loads(line)["row"] for line in (tmp_path / "rejects.ndjson").read_text().splitlines())
     assert rows == list(range(70_000))
     assert stored(tmp_path).num_rows == 0
@@ -594,6 +595,154 @@ def test_the_same_content_is_loaded_once(tmp_path: Path) -> None:
     assert "500 rows of 1 file" in second.stdout and "1 of 3 files were loaded before" in second.stdout
     assert "loaded    nothing" in third.stdout and "2 of 3 files were loaded before" in third.stdout
     assert stored(tmp_path).num_rows == 1_500
+
+
+WIDE = "time,sensor,temp,hum,lat,lon\n" + "".join(f"{START_SECONDS + n},s-{n % 3},{n}.5,{n},52.5,13.4\n" for n in range(1_000))
+
+
+def test_one_wide_csv_gives_two_measures(tmp_path: Path) -> None:
+    (tmp_path / "wide.csv").write_text(WIDE)
+
+    for measure in ["temp", "hum"]:
+        mapping = ["--map", "device_id=sensor", "--map", f"value={measure}", "--set", f"type={measure}"]
+        assert "1,000 rows of 1 file" in loaded(load(tmp_path, "wide.csv", *mapping)).stdout
+        spelled = ["--set", f"type={measure}", "--map", f"value={measure.upper()}", "--map", "DEVICE_ID=sensor", "--map", "ts=time"]
+        again = loaded(load(tmp_path, "wide.csv", *spelled))
+        assert "loaded    nothing" in again.stdout and "1 of 1 files were loaded before; --force" in again.stdout
+
+    rows = rows_of(stored(tmp_path))
+    assert len(rows) == 2_000 and all(row["latitude"] == 52.5 for row in rows)
+    assert {(row["type"], row["value"]) for row in rows} == {
+        (measure, n + half) for n in range(1_000) for measure, half in [("temp", 0.5), ("hum", 0.0)]
+    }
+
+
+def test_a_wrong_mapping_does_not_spoil_the_right_one(tmp_path: Path) -> None:
+    (tmp_path / "wide.csv").write_text(WIDE)
+    right = ["--map", "device_id=sensor", "--map", "value=temp", "--set", "type=temp"]
+
+    refused(load(tmp_path, "wide.csv", "--map", "value=sensor", *right[:2], *right[4:], "--on-error", "skip"), "all 1000 rows")
+    assert "1,000 rows" in loaded(load(tmp_path, "wide.csv", *right)).stdout
+    forced = loaded(load(tmp_path, "wide.csv", "--force", *right))
+
+    assert "loaded    1,000 rows" in forced.stdout and "ignored   columns hum" in forced.stdout
+    assert stored(tmp_path).num_rows == 2_000
+
+
+def test_a_load_of_an_earlier_build_still_counts(tmp_path: Path, make_server: ServerFactory) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "wide.csv").write_text(WIDE)
+    options = ["--map", "device_id=sensor", "--map", "value=temp", "--set", "type=temp"]
+    loaded(load(tmp_path / "other", tmp_path / "wide.csv", *options))
+    log = sorted((table_dir(tmp_path / "other") / "_delta_log").glob("*.json"))[-1]
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    [app_id] = [action["txn"]["appId"] for action in actions if "txn" in action]
+    kind, content, recipe = app_id.split(":")
+    server = make_server().start()
+    with connect(server.flight_url) as client:
+        writer, reader = import_stream(client, {"table": "events"})
+        writer.write_batch(events(10))
+        # As it was recorded before there were recipes: the hash of the bytes alone.
+        writer.write_metadata(json.dumps({"commit": {"sources": [content]}}).encode())
+        finish(writer, reader)
+
+        result = loaded(send(tmp_path, server, "wide.csv", *options))
+        forced = loaded(send(tmp_path, server, "wide.csv", "--force", *options))
+
+    assert (kind, len(content), len(recipe)) == ("import", 64, 64)
+    assert "1 of 1 files were loaded before" in result.stdout
+    assert "loaded    1,000 rows" in forced.stdout
+
+
+def test_an_ais_file_is_loaded_with_all_positions(tmp_path: Path) -> None:
+    header = "MMSI,BaseDateTime,LAT,LON,SOG,COG,Heading,VesselName,IMO,CallSign,VesselType,Status,Length,Width,Draft,Cargo,TransceiverClass"
+    row = "36757174{0},2020-01-01T00:0{0}:00,32.78{0}4,-117.25{0}1,0.{0},142.7,511.0,SOMETHING,,WDF{0},37,,,,,,B"
+    (tmp_path / "AIS_2020_01_01.csv").write_text("\n".join([header, *(row.format(n) for n in range(10))]) + "\n")
+    mapping = ["--map", "device_id=MMSI", "--map", "timestamp=BaseDateTime", "--map", "value=SOG", "--set", "type=speed"]
+
+    result = loaded(load(tmp_path, "AIS_2020_01_01.csv", *mapping))
+
+    assert "loaded    10 rows" in result.stdout
+    assert "ignored   columns COG, Heading, VesselName, IMO, CallSign" in result.stdout
+    assert [(row["device_id"], row["latitude"], row["longitude"]) for row in rows_of(stored(tmp_path))] == [
+        (f"36757174{n}", float(f"32.78{n}4"), float(f"-117.25{n}1")) for n in range(10)
+    ]
+
+
+POSITIONS: dict[str, Any] = {
+    "geojson": {"location": {"type": "Point", "coordinates": [13.4, 52.5]}},
+    "geojson with altitude": {"geometry": {"type": "Point", "coordinates": [13.4, 52.5, 34]}},
+    "feature": {"geo": {"type": "Feature", "geometry": {"type": "Point", "coordinates": [13.4, 52.5]}}},
+    "coordinates": {"Coordinates": [13.4, 52.5]},
+    "object": {"position": {"Lat": 52.5, "LNG": 13.4}},
+    "wkt": {"geom": "point z(13.4 52.5 34)"},
+    "pair": {"point": "52.5, 13.4"},
+    "columns": {"LAT": 52.5, "Lon": 13.4},
+}
+
+
+def test_ndjson_positions_of_every_form_are_taken(tmp_path: Path) -> None:
+    event = {"ts": START_SECONDS, "type": "t", "value": 1}
+    lines = [json.dumps(event | {"device_id": form} | position) for form, position in POSITIONS.items()]
+    (tmp_path / "a.ndjson").write_text("\n".join(lines))
+
+    loaded(load(tmp_path, "a.ndjson"))
+
+    assert {row["device_id"]: (row["latitude"], row["longitude"]) for row in rows_of(stored(tmp_path))} == {
+        form: (52.5, 13.4) for form in POSITIONS
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rule"),
+    [
+        ("a.ndjson", '{"ts":1,"device_id":"d","type":"t","value":1,"location":[52.5,13.4]}', "order is not said"),
+        ("a.ndjson", '{"ts":1,"device_id":"d","type":"t","value":1,"location":"Berlin"}', '"Berlin" is not a position'),
+        ("a.csv", "ts,device_id,type,value,location\n1,d,t,1,POLYGON((1 2))\n", "is not a position"),
+        ("a.csv", "ts,device_id,type,value,location,geom\n1,d,t,1,,\n", "may both be the position"),
+    ],
+)
+def test_a_position_that_is_not_understood_is_an_error(tmp_path: Path, name: str, text: str, rule: str) -> None:
+    (tmp_path / name).write_text(text)
+
+    refused(load(tmp_path, name), "location", rule)
+    ignored = loaded(load(tmp_path, name, "--ignore", "location"))
+
+    assert "ignored   columns location" in ignored.stdout
+    assert stored(tmp_path).num_rows == 1
+
+
+def test_a_bare_array_is_a_position_where_its_order_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_text('{"ts":1,"device_id":"d","type":"t","value":1,"location":[13.4,52.5]}')
+
+    loaded(load(tmp_path, "a.ndjson", "--map", "coordinates=location"))
+
+    [row] = rows_of(stored(tmp_path))
+    assert (row["latitude"], row["longitude"]) == (52.5, 13.4)
+
+
+def test_a_member_that_no_event_has_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_text('{"ts":1,"device_id":"d","type":"t","value":1,"breite":52.5,"laenge":13.4}')
+
+    refused(
+        load(tmp_path, "a.ndjson", "--map", "latitude=breit", "--map", "longitude=laeng"),
+        "a.ndjson: 'breit', mapped to latitude, is in none of its events",
+    )
+    assert_nothing_stored(tmp_path)
+
+
+def test_a_file_of_rejects_is_never_overwritten(tmp_path: Path) -> None:
+    write_bad_rows(tmp_path / "in")
+    (tmp_path / "rejects.ndjson").write_text("of somebody else")
+
+    first = loaded(load(tmp_path, "in/b.csv", "--on-error", "skip"))
+    second = loaded(load(tmp_path, "in/b.csv", "--on-error", "skip", "--force"))
+    refused(load(tmp_path, "in/b.csv", "--on-error", "skip", "--rejects", "rejects.ndjson", "--force"), "it exists")
+
+    assert "listed in rejects-1.ndjson" in first.stdout and "listed in rejects-2.ndjson" in second.stdout
+    assert (tmp_path / "rejects.ndjson").read_text() == "of somebody else"
+    assert json.loads((tmp_path / "rejects-1.ndjson").read_text())["value"] == '"warm"'
+    assert stored(tmp_path).num_rows == 4
 
 
 def test_all_files_of_a_call_are_one_commit(tmp_path: Path) -> None:
@@ -807,10 +956,34 @@ def test_a_posted_file_is_loaded_once(server: Server, client: flight.FlightClien
 
     assert first.status_code == 200, first.text
     assert first.json() | {"files": 1, "version": 1} == {
-        "rows": 5_000, "rejected": 0, "errors": [], "files": 1, "version": 1, "already_loaded": False,
+        "rows": 5_000, "rejected": 0, "errors": [], "ignored": [], "files": 1, "version": 1, "already_loaded": False,
     }  # fmt: skip
     assert second.json()["already_loaded"] is True and second.json()["rows"] == 0
     assert event_count(client) == before + 5_000
+    again = post(server, body, force="true")
+    assert (again.json()["rows"], again.json()["already_loaded"]) == (5_000, False)
+    assert event_count(client) == before + 10_000
+
+
+def test_a_posted_file_without_a_good_row_is_not_remembered(server: Server, tmp_path: Path) -> None:
+    body = body_of(table(10, value=pa.array([None] * 10, pa.float64()), size=pa.array([1] * 10)), tmp_path / "a.parquet")
+
+    answers = [post(server, body, on_error="skip").json() for _ in range(2)]
+
+    for answer in answers:
+        assert (answer["rows"], answer["rejected"], answer["version"], answer["already_loaded"]) == (0, 10, None, False)
+        assert answer["ignored"] == ["size"]
+
+
+def test_a_column_of_a_posted_file_that_is_no_position_can_be_ignored(server: Server, tmp_path: Path) -> None:
+    rows = table(10, "ignored").drop_columns(["latitude", "longitude"]).append_column("position", pa.array([45] * 10))
+    body = body_of(rows, tmp_path / "a.parquet")
+
+    refusal = post(server, body)
+    answer = post(server, body, ignore="Position, other")
+
+    assert refusal.status_code == 422 and "column 'position' as the position: type Int64" in refusal.json()["detail"]
+    assert (answer.json()["rows"], answer.json()["ignored"]) == (10, ["position"])
 
 
 def test_bad_rows_of_a_posted_file_are_refused_or_listed(
@@ -856,7 +1029,7 @@ def test_the_route_is_described(server: Server) -> None:
     openapi_spec_validator.validate(document)
     route = document["paths"]["/api/v1/import"]["post"]
     assert {"200", "413", "415", "422"} <= route["responses"].keys()
-    assert {parameter["name"] for parameter in route["parameters"]} == {"table", "on_error"}
+    assert {parameter["name"] for parameter in route["parameters"]} == {"table", "on_error", "force", "ignore"}
 
 
 def test_a_body_over_the_limit_is_refused(make_server: ServerFactory, tmp_path: Path) -> None:
