@@ -280,7 +280,7 @@ async fn received(
     let rules = rules.read.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let file = InputFile::open(BODY, content, Format::Parquet, Compression::None, &rules)?;
-        let recipe = file.recipe()?;
+        let recipe = file.recipe(&CancellationToken::new())?;
         Ok((file, recipe))
     });
     let opened = opened.await.map_err(|error| internal(&error.to_string()))?;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use hexflight_engine::ContentHash;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     content::Content,
@@ -116,14 +117,14 @@ impl InputFile {
     }
 
     /// What decides which rows the bytes of the file become; the error is a reason to be put behind the name. Blocking.
-    pub(crate) fn recipe(&self) -> Result<ContentHash, String> {
+    pub(crate) fn recipe(&self, stop: &CancellationToken) -> Result<ContentHash, String> {
         match &self.kind {
             Kind::Parquet(file) => Ok(Recipe::of("parquet").mapping(&file.mapping).hash()),
             Kind::Csv(file) => {
                 let format = format!("csv {}", char::from(file.delimiter));
                 Ok(Recipe::of(&format).mapping(&file.mapping).hash())
             }
-            Kind::Ndjson(file) => file.recipe(&self.content),
+            Kind::Ndjson(file) => file.recipe(&self.content, stop),
         }
     }
 

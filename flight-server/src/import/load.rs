@@ -201,10 +201,10 @@ impl<S: Sink> Load<'_, S> {
     }
 
     async fn open(&self, source: &Source, content: Content) -> Result<(InputFile, ContentHash), ImportError> {
-        let (source, rules) = (source.clone(), self.rules.read.clone());
+        let (source, rules, stop) = (source.clone(), self.rules.read.clone(), self.stop.clone());
         blocking(source.name.clone(), move || {
             let file = InputFile::open(&source.name, content, source.format, source.compression, &rules)?;
-            let recipe = file.recipe()?;
+            let recipe = file.recipe(&stop)?;
             Ok((file, recipe))
         })
         .await

@@ -11,6 +11,7 @@ use arrow::{
     error::ArrowError,
 };
 use hexflight_engine::{BadRow, ContentHash};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     column::{Column, schema},
@@ -47,8 +48,8 @@ impl NdjsonFile {
 
     /// What decides which rows the lines become. If the user named members, the file is read to find out what the names come to.
     /// Blocking.
-    pub(crate) fn recipe(&self, content: &Content) -> Result<ContentHash, String> {
-        recipe(content, self.compression, &self.rules).map_err(|error| unreadable(&error))
+    pub(crate) fn recipe(&self, content: &Content, stop: &CancellationToken) -> Result<ContentHash, String> {
+        recipe(content, self.compression, &self.rules, stop).map_err(|error| unreadable(&error))
     }
 
     /// Reads the file and hands its batches to `take` until that says false. Blocking.
@@ -96,11 +97,16 @@ fn too_long(text: &[u8]) -> BadRow {
 
 /// The recipe: a column is filled in the usual way, or by members that the user named. Names that come to what the usual way would have
 /// taken are the usual way.
-fn recipe(content: &Content, compression: Compression, rules: &ColumnRules) -> io::Result<ContentHash> {
+fn recipe(
+    content: &Content,
+    compression: Compression,
+    rules: &ColumnRules,
+    stop: &CancellationToken,
+) -> io::Result<ContentHash> {
     let usual_rules = ColumnRules { constants: rules.constants.clone(), ..ColumnRules::default() };
     let (named, usual) = match rules.are_usual() {
         true => (Names::new(), Names::new()),
-        false => names(content, compression, rules, &usual_rules)?,
+        false => names(content, compression, [rules, &usual_rules], stop)?,
     };
     let origin = |is_meant: &dyn Fn(&Role) -> bool| {
         let of = |names: &Names| names.iter().filter(|(role, _)| is_meant(role)).cloned().collect::<Vec<_>>();
@@ -128,12 +134,15 @@ fn recipe(content: &Content, compression: Compression, rules: &ColumnRules) -> i
 fn names(
     content: &Content,
     compression: Compression,
-    one: &ColumnRules,
-    other: &ColumnRules,
+    [one, other]: [&ColumnRules; 2],
+    stop: &CancellationToken,
 ) -> io::Result<(Names, Names)> {
     let mut reader = TextReader::open(content, compression)?;
     let (mut found, mut line) = ((Names::new(), Names::new()), Vec::new());
     while read_line(reader.input(), &mut line)? {
+        if stop.is_cancelled() {
+            return Err(io::Error::other("interrupted"));
+        }
         if line.len() > RECORD_BYTES_MAX {
             continue;
         }

@@ -13,6 +13,7 @@ use arrow::{
 use hexflight_engine::{BadRow, ContentHash, Normaliser, SystemClock, TableSpec};
 use parquet::arrow::ArrowWriter;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     column::{ArrayOrder, Column},
@@ -263,7 +264,7 @@ fn a_recipe_of_ndjson_is_what_its_names_come_to() {
     let recipe = |change: fn(&mut ColumnRules)| {
         let mut rules = ReadRules::default();
         change(&mut rules.columns);
-        open(Format::Ndjson, lines.as_bytes(), &rules).unwrap().recipe().unwrap()
+        open(Format::Ndjson, lines.as_bytes(), &rules).unwrap().recipe(&CancellationToken::new()).unwrap()
     };
     let plain = recipe(|_| ());
     for same in [
