@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Steps between two images.
-const STRIDE: usize = 3;
+const STRIDE: usize = 9;
 
 #[tokio::test]
 async fn what_lies_behind_a_gap_that_was_never_acknowledged_is_set_aside() {
