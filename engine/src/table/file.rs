@@ -32,11 +32,11 @@ pub enum ScalarBound {
 }
 
 impl ScalarBound {
-    /// Whether this is smaller than `other`; bounds of different types are not.
+    /// Whether this is smaller than `other`; bounds of different types are not. Floats in their total order, as rows compare.
     pub(crate) fn is_below(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Int(a), Self::Int(b)) | (Self::Micros(a), Self::Micros(b)) => a < b,
-            (Self::Float(a), Self::Float(b)) => a < b,
+            (Self::Float(a), Self::Float(b)) => a.total_cmp(b).is_lt(),
             (Self::Text(a), Self::Text(b)) => a < b,
             _ => false,
         }

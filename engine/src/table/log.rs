@@ -25,6 +25,8 @@ const LOAD_CONCURRENCY: usize = 16;
 
 /// What we write into `commitInfo.engineInfo`.
 pub(crate) const ENGINE_INFO: &str = concat!("hexflight/", env!("CARGO_PKG_VERSION"));
+/// What every build writes there begins with this.
+pub(crate) const ENGINE_INFO_PREFIX: &str = "hexflight/";
 
 /// The log of one table.
 #[derive(Debug, Clone)]

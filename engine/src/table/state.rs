@@ -10,7 +10,7 @@ use object_store::path::Path;
 use super::{
     DataFile, RollupObject,
     action::{Action, Add, READER_VERSION, ROLLUP_BYTES_TAG, ROLLUP_TAG, WRITER_VERSION},
-    log::{DeltaLog, configuration},
+    log::{DeltaLog, ENGINE_INFO_PREFIX, configuration},
     statistics,
     version::unsealed_ms,
 };
@@ -132,6 +132,7 @@ impl TableState {
         let path = log.version_path(version);
         let refuse = |detail| Err(EngineError::Corrupt { path: path.to_string(), detail });
         let committed_ms = actions.iter().find_map(|action| Some(action.commit_info.as_ref()?.timestamp));
+        let writer = writer_of(actions);
         let mut removed: HashMap<Path, i64> = HashMap::new();
         let mut added = vec![];
         for action in actions {
@@ -146,7 +147,7 @@ impl TableState {
                 removed.insert(location(log.root(), &remove.path)?, removed_ms);
             }
             if let Some(add) = &action.add {
-                added.push(Arc::new(data_file(log, add)?));
+                added.push(Arc::new(data_file(log, add, writer)?));
             }
         }
         // An Add replaces an earlier Add of the same path: that is how statistics are rewritten.
@@ -224,8 +225,18 @@ fn refused(log: &DeltaLog, action: &Action) -> Option<String> {
         .then(|| format!("the schema is {}, not that of table {}", metadata.schema_string, log.spec.name()))
 }
 
-fn data_file(log: &DeltaLog, add: &Add) -> Result<DataFile> {
-    let (row_count, columns) = statistics::from_json(log.spec.query_schema(), add.stats.as_deref());
+/// A version says who wrote it, if it was us.
+fn writer_of(actions: &[Action]) -> statistics::Writer {
+    let mut infos = actions.iter().filter_map(|action| action.commit_info.as_ref());
+    if infos.any(|info| info.engine_info.starts_with(ENGINE_INFO_PREFIX)) {
+        statistics::Writer::Hexflight
+    } else {
+        statistics::Writer::Other
+    }
+}
+
+fn data_file(log: &DeltaLog, add: &Add, writer: statistics::Writer) -> Result<DataFile> {
+    let (row_count, columns) = statistics::from_json(log.spec.query_schema(), add.stats.as_deref(), writer);
     Ok(DataFile {
         location: location(log.root(), &add.path)?,
         size_bytes: u64::try_from(add.size).unwrap_or(0),

@@ -1,7 +1,8 @@
 //! Delta file statistics: from a file's rows to JSON, and from JSON to ranges that pruning can trust.
 //!
 //! Times are written in whole milliseconds, the minimum rounded down and the maximum up, so that no reader loses a row
-//! to the rounding. Other writers round a maximum down: on reading it is widened by one millisecond.
+//! to the rounding. Other writers round a maximum down: on reading it is widened by one millisecond. Floats of ours are read bit
+//! for bit; those that another tool wrote may have been rounded on their way to text, and are widened to their neighbours.
 
 use std::collections::BTreeMap;
 
@@ -113,10 +114,20 @@ fn bound_to_json(bound: &ScalarBound, round_up: bool) -> Option<Value> {
     }
 }
 
+/// Who wrote the statistics of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// A build of ours: its floats are exact.
+    Hexflight,
+    /// Another tool.
+    Other,
+}
+
 /// Reads the JSON text of an Add action. What cannot be read is unknown: it prunes nothing.
 pub(crate) fn from_json(
     schema: &SchemaRef,
     json: Option<&str>,
+    writer: Writer,
 ) -> (Option<u64>, BTreeMap<String, ColumnRange>) {
     let Some(Ok(statistics)) = json.map(serde_json::from_str::<Statistics>) else {
         return (None, BTreeMap::new());
@@ -124,7 +135,9 @@ pub(crate) fn from_json(
     let mut columns = BTreeMap::new();
     for field in schema.fields() {
         let bound = |values: &Map<String, Value>, is_max: bool| {
-            values.get(field.name()).and_then(|value| bound_from_json(field.data_type(), value, is_max))
+            values
+                .get(field.name())
+                .and_then(|value| bound_from_json(field.data_type(), value, is_max, writer))
         };
         let range = ColumnRange {
             min: bound(&statistics.min_values, false),
@@ -138,21 +151,35 @@ pub(crate) fn from_json(
     (statistics.num_records, columns)
 }
 
-fn bound_from_json(data_type: &DataType, value: &Value, is_max: bool) -> Option<ScalarBound> {
+fn bound_from_json(data_type: &DataType, value: &Value, is_max: bool, writer: Writer) -> Option<ScalarBound> {
     match data_type {
         DataType::Timestamp(..) => {
             let micros = DateTime::parse_from_rfc3339(value.as_str()?).ok()?.timestamp_micros();
             Some(ScalarBound::Micros(if is_max { micros.saturating_add(MICROS_PER_MILLI) } else { micros }))
         }
-        DataType::Float64 => value.as_f64().map(ScalarBound::Float),
+        DataType::Float64 => value.as_f64().map(|bound| {
+            ScalarBound::Float(match (writer, is_max) {
+                (Writer::Hexflight, _) => bound,
+                (Writer::Other, false) => below(bound),
+                (Writer::Other, true) => -below(-bound),
+            })
+        }),
         DataType::Int64 => value.as_i64().map(ScalarBound::Int),
         DataType::Utf8View => value.as_str().map(|text| ScalarBound::Text(text.to_owned())),
         _ => None,
     }
 }
 
+/// The neighbour below. Either zero may stand for the other, of which the negative one is the smaller.
+fn below(bound: f64) -> f64 {
+    let neighbour = bound.next_down();
+    if neighbour == 0.0 { -0.0 } else { neighbour }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::schema::TableSpec;
 
@@ -169,7 +196,7 @@ mod tests {
         )]);
         let json = to_json(1, &columns);
         assert!(json.contains("22:13:20.123Z") && json.contains("22:13:20.124Z"), "{json}");
-        let (rows, read) = from_json(TableSpec::events().query_schema(), Some(&json));
+        let (rows, read) = from_json(TableSpec::events().query_schema(), Some(&json), Writer::Hexflight);
         let range = &read[column::TIMESTAMP];
         assert_eq!(rows, Some(1));
         assert_eq!(range.min, Some(ScalarBound::Micros(1_700_000_000_123_000)));
@@ -180,9 +207,63 @@ mod tests {
     fn unreadable_statistics_are_unknown() {
         let events = TableSpec::events();
         let schema = events.query_schema();
-        assert_eq!(from_json(schema, Some("{")), (None, BTreeMap::new()));
-        assert_eq!(from_json(schema, None), (None, BTreeMap::new()));
+        let from_json = |json| from_json(schema, json, Writer::Hexflight);
+        assert_eq!(from_json(Some("{")), (None, BTreeMap::new()));
+        assert_eq!(from_json(None), (None, BTreeMap::new()));
         let odd = r#"{"numRecords":3,"minValues":{"value":"x","timestamp":7},"maxValues":{"h3":1.5}}"#;
-        assert_eq!(from_json(schema, Some(odd)), (Some(3), BTreeMap::new()));
+        assert_eq!(from_json(Some(odd)), (Some(3), BTreeMap::new()));
+    }
+
+    fn floats(json: &str, writer: Writer) -> (f64, f64) {
+        let (_, columns) = from_json(TableSpec::events().query_schema(), Some(json), writer);
+        match &columns[column::VALUE] {
+            ColumnRange {
+                min: Some(ScalarBound::Float(min)), max: Some(ScalarBound::Float(max)), ..
+            } => (*min, *max),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn written(min: f64, max: f64) -> String {
+        let range = ColumnRange {
+            min: Some(ScalarBound::Float(min)),
+            max: Some(ScalarBound::Float(max)),
+            null_count: Some(0),
+        };
+        to_json(2, &BTreeMap::from([(column::VALUE.to_owned(), range)]))
+    }
+
+    proptest! {
+        #[test]
+        fn floats_of_ours_come_back_bit_for_bit(a in finite(), b in finite()) {
+            let (min, max) = floats(&written(a.min(b), a.max(b)), Writer::Hexflight);
+            prop_assert_eq!(min.to_bits(), a.min(b).to_bits());
+            prop_assert_eq!(max.to_bits(), a.max(b).to_bits());
+        }
+
+        #[test]
+        fn floats_of_another_tool_hold_whatever_was_rounded_to_them(a in finite(), b in finite()) {
+            let (min, max) = floats(&written(a.min(b), a.max(b)), Writer::Other);
+            for row in [a, b, a.min(b).next_down(), a.max(b).next_up(), -0.0] {
+                let is_rounded_to_them = a.min(b).next_down() <= row && row <= a.max(b).next_up();
+                let is_held = min.total_cmp(&row).is_le() && row.total_cmp(&max).is_le();
+                prop_assert!(!is_rounded_to_them || is_held, "{row:e} of {min:e} to {max:e}");
+            }
+        }
+    }
+
+    /// Every finite double, those of 17 digits, denormals and extremes often; no negative zero, which no door lets in.
+    fn finite() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            any::<f64>().prop_filter("finite", |value| value.is_finite()),
+            (-180.0..180.0_f64),
+            Just(f64::MIN),
+            Just(f64::MAX),
+            Just(f64::MIN_POSITIVE),
+            Just(5e-324),
+            Just(-5e-324),
+            Just(0.0),
+        ]
+        .prop_map(|value| value + 0.0)
     }
 }
