@@ -131,7 +131,24 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the store fails.
     pub async fn get_range(&self, path: &Path, range: Range<u64>) -> Result<Option<Bytes>> {
-        found(self.objects.get_range(path, range).await).map_err(|source| failed("get", path, source))
+        let read = found(self.objects.get_range(path, range.clone()).await);
+        let error = match read {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) => error,
+        };
+        // Backends differ in what they say of a range that begins behind the end: whether this one does tells the size.
+        let size = match self.head(path).await? {
+            Some(meta) => meta.size,
+            None => return Ok(None),
+        };
+        if range.end <= size {
+            return Err(failed("get", path, error));
+        }
+        if range.start >= size {
+            return Ok(Some(Bytes::new()));
+        }
+        found(self.objects.get_range(path, range.start..size).await)
+            .map_err(|source| failed("get", path, source))
     }
 
     /// Size and time of an object; `None` when there is none.

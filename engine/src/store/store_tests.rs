@@ -240,6 +240,26 @@ async fn the_probe_accepts_another_backend_and_leaves_nothing() {
     assert_eq!(store.root(), None);
 }
 
+#[tokio::test]
+async fn a_range_that_ends_behind_the_object_is_shorter() {
+    let (_data, local) = new_store().await;
+    let (whole, empty) = (Path::from("whole"), Path::from("empty"));
+    for store in [local, Store::new(Arc::new(object_store::memory::InMemory::new()))] {
+        store.put_if_absent(&whole, PutPayload::from_static(b"0123456789")).await.unwrap();
+        store.put_if_absent(&empty, PutPayload::new()).await.unwrap();
+        for (path, range, expected) in [
+            (&whole, 2..5, "234"),
+            (&whole, 4..20, "456789"),
+            (&whole, 10..12, ""),
+            (&whole, 50..60, ""),
+            (&empty, 0..5, ""),
+        ] {
+            assert_eq!(store.get_range(path, range.clone()).await.unwrap().unwrap(), expected, "{range:?}");
+        }
+        assert_eq!(store.get_range(&Path::from("nothing"), 0..5).await.unwrap(), None);
+    }
+}
+
 async fn new_store() -> (TempDir, Store) {
     let data = TempDir::new().unwrap();
     let store = Store::open_local(data.path()).await.unwrap();
