@@ -32,12 +32,14 @@ mod engine;
 mod import;
 mod compact;
 mod vacuum;
+mod file_check;
 
 pub use budget::{Budget, Reclaim, Reservation};
 pub use clock::{Clock, SystemClock};
 pub use compact::CompactSummary;
 pub use engine::{Ack, Appended, Engine, EngineOptions, OnBadRow, PendingAck};
 pub use error::{BadRow, BadRows, EngineError, ErrorKind, Result};
+pub use file_check::{FileCheck, check_file};
 pub use finding::Finding;
 pub use import::{ContentHash, Import, ImportProgress, ImportSummary, OnLoaded, SourceId};
 pub use ingest::{Normaliser, UNIX_SECONDS_MAX, nearest_doubles, not_seconds, to_query};
@@ -47,8 +49,9 @@ pub use rollup::{
     cell_parent,
 };
 pub use schema::{Sequence, StreamId, TableName, TableSpec, column};
+pub use segment::Checksums;
 #[doc(hidden)]
 pub use store::{DiskFiles, Files, OpenFile, RecordingFiles};
 pub use store::{PutOutcome, Store};
-pub use table::{ColumnRange, DataFile, RollupObject, ScalarBound, TableState};
+pub use table::{ColumnRange, DataFile, FileChecksums, RollupObject, ScalarBound, TableState};
 pub use view::Snapshot;

@@ -71,17 +71,26 @@ struct Compactor {
 }
 
 impl Compactor {
-    /// Runs rewrites until none is due.
+    /// Runs rewrites until none is due. A damaged file does not keep the others from being merged; it is the error in the end.
     async fn everything(&mut self) -> Result<CompactSummary> {
         self.set_aside.clear();
         let core = Arc::clone(&self.core);
-        let mut sum = CompactSummary::default();
+        let (mut sum, mut damage) = (CompactSummary::default(), None);
         for table in core.tables.values() {
-            while let Some(summary) = self.rewrite_next(table, i64::MAX).await? {
-                sum.add(&summary);
+            loop {
+                let left_alone = self.set_aside.len();
+                match self.rewrite_next(table, i64::MAX).await {
+                    Ok(Some(summary)) => sum.add(&summary),
+                    Ok(None) => break,
+                    // What is left alone is not planned again, so this ends.
+                    Err(error) if self.set_aside.len() > left_alone => {
+                        damage.get_or_insert(error);
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
-        Ok(sum)
+        damage.map_or(Ok(sum), Err)
     }
 
     /// Runs one rewrite if one is due. Returns how long to pause before the next; `None`: there was none.

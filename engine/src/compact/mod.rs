@@ -8,7 +8,6 @@
 
 mod tree;
 mod policy;
-mod read;
 mod rewrite;
 mod compactor;
 #[cfg(test)]

@@ -13,14 +13,15 @@ use metrics::{counter, histogram};
 use object_store::path::Path;
 use tokio_util::sync::CancellationToken;
 
-use super::{CompactSummary, ROW_BYTES, read::Reader, share_bytes, tree::Cuts};
+use super::{CompactSummary, ROW_BYTES, share_bytes, tree::Cuts};
 use crate::{
     budget::Reservation,
     core::{Core, INGEST_SHARE, Table},
     error::{EngineError, ErrorKind, Result},
     flush::{Encoded, NewFile, blocking},
+    rollup::RollupCheck,
     schema::column,
-    segment::{Groups, ROW_GROUP_ROWS, SortedRows},
+    segment::{Groups, ROW_GROUP_ROWS, Reader, SortedRows},
     table::{Change, DataFile, Rewrite, TableState, rewrite_app_id},
 };
 
@@ -126,22 +127,39 @@ impl<'a> RewriteRun<'a> {
         }
     }
 
-    /// Reads every input; `memory` grows by what their texts take.
+    /// Reads every input, checks its bytes, and its rows by what its rollup says of them: what is damaged must not become
+    /// the truth by being written anew. `memory` grows by what their texts take.
     async fn read(&self, memory: &mut Reservation) -> Result<Vec<RecordBatch>> {
         let mut batches = vec![];
         for file in &self.inputs {
             self.check()?;
             let (path, schema) = (file.location.to_string(), Arc::clone(self.table.spec.query_schema()));
-            let bytes = self.core.store.get(&file.location).await?.ok_or_else(|| EngineError::Corrupt {
-                path: path.clone(),
-                detail: String::from("the log names it, and it is not there"),
-            })?;
+            let bytes = file.bytes(&self.core.store).await?;
             let reader = Reader::open(&path, &schema, bytes)?;
             memory.try_grow(reader.decoded_bytes(), INGEST_SHARE)?;
             let row_count = file.row_count.unwrap_or(0);
-            batches.extend(blocking("compact read", move || reader.read(row_count)).await?);
+            let rollup = self.rollup(file).await?;
+            let read = blocking("compact read", move || {
+                let rows = reader.read(row_count)?;
+                match rollup.and_then(|rollup| rollup.difference(&rows)) {
+                    Some(detail) => Err(EngineError::Corrupt { path, detail }),
+                    None => Ok(rows),
+                }
+            });
+            batches.extend(read.await?);
         }
         Ok(batches)
+    }
+
+    /// The rollup of an input. `None`: it has none that can be compared with its rows.
+    async fn rollup(&self, file: &DataFile) -> Result<Option<RollupCheck>> {
+        match RollupCheck::read(&self.core.store, file).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                tracing::warn!(%error, "a rollup cannot be compared with its rows; the merge makes a new one");
+                Ok(None)
+            }
+            read => read,
+        }
     }
 
     /// The one place that makes a file of rewritten rows.

@@ -14,11 +14,11 @@ use crate::{
     budget::Budget,
     error::{EngineError, Result},
     memory::{Generation, GenerationState},
-    rollup::RollupBuilder,
+    rollup::{NewRollup, RollupBuilder},
     schema::{TableSpec, column},
-    segment,
+    segment::{self, Checksums},
     store::PutOutcome,
-    table::{ColumnRange, DataFile, DeltaLog, RollupObject, ScalarBound, extend_ranges},
+    table::{ColumnRange, DataFile, DeltaLog, FileChecksums, RollupObject, ScalarBound, extend_ranges},
 };
 
 /// Bytes that encoding a row takes at most, in the file being built and in the writer's buffers.
@@ -76,13 +76,14 @@ async fn write_file(log: &DeltaLog, budget: &Arc<Budget>, segment: RecordBatch) 
     file.put(log).await
 }
 
-/// A segment as bytes: its Parquet file and its rollup.
+/// A segment as bytes: its Parquet file, and its rollup with the checksums of the file behind it.
 #[derive(Debug)]
 pub(crate) struct Encoded {
     row_count: usize,
     bytes: Bytes,
     columns: BTreeMap<String, ColumnRange>,
-    rollup: Option<Bytes>,
+    rollup: Option<NewRollup>,
+    checksums: FileChecksums,
 }
 
 impl Encoded {
@@ -104,7 +105,17 @@ impl Encoded {
             Ok(batch)
         });
         let bytes = segment::encode(spec, row_count, batches)?;
-        Ok(Self { row_count, bytes, columns, rollup: rollup.finish()? })
+        let checksums = Checksums::of(&bytes)?;
+        let (rollup, checksums) = match rollup.finish()? {
+            Some(mut rollup) => {
+                let list = checksums.to_bytes();
+                let stored = FileChecksums::in_rollup(&checksums, &list, rollup.bytes.len());
+                rollup.bytes.extend_from_slice(&list);
+                (Some(rollup), stored)
+            }
+            None => (None, FileChecksums::here(&checksums)),
+        };
+        Ok(Self { row_count, bytes, columns, rollup, checksums })
     }
 }
 
@@ -119,13 +130,14 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// Names what was encoded.
     pub(crate) fn new(log: &DeltaLog, encoded: Encoded) -> Self {
-        let Encoded { row_count, bytes, columns, rollup } = encoded;
+        let Encoded { row_count, bytes, columns, rollup, checksums } = encoded;
         let first = columns.get(column::TIMESTAMP).and_then(|range| range.min.as_ref());
         let location = new_location(log.root(), first);
         let rollup_object = rollup.as_ref().map(|rollup| RollupObject {
             location: RollupObject::location_of(log.root(), &location)
                 .unwrap_or_else(|| unreachable!("{location} is a data file's name")),
-            size_bytes: rollup.len() as u64,
+            size_bytes: rollup.bytes.len() as u64,
+            directory_crc32c: Some(rollup.directory_crc32c),
         });
         let file = DataFile {
             location,
@@ -134,8 +146,9 @@ impl NewFile {
             modified_ms: log.now_ms(),
             columns,
             rollup: rollup_object,
+            checksums: Some(checksums),
         };
-        Self { bytes, rollup, file }
+        Self { bytes, rollup: rollup.map(|rollup| rollup.bytes.into()), file }
     }
 
     /// Where it and its rollup will be.

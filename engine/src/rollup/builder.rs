@@ -1,11 +1,5 @@
 //! `RollupBuilder`: reads a segment's rows in their order and makes its rollup.
 
-use arrow::{
-    array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, StringViewArray},
-    datatypes::{Float64Type, Int64Type, TimestampMicrosecondType},
-};
-use bytes::Bytes;
-
 use super::{
     Sums, cells,
     cells::{CellBuilder, CellGroup, NO_CELL},
@@ -17,6 +11,10 @@ use super::{
     wire::Writer,
 };
 use crate::{error::Result, schema::column};
+use arrow::{
+    array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, StringViewArray},
+    datatypes::{Float64Type, Int64Type, TimestampMicrosecondType},
+};
 
 /// A rollup must be at least this much smaller than what it stands for.
 const ROWS_PER_GROUP_MIN: usize = 8;
@@ -33,6 +31,13 @@ pub(crate) struct RollupBuilder {
     rows: u32,
     done: Vec<TypeRows>,
     open: Option<OpenType>,
+}
+
+/// A rollup as it is put.
+#[derive(Debug)]
+pub(crate) struct NewRollup {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) directory_crc32c: u32,
 }
 
 /// A type whose rows are being read.
@@ -62,12 +67,12 @@ struct TypeRows {
 }
 
 /// The columns that count.
-struct Columns<'a> {
-    timestamps: &'a [i64],
-    values: &'a [f64],
-    types: &'a StringViewArray,
-    devices: &'a StringViewArray,
-    cells: &'a Int64Array,
+pub(super) struct Columns<'a> {
+    pub(super) timestamps: &'a [i64],
+    pub(super) values: &'a [f64],
+    pub(super) types: &'a StringViewArray,
+    pub(super) devices: &'a StringViewArray,
+    pub(super) cells: &'a Int64Array,
     latitudes: &'a Float64Array,
     longitudes: &'a Float64Array,
 }
@@ -105,7 +110,7 @@ impl RollupBuilder {
     ///
     /// # Errors
     /// `Corrupt` should a section not be compressible.
-    pub(crate) fn finish(mut self) -> Result<Option<Bytes>> {
+    pub(crate) fn finish(mut self) -> Result<Option<NewRollup>> {
         self.close();
         let rows = self.rows as usize;
         if self.rows < ROWS_MIN || self.done.len() * ROWS_PER_GROUP_MIN > rows {
@@ -117,7 +122,9 @@ impl RollupBuilder {
         for rows in self.done {
             types.push(rows.write(&mut sections)?);
         }
-        Ok(Some(Directory { cell_resolution: resolution, types }.into_object(&sections)))
+        let (bytes, directory_crc32c) =
+            Directory { cell_resolution: resolution, types }.into_object(&sections);
+        Ok(Some(NewRollup { bytes, directory_crc32c }))
     }
 
     /// The finest resolution at which groups are few enough.
@@ -219,7 +226,7 @@ impl TypeRows {
 }
 
 impl<'a> Columns<'a> {
-    fn of(batch: &'a RecordBatch) -> Self {
+    pub(super) fn of(batch: &'a RecordBatch) -> Self {
         let by_name = |name: &str| -> &'a dyn Array {
             let Some(array) = batch.column_by_name(name) else { unreachable!("column {name}") };
             array.as_ref()
@@ -236,7 +243,7 @@ impl<'a> Columns<'a> {
     }
 
     /// NaN without a location.
-    fn position(&self, row: usize) -> (f64, f64) {
+    pub(super) fn position(&self, row: usize) -> (f64, f64) {
         if self.latitudes.is_null(row) || self.longitudes.is_null(row) {
             return (f64::NAN, f64::NAN);
         }
@@ -245,7 +252,7 @@ impl<'a> Columns<'a> {
 }
 
 /// Where the texts that equal the one at `start` end. Equal views are equal texts; unequal ones are compared.
-fn run_end(texts: &StringViewArray, start: usize) -> usize {
+pub(super) fn run_end(texts: &StringViewArray, start: usize) -> usize {
     let views = texts.views();
     let (view, text) = (views[start], texts.value(start));
     let differs = |row: &usize| views[*row] != view && texts.value(*row) != text;

@@ -13,11 +13,14 @@ mod devices;
 mod device_index;
 mod builder;
 mod read;
+mod totals;
+mod check;
 #[cfg(test)]
 mod rollup_tests;
 
-pub(crate) use builder::RollupBuilder;
+pub(crate) use builder::{NewRollup, RollupBuilder};
 pub use cells::{CellGroup, NO_CELL, cell_parent};
+pub(crate) use check::RollupCheck;
 pub use device_index::DeviceIndex;
 pub use devices::{DeviceGroup, DeviceRollup};
 pub use minutes::MinuteGroup;

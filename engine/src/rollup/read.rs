@@ -47,7 +47,15 @@ impl Rollup {
         let Some(mut head) = store.get_range(&object.location, first).await? else { return Ok(None) };
         let path = object.location.as_ref();
         let (length, checksum) = Directory::header(path, &head)?;
+        if let Some(stored) = object.directory_crc32c.filter(|stored| *stored != checksum) {
+            let detail = format!("not the rollup of its file: the log says {stored:08x}, it {checksum:08x}");
+            return Err(corrupt(path, detail));
+        }
         let end = HEADER_BYTES + length;
+        if end as u64 > object.size_bytes {
+            let detail = format!("{} bytes, the directory ends at {end}", object.size_bytes);
+            return Err(corrupt(path, detail));
+        }
         if end > head.len() {
             let Some(more) = store.get_range(&object.location, 0..end as u64).await? else { return Ok(None) };
             head = more;

@@ -283,7 +283,7 @@ fn build(batch: &RecordBatch, piece_rows: usize) -> Option<bytes::Bytes> {
     for start in (0..batch.num_rows()).step_by(piece_rows) {
         builder.push(&batch.slice(start, piece_rows.min(batch.num_rows() - start)));
     }
-    builder.finish().unwrap()
+    builder.finish().unwrap().map(|rollup| rollup.bytes.into())
 }
 
 async fn stored(batch: &RecordBatch, piece_rows: usize) -> (Store, DataFile) {
@@ -293,7 +293,11 @@ async fn stored(batch: &RecordBatch, piece_rows: usize) -> (Store, DataFile) {
 async fn put(bytes: bytes::Bytes) -> (Store, DataFile) {
     let disk = Arc::new(InMemory::new());
     let location = Path::from("a.rollup");
-    let rollup = Some(RollupObject { location: location.clone(), size_bytes: bytes.len() as u64 });
+    let rollup = Some(RollupObject {
+        location: location.clone(),
+        size_bytes: bytes.len() as u64,
+        directory_crc32c: None,
+    });
     disk.put(&location, PutPayload::from(bytes)).await.unwrap();
     let file = DataFile {
         location: Path::from("a.parquet"),
@@ -302,6 +306,7 @@ async fn put(bytes: bytes::Bytes) -> (Store, DataFile) {
         modified_ms: 0,
         columns: BTreeMap::new(),
         rollup,
+        checksums: None,
     };
     (Store::new(disk), file)
 }

@@ -10,8 +10,6 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-
 use super::{
     Sums,
     wire::{Reader, Writer, corrupt},
@@ -112,8 +110,8 @@ impl Section {
 }
 
 impl Directory {
-    /// The whole object.
-    pub(super) fn into_object(self, sections: &[u8]) -> Bytes {
+    /// The whole object, and the checksum of the directory in it.
+    pub(super) fn into_object(self, sections: &[u8]) -> (Vec<u8>, u32) {
         let mut writer = Writer::default();
         writer.u8(self.cell_resolution.unwrap_or(NO_RESOLUTION));
         writer.u32(to_u32(self.types.len()));
@@ -130,10 +128,11 @@ impl Directory {
         let mut object = Vec::with_capacity(HEADER_BYTES + directory.len() + sections.len());
         object.extend_from_slice(MAGIC);
         object.extend_from_slice(&to_u32(directory.len()).to_le_bytes());
-        object.extend_from_slice(&crc32c::crc32c(&directory).to_le_bytes());
+        let checksum = crc32c::crc32c(&directory);
+        object.extend_from_slice(&checksum.to_le_bytes());
         object.extend_from_slice(&directory);
         object.extend_from_slice(sections);
-        Bytes::from(object)
+        (object, checksum)
     }
 
     /// Length and checksum of the directory, from the first bytes of an object.

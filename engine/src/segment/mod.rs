@@ -5,10 +5,14 @@ mod rank;
 mod sort;
 mod seal;
 mod parquet;
+mod read;
+mod checksums;
 #[cfg(test)]
 mod segment_tests;
 
 pub(crate) use bucket::{BUCKET_ROWS_MIN, Groups};
+pub use checksums::Checksums;
 pub(crate) use parquet::{ROW_GROUP_ROWS, encode};
+pub(crate) use read::Reader;
 pub(crate) use seal::{seal, segments, sorted};
 pub(crate) use sort::SortedRows;

@@ -8,10 +8,13 @@ use arrow::{
     },
     datatypes::{Float64Type, Int64Type, TimestampMicrosecondType},
 };
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::{
+    arrow::arrow_reader::ParquetRecordBatchReaderBuilder,
+    file::metadata::{PageIndexPolicy, ParquetMetaDataReader},
+};
 use proptest::prelude::*;
 
-use super::{encode, segments};
+use super::{Checksums, encode, segments};
 use crate::schema::TableSpec;
 
 /// A row in the order of the sort key: type, cell, device, timestamp; then value and metadata.
@@ -49,6 +52,52 @@ proptest! {
         }
         prop_assert_eq!(read, sealed.iter().flat_map(to_rows).collect::<Vec<_>>());
     }
+}
+
+/// What a reader asks for is never more than it wants: pages, dictionaries, chunks, filters, indexes, the footer.
+#[test]
+fn checksums_are_of_what_readers_ask_for() {
+    let spec = TableSpec::events();
+    let rows: Vec<Row> = (0..20_000)
+        .map(|number| {
+            (
+                String::from("type"),
+                Some(number % 900),
+                format!("device-{}", number % 70),
+                number,
+                number,
+                None,
+            )
+        })
+        .collect();
+    let batch = to_batch(&spec, &rows);
+    let file = encode(&spec, rows.len(), [Ok(batch)]).unwrap();
+    let checksums = Checksums::of(&file).unwrap();
+    let metadata = ParquetMetaDataReader::new()
+        .with_page_index_policy(PageIndexPolicy::Required)
+        .parse_and_finish(&file)
+        .unwrap();
+    let mut asked = vec![];
+    let mut ask = |offset: Option<i64>, length: Option<i32>| {
+        let start = u64::try_from(offset.unwrap()).unwrap();
+        asked.push(start..start + u64::try_from(length.unwrap()).unwrap());
+    };
+    for (column, pages) in metadata.row_group(0).columns().iter().zip(&metadata.offset_index().unwrap()[0]) {
+        let (start, length) = column.byte_range();
+        ask(i64::try_from(start).ok(), i32::try_from(length).ok());
+        for page in pages.page_locations() {
+            ask(Some(page.offset), Some(page.compressed_page_size));
+        }
+        if column.bloom_filter_offset().is_some() {
+            ask(column.bloom_filter_offset(), column.bloom_filter_length());
+        }
+    }
+    assert!(asked.len() > 40, "{asked:?}");
+    for range in asked {
+        assert_eq!(checksums.widened(&range), range);
+    }
+    assert_eq!(checksums.size_bytes(), file.len() as u64);
+    assert!(checksums.tail_bytes(4 << 10) < 4 << 10, "footer and indexes are read alone");
 }
 
 fn row() -> impl Strategy<Value = Row> {

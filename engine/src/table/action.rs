@@ -15,6 +15,8 @@ pub(crate) const WRITER_VERSION: i32 = 2;
 pub(crate) const ROLLUP_TAG: &str = "hexflight.rollup";
 /// Tag of an Add: size of that object in bytes.
 pub(crate) const ROLLUP_BYTES_TAG: &str = "hexflight.rollupBytes";
+/// Tag of an Add: CRC32C of that object's directory, 8 hex digits.
+pub(crate) const ROLLUP_DIRECTORY_TAG: &str = "hexflight.rollupDirectoryCrc32c";
 
 /// One line of a log version: one field is set. An action that this list does not name is refused, not skipped: one flipped bit would
 /// hide a file otherwise.

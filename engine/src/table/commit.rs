@@ -15,8 +15,8 @@ use object_store::{PutPayload, path::Path};
 use uuid::Uuid;
 
 use super::{
-    DataFile, RollupObject, TableState,
-    action::{Action, Add, ROLLUP_BYTES_TAG, ROLLUP_TAG, Remove, Txn},
+    DataFile, TableState,
+    action::{Action, Add, ROLLUP_BYTES_TAG, ROLLUP_DIRECTORY_TAG, ROLLUP_TAG, Remove, Txn},
     log::DeltaLog,
     statistics,
     version::encode,
@@ -235,16 +235,24 @@ fn add(log: &DeltaLog, file: &DataFile, data_change: bool) -> Add {
         modification_time: file.modified_ms,
         data_change,
         stats: Some(statistics::to_json(file.row_count.unwrap_or(0), &file.columns)),
-        tags: file.rollup.as_ref().map(|rollup| rollup_tags(log, rollup)),
+        tags: tags(log, file),
         deletion_vector: None,
     }
 }
 
-fn rollup_tags(log: &DeltaLog, rollup: &RollupObject) -> BTreeMap<String, Option<String>> {
-    BTreeMap::from([
-        (ROLLUP_TAG.to_owned(), Some(relative(log, &rollup.location))),
-        (ROLLUP_BYTES_TAG.to_owned(), Some(rollup.size_bytes.to_string())),
-    ])
+fn tags(log: &DeltaLog, file: &DataFile) -> Option<BTreeMap<String, Option<String>>> {
+    let mut tags = BTreeMap::new();
+    if let Some(rollup) = &file.rollup {
+        tags.insert(ROLLUP_TAG.to_owned(), Some(relative(log, &rollup.location)));
+        tags.insert(ROLLUP_BYTES_TAG.to_owned(), Some(rollup.size_bytes.to_string()));
+        if let Some(checksum) = rollup.directory_crc32c {
+            tags.insert(ROLLUP_DIRECTORY_TAG.to_owned(), Some(format!("{checksum:08x}")));
+        }
+    }
+    if let Some(checksums) = &file.checksums {
+        checksums.add_tags(&mut tags);
+    }
+    (!tags.is_empty()).then_some(tags)
 }
 
 fn relative(log: &DeltaLog, location: &Path) -> String {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
+use super::FileChecksums;
 use crate::schema::column;
 
 /// Smallest and largest value of a column in a file, both inclusive, and its nulls. A bound that is absent is unknown.
@@ -58,6 +59,8 @@ pub struct DataFile {
     pub columns: BTreeMap<String, ColumnRange>,
     /// What its rows add up to, if that was written.
     pub rollup: Option<RollupObject>,
+    /// By which its bytes are checked whenever they are read, if it was written with any.
+    pub checksums: Option<FileChecksums>,
 }
 
 impl DataFile {
@@ -91,6 +94,8 @@ pub struct RollupObject {
     pub location: Path,
     /// Size. **Units**: bytes.
     pub size_bytes: u64,
+    /// CRC32C of its directory: a whole rollup of another file is not this one. `None`: an earlier build did not say.
+    pub directory_crc32c: Option<u32>,
 }
 
 impl RollupObject {
@@ -128,6 +133,7 @@ mod tests {
                 ColumnRange { min, max, null_count: None },
             )]),
             rollup: None,
+            checksums: None,
         };
         let micros = |micros| Some(ScalarBound::Micros(micros));
         assert_eq!(file(micros(3), micros(9)).time_span(), (3, 9));

@@ -4,7 +4,9 @@
 
 mod action;
 mod version;
+mod checksums;
 mod file;
+mod file_bytes;
 mod names;
 mod statistics;
 mod state;
@@ -13,6 +15,7 @@ mod mark;
 mod commit;
 mod orphans;
 
+pub use checksums::FileChecksums;
 pub(crate) use commit::{Change, LoadedSource, Progress, Rewrite, check_sources, commit, rewrite_app_id};
 pub use file::{ColumnRange, DataFile, RollupObject, ScalarBound};
 pub(crate) use log::DeltaLog;

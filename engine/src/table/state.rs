@@ -8,8 +8,10 @@ use std::{
 use object_store::path::Path;
 
 use super::{
-    DataFile, RollupObject,
-    action::{Action, Add, READER_VERSION, ROLLUP_BYTES_TAG, ROLLUP_TAG, WRITER_VERSION},
+    DataFile, FileChecksums, RollupObject,
+    action::{
+        Action, Add, READER_VERSION, ROLLUP_BYTES_TAG, ROLLUP_DIRECTORY_TAG, ROLLUP_TAG, WRITER_VERSION,
+    },
     log::{DeltaLog, ENGINE_INFO_PREFIX, configuration},
     statistics,
     version::unsealed_ms,
@@ -244,6 +246,7 @@ fn data_file(log: &DeltaLog, add: &Add, writer: statistics::Writer) -> Result<Da
         modified_ms: add.modification_time,
         columns,
         rollup: rollup_object(log, add)?,
+        checksums: add.tags.as_ref().and_then(FileChecksums::of_tags),
     })
 }
 
@@ -252,7 +255,9 @@ fn rollup_object(log: &DeltaLog, add: &Add) -> Result<Option<RollupObject>> {
     let tag = |name: &str| add.tags.as_ref()?.get(name)?.as_deref();
     let size = tag(ROLLUP_BYTES_TAG).and_then(|size| size.parse().ok());
     let Some((path, size_bytes)) = tag(ROLLUP_TAG).zip(size) else { return Ok(None) };
-    Ok(Some(RollupObject { location: location(log.root(), path)?, size_bytes }))
+    let directory_crc32c =
+        tag(ROLLUP_DIRECTORY_TAG).and_then(|checksum| u32::from_str_radix(checksum, 16).ok());
+    Ok(Some(RollupObject { location: location(log.root(), path)?, size_bytes, directory_crc32c }))
 }
 
 /// A path of the log is relative to the table's root and percent-encoded.

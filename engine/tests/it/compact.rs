@@ -15,7 +15,7 @@ use hexflight_engine::{
 };
 use object_store::{ObjectStoreExt, PutPayload, path::Path};
 
-use crate::support::{START, batch, events, expected, open, options, rows};
+use crate::support::{START, batch, copy_directory, events, expected, open, options, rows};
 
 const MINUTE: i64 = 60_000_000;
 const BATCH_ROWS: i64 = 40;
@@ -235,16 +235,34 @@ async fn a_broken_file_stops_nothing_else() {
 
 #[tokio::test]
 async fn a_file_with_fewer_rows_than_the_log_says_is_not_merged() {
+    let (first, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engine = open(first.path(), asked()).await;
+    ingest_all(&engine, &names(5)).await;
+    copy_directory(first.path(), copy.path());
+    let version = |number: i64| copy.path().join(format!("tables/events/_delta_log/{number:020}.json"));
+    let ours = std::fs::read_to_string(version(1)).unwrap();
+    let add = ours.lines().find(|line| line.starts_with("{\"add\"")).unwrap();
+    let more = add.replace("numRecords\\\":40", "numRecords\\\":41");
+    let info = r#"{"commitInfo":{"operation":"WRITE","engineInfo":"another"}}"#;
+    std::fs::write(version(6), format!("{info}\n{more}\n")).unwrap();
+    let engine = open(copy.path(), asked()).await;
+    let error = engine.compact().await.unwrap_err();
+    assert!(error.to_string().contains("41 rows, found 40"), "{error}");
+    assert!(snapshot(&engine).files().iter().any(|file| file.row_count == Some(41)));
+}
+
+#[tokio::test]
+async fn a_file_in_the_place_of_another_is_not_merged() {
     let directory = tempfile::tempdir().unwrap();
     let engine = open(directory.path(), asked()).await;
-    ingest_all(&engine, &names(4)).await;
-    ingest(&engine, &batch("short", BATCH_ROWS - 1)).await;
+    ingest_all(&engine, &names(5)).await;
     let (files, objects) = (snapshot(&engine).files().to_vec(), engine.store().object_store());
-    let short = objects.get(&files[4].location).await.unwrap().bytes().await.unwrap();
-    objects.put(&files[0].location, PutPayload::from(short)).await.unwrap();
+    let other = objects.get(&files[4].location).await.unwrap().bytes().await.unwrap();
+    objects.put(&files[0].location, PutPayload::from(other)).await.unwrap();
     let error = engine.compact().await.unwrap_err();
-    assert!(error.to_string().contains("40 rows, found 39"), "{error}");
-    assert_eq!(named(&snapshot(&engine)).len(), 5);
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains(files[0].location.as_ref()), "{error}");
+    assert!(snapshot(&engine).files().contains(&files[0]));
 }
 
 #[tokio::test]

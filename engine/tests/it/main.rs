@@ -17,3 +17,4 @@ mod faults;
 mod import;
 mod compact;
 mod damage;
+mod file_damage;

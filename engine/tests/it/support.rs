@@ -37,8 +37,18 @@ pub(crate) async fn open(directory: &Path, options: EngineOptions) -> Arc<Engine
 
 /// `rows` rows of the batch called `name`; every seventh lies hours in the past.
 pub(crate) fn batch(name: &str, rows: i64) -> RecordBatch {
+    batch_at(name, rows, |row| {
+        START + row * 1_000 - if row % 7 == 0 { (row % 50) * 3_600_000_000 } else { 0 }
+    })
+}
+
+/// The same within one hour.
+pub(crate) fn batch_of_an_hour(name: &str, rows: i64) -> RecordBatch {
+    batch_at(name, rows, |row| START + row * 1_000)
+}
+
+fn batch_at(name: &str, rows: i64, time: impl Fn(i64) -> i64) -> RecordBatch {
     let numbers = || 0..rows;
-    let time = |row: i64| START + row * 1_000 - if row % 7 == 0 { (row % 50) * 3_600_000_000 } else { 0 };
     let timestamps = TimestampMicrosecondArray::from_iter_values(numbers().map(time)).with_timezone("UTC");
     let kinds =
         StringArray::from_iter_values(numbers().map(|row| ["temperature", "humidity"][row as usize % 2]));

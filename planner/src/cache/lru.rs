@@ -184,6 +184,7 @@ mod tests {
             modified_ms: 0,
             columns: BTreeMap::new(),
             rollup: None,
+            checksums: None,
         })
     }
 }

@@ -17,7 +17,7 @@ const BATCH_ROWS: usize = 65_536;
 
 /// An opened file, not yet decoded.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     path: String,
     schema: SchemaRef,
     builder: ParquetRecordBatchReaderBuilder<Bytes>,
@@ -28,14 +28,14 @@ impl Reader {
     ///
     /// # Errors
     /// `Corrupt` when it is none.
-    pub(super) fn open(path: &str, schema: &SchemaRef, bytes: Bytes) -> Result<Self> {
+    pub(crate) fn open(path: &str, schema: &SchemaRef, bytes: Bytes) -> Result<Self> {
         let builder =
             ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| unreadable(path, &error))?;
         Ok(Self { path: path.to_owned(), schema: Arc::clone(schema), builder })
     }
 
     /// Size of the columns, about, once they are decoded. **Units**: bytes.
-    pub(super) fn decoded_bytes(&self) -> usize {
+    pub(crate) fn decoded_bytes(&self) -> usize {
         let groups = self.builder.metadata().row_groups().iter();
         groups.map(|group| usize::try_from(group.total_byte_size()).unwrap_or(0)).sum()
     }
@@ -44,23 +44,28 @@ impl Reader {
     ///
     /// # Errors
     /// `Corrupt` when a page cannot be read, a column is missing, or rows are.
-    pub(super) fn read(self, row_count: u64) -> Result<Vec<RecordBatch>> {
-        let Self { path, schema, builder } = self;
-        let reader =
-            builder.with_batch_size(BATCH_ROWS).build().map_err(|error| unreadable(&path, &error))?;
-        let mut batches = vec![];
-        let mut found = 0;
-        for batch in reader {
-            let batch =
-                conform(&schema, &batch.map_err(ParquetError::from).map_err(|e| unreadable(&path, &e))?)
-                    .map_err(|detail| EngineError::Corrupt { path: path.clone(), detail })?;
-            found += batch.num_rows() as u64;
-            batches.push(batch);
-        }
+    pub(crate) fn read(self, row_count: u64) -> Result<Vec<RecordBatch>> {
+        let path = self.path.clone();
+        let batches = self.batches()?.collect::<Result<Vec<_>>>()?;
+        let found: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
         if found == row_count {
             return Ok(batches);
         }
         Err(EngineError::Corrupt { path, detail: format!("the log says {row_count} rows, found {found}") })
+    }
+
+    /// Decodes rows as they are wanted.
+    ///
+    /// # Errors
+    /// `Corrupt` when a page cannot be read or a column is missing, of each batch too.
+    pub(crate) fn batches(self) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+        let Self { path, schema, builder } = self;
+        let reader =
+            builder.with_batch_size(BATCH_ROWS).build().map_err(|error| unreadable(&path, &error))?;
+        Ok(reader.map(move |batch| {
+            let batch = batch.map_err(ParquetError::from).map_err(|error| unreadable(&path, &error))?;
+            conform(&schema, &batch).map_err(|detail| EngineError::Corrupt { path: path.clone(), detail })
+        }))
     }
 }
 
