@@ -106,7 +106,15 @@ fn describe_aggregates() {
     metrics::describe_gauge!("hexflight_cache_used_bytes", "memory that cached parts of files take");
     metrics::describe_counter!(
         "hexflight_rollup_errors_total",
-        "rollups that could not be used; rows were read instead"
+        "rollups that were damaged or gone; rows were read instead"
+    );
+    metrics::describe_counter!(
+        "hexflight_file_checksum_failures_total",
+        "reads of data files that were refused: their bytes are not what was written"
+    );
+    metrics::describe_counter!(
+        "hexflight_checksum_lists_lost_total",
+        "data files that were checked as a whole, because the checksums of their parts are damaged or gone"
     );
 }
 

@@ -24,8 +24,8 @@ mod catalog;
 mod provider;
 mod predicate;
 mod prune;
-mod scan;
 mod cache;
+mod scan;
 mod aggregate;
 mod error;
 

@@ -11,8 +11,7 @@ use arrow::{
 };
 use datafusion::error::{DataFusionError, Result};
 use futures::TryStreamExt;
-use hexflight_engine::{DataFile, column};
-use object_store::ObjectStore;
+use hexflight_engine::{DataFile, EngineError, column};
 use parquet::{
     arrow::{
         ParquetRecordBatchStreamBuilder, ProjectionMask,
@@ -22,7 +21,10 @@ use parquet::{
     file::metadata::RowGroupMetaData,
 };
 
-use super::{DeviceNames, file_reader::FileReader};
+use super::{
+    DeviceNames, FileBytes,
+    file_reader::{FileReader, named},
+};
 
 /// A column that is read by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,13 +109,13 @@ impl Columns {
 
 /// Reads the footer of a file, with the places of its pages.
 pub(super) async fn read_footer(
-    objects: &Arc<dyn ObjectStore>,
+    bytes: &FileBytes,
     schema: &SchemaRef,
-    file: &DataFile,
+    file: &Arc<DataFile>,
 ) -> Result<ArrowReaderMetadata> {
-    let metadata = FileReader::new(objects, file).get_metadata(None).await?;
+    let metadata = FileReader::new(bytes, file).get_metadata(None).await?;
     let options = ArrowReaderOptions::new().with_schema(with_numbered_devices(schema));
-    Ok(ArrowReaderMetadata::try_new(metadata, options)?)
+    ArrowReaderMetadata::try_new(metadata, options).map_err(|error| named(file, error).into())
 }
 
 /// Devices stay in the dictionaries that the file holds them in: each name is looked at once.
@@ -130,8 +132,8 @@ fn with_numbered_devices(schema: &SchemaRef) -> SchemaRef {
 
 /// Reads and decodes columns of ranges of rows, which are in order and apart from each other, all of them together.
 pub(super) async fn read_columns(
-    objects: &Arc<dyn ObjectStore>,
-    file: &DataFile,
+    bytes: &FileBytes,
+    file: &Arc<DataFile>,
     footer: ArrowReaderMetadata,
     rows: &[Range<u32>],
     kinds: &[ColumnKind],
@@ -141,13 +143,14 @@ pub(super) async fn read_columns(
     let group_rows = footer.metadata().row_groups().iter().map(RowGroupMetaData::num_rows);
     let (row_groups, selection) = selection(group_rows, rows);
     let count = rows.iter().map(ExactSizeIterator::len).sum::<usize>();
-    let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(FileReader::new(objects, file), footer)
+    let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(FileReader::new(bytes, file), footer)
         .with_projection(mask)
         .with_row_groups(row_groups)
         .with_row_selection(selection)
         .with_batch_size(count.max(1))
-        .build()?;
-    let batches: Vec<_> = stream.try_collect().await?;
+        .build()
+        .map_err(|error| named(file, error))?;
+    let batches: Vec<_> = stream.try_collect().await.map_err(|error| named(file, error))?;
     let decoded = kinds.iter().map(|kind| {
         let arrays: Option<Vec<ArrayRef>> =
             batches.iter().map(|batch| batch.column_by_name(kind.name()).map(Arc::clone)).collect();
@@ -161,7 +164,8 @@ pub(super) async fn read_columns(
 }
 
 fn wrong(file: &DataFile, kind: ColumnKind, what: &str) -> DataFusionError {
-    DataFusionError::Execution(format!("{}: column {} {what}", file.location, kind.name()))
+    let detail = format!("column {} {what}", kind.name());
+    DataFusionError::External(Box::new(EngineError::Corrupt { path: file.location.to_string(), detail }))
 }
 
 /// The row groups, of so many rows each, that hold `rows`, and which of their rows those are.
@@ -242,10 +246,11 @@ fn number_devices(array: &ArrayRef, names: &DeviceNames, out: &mut Vec<u32>) -> 
     let mut names = names.write();
     for key in array.keys().values() {
         let key = usize::try_from(*key).ok()?;
-        if numbers[key] == UNKNOWN {
-            numbers[key] = names.number(texts.value(key));
+        let number = numbers.get_mut(key)?;
+        if *number == UNKNOWN {
+            *number = names.number(texts.value(key));
         }
-        out.push(numbers[key]);
+        out.push(*number);
     }
     Some(())
 }

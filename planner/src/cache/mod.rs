@@ -8,12 +8,15 @@ use hexflight_engine::TableName;
 mod lru;
 mod device_names;
 mod segment_devices;
+mod file_bytes;
 mod file_reader;
 mod columns;
 mod segments;
 
 pub(crate) use columns::{Column, ColumnKind, Columns};
 pub(crate) use device_names::DeviceNames;
+pub(crate) use file_bytes::FileBytes;
+pub(crate) use file_reader::FileReader;
 pub(crate) use segment_devices::{DeviceSums, SegmentDevices};
 pub(crate) use segments::SegmentCache;
 

@@ -7,11 +7,13 @@ use std::{
 
 use arrow::datatypes::SchemaRef;
 use datafusion::error::{DataFusionError, Result};
-use hexflight_engine::{Budget, CellGroup, DataFile, MinuteGroup, Rollup, Store, Sums, TypeRollup};
+use hexflight_engine::{
+    Budget, CellGroup, Checksums, DataFile, ErrorKind, MinuteGroup, Rollup, Store, Sums, TypeRollup,
+};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use super::{
-    Column, ColumnKind, Columns, DeviceNames, SegmentDevices, columns,
+    Column, ColumnKind, Columns, DeviceNames, FileBytes, SegmentDevices, columns,
     lru::{Key, Lru},
 };
 
@@ -34,7 +36,8 @@ const DEVICES: &str = "devices";
 
 /// A part of a file.
 #[derive(Debug, Clone)]
-enum Part {
+pub(super) enum Part {
+    Checksums(Arc<Checksums>),
     Rollup(Arc<Rollup>),
     Minutes(Arc<[MinuteGroup]>),
     Cells(Arc<[CellGroup]>),
@@ -44,6 +47,8 @@ enum Part {
     Answer(Sums),
     /// How often some of its rows were read.
     Touches(u32),
+    /// A part of a rollup that is damaged or gone: the rows are read instead.
+    Unusable,
 }
 
 /// See the module.
@@ -53,6 +58,7 @@ pub(crate) struct SegmentCache {
     schema: SchemaRef,
     budget: Arc<Budget>,
     parts: Arc<Lru<Part>>,
+    files: FileBytes,
     names: RwLock<Arc<DeviceNames>>,
     /// Whoever reads columns holds one, chosen by the rows: when many ask for the same at once, one reads and the others find it.
     turns: [tokio::sync::Mutex<()>; TURNS],
@@ -61,10 +67,12 @@ pub(crate) struct SegmentCache {
 impl SegmentCache {
     /// Reads files of a table with `schema` from `store`; keeps at most `limit` bytes.
     pub(crate) fn new(store: Store, schema: SchemaRef, budget: &Arc<Budget>, limit: usize) -> Self {
+        let parts = Lru::new(budget, limit);
         Self {
+            files: FileBytes::new(store.clone(), Arc::clone(&parts)),
             store,
             schema,
-            parts: Lru::new(budget, limit),
+            parts,
             names: RwLock::new(Arc::new(DeviceNames::new(budget, 0))),
             budget: Arc::clone(budget),
             turns: std::array::from_fn(|_| tokio::sync::Mutex::default()),
@@ -85,6 +93,11 @@ impl SegmentCache {
         Arc::clone(&newest)
     }
 
+    /// Reads the bytes of files.
+    pub(crate) fn files(&self) -> &FileBytes {
+        &self.files
+    }
+
     /// Reads what every question of a file begins with: the directory of its rollup, and its footer.
     pub(crate) async fn warm(&self, file: &Arc<DataFile>) -> Result<()> {
         if self.rollup(file).await?.is_some() {
@@ -96,10 +109,13 @@ impl SegmentCache {
     /// The rollup of a file. `None` when it has none that can be used: its rows must be read.
     pub(crate) async fn rollup(&self, file: &Arc<DataFile>) -> Result<Option<Arc<Rollup>>> {
         let key = Key::new(file, "rollup", 0);
-        if let Some(Part::Rollup(rollup)) = self.parts.get(&key) {
-            return Ok(Some(rollup));
+        match self.parts.get(&key) {
+            Some(Part::Rollup(rollup)) => return Ok(Some(rollup)),
+            Some(Part::Unusable) => return Ok(None),
+            _ => {}
         }
-        let Some(rollup) = usable(Rollup::read(&self.store, file).await)? else { return Ok(None) };
+        let read = Rollup::read(&self.store, file).await;
+        let Some(rollup) = self.usable(file, key, read)? else { return Ok(None) };
         let rollup = Arc::new(rollup);
         self.parts.insert(file, key, Part::Rollup(Arc::clone(&rollup)), rollup.bytes());
         Ok(Some(rollup))
@@ -112,10 +128,13 @@ impl SegmentCache {
         of_type: &TypeRollup<'_>,
     ) -> Result<Option<Arc<[MinuteGroup]>>> {
         let key = Key::new(file, "minutes", of_type.rows().start.into());
-        if let Some(Part::Minutes(groups)) = self.parts.get(&key) {
-            return Ok(Some(groups));
+        match self.parts.get(&key) {
+            Some(Part::Minutes(groups)) => return Ok(Some(groups)),
+            Some(Part::Unusable) => return Ok(None),
+            _ => {}
         }
-        let Some(groups) = usable(of_type.minutes(&self.store).await)? else { return Ok(None) };
+        let read = of_type.minutes(&self.store).await;
+        let Some(groups) = self.usable(file, key, read)? else { return Ok(None) };
         let groups: Arc<[MinuteGroup]> = groups.into();
         self.parts.insert(
             file,
@@ -133,10 +152,13 @@ impl SegmentCache {
         of_type: &TypeRollup<'_>,
     ) -> Result<Option<Arc<[CellGroup]>>> {
         let key = Key::new(file, "cells", of_type.rows().start.into());
-        if let Some(Part::Cells(groups)) = self.parts.get(&key) {
-            return Ok(Some(groups));
+        match self.parts.get(&key) {
+            Some(Part::Cells(groups)) => return Ok(Some(groups)),
+            Some(Part::Unusable) => return Ok(None),
+            _ => {}
         }
-        let Some(groups) = usable(of_type.cells(&self.store).await)? else { return Ok(None) };
+        let read = of_type.cells(&self.store).await;
+        let Some(groups) = self.usable(file, key, read)? else { return Ok(None) };
         let groups: Arc<[CellGroup]> = groups.into();
         self.parts.insert(file, key, Part::Cells(Arc::clone(&groups)), size_of_val::<[CellGroup]>(&groups));
         Ok(Some(groups))
@@ -150,10 +172,13 @@ impl SegmentCache {
         names: &Arc<DeviceNames>,
     ) -> Result<Option<SegmentDevices>> {
         let key = Key::new(file, DEVICES, numbered(names) | u128::from(of_type.rows().start));
-        if let Some(Part::Devices(devices)) = self.parts.get(&key) {
-            return Ok(Some(devices));
+        match self.parts.get(&key) {
+            Some(Part::Devices(devices)) => return Ok(Some(devices)),
+            Some(Part::Unusable) => return Ok(None),
+            _ => {}
         }
-        let Some(devices) = usable(of_type.devices(&self.store).await)? else { return Ok(None) };
+        let read = of_type.devices(&self.store).await;
+        let Some(devices) = self.usable(file, key, read)? else { return Ok(None) };
         let devices = SegmentDevices::new(devices, names);
         self.parts.insert(file, key, Part::Devices(devices.clone()), devices.bytes());
         Ok(Some(devices))
@@ -178,10 +203,8 @@ impl SegmentCache {
             return Ok(columns);
         }
         let footer = self.footer(file).await?;
-        let objects = self.store.object_store();
-        let read =
-            columns::read_columns(&objects, file, footer, std::slice::from_ref(&rows), &missing, names)
-                .await?;
+        let rows_alone = std::slice::from_ref(&rows);
+        let read = columns::read_columns(&self.files, file, footer, rows_alone, &missing, names).await?;
         for (kind, column) in missing.into_iter().zip(read) {
             self.parts.insert(
                 file,
@@ -216,10 +239,9 @@ impl SegmentCache {
         }
         self.parts.insert(file, key, Part::Touches(touches + 1), ENTRY_BYTES);
         let footer = self.footer(file).await?;
-        let objects = self.store.object_store();
         let in_file = |place: usize| rows.start.saturating_add(u32::try_from(place).unwrap_or(u32::MAX));
         let wanted: Vec<_> = wanted.iter().map(|range| in_file(range.start)..in_file(range.end)).collect();
-        let read = columns::read_columns(&objects, file, footer, &wanted, kinds, names).await?;
+        let read = columns::read_columns(&self.files, file, footer, &wanted, kinds, names).await?;
         let mut columns = Columns::default();
         kinds.iter().zip(read).for_each(|(kind, column)| columns.set(*kind, column));
         columns.device_count = names.read().len();
@@ -264,9 +286,33 @@ impl SegmentCache {
         if let Some(Part::Footer(footer)) = self.parts.get(&key) {
             return Ok(footer);
         }
-        let footer = columns::read_footer(&self.store.object_store(), &self.schema, file).await?;
+        let footer = columns::read_footer(&self.files, &self.schema, file).await?;
         self.parts.insert(file, key, Part::Footer(footer.clone()), footer.metadata().memory_size());
         Ok(footer)
+    }
+
+    /// A rollup that is damaged or gone is as good as none: the rows say the same. It is counted, told once, and not read again as
+    /// long as that is remembered. One that the store does not give is an error.
+    fn usable<T>(
+        &self,
+        file: &Arc<DataFile>,
+        key: Key,
+        read: hexflight_engine::Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        match (read, &file.rollup) {
+            (Ok(Some(part)), _) => return Ok(Some(part)),
+            (Ok(None), None) => return Ok(None),
+            (Ok(None), Some(rollup)) => {
+                tracing::warn!(rollup = %rollup.location, "a rollup is gone; its rows are read instead");
+            }
+            (Err(error), _) if error.kind() == ErrorKind::Corrupt => {
+                tracing::warn!(%error, "a rollup is damaged; its rows are read instead");
+            }
+            (Err(error), _) => return Err(DataFusionError::External(Box::new(error))),
+        }
+        metrics::counter!("hexflight_rollup_errors_total").increment(1);
+        self.parts.insert(file, key, Part::Unusable, ENTRY_BYTES);
+        Ok(None)
     }
 }
 
@@ -279,16 +325,4 @@ fn column_key(file: &Arc<DataFile>, rows: &Range<u32>, kind: ColumnKind, names: 
 /// The part of a key that tells numberings apart.
 fn numbered(names: &DeviceNames) -> u128 {
     u128::from(names.id()) << 32
-}
-
-/// A rollup that is damaged is as good as none: the rows say the same. One that the store does not give is an error.
-fn usable<T>(read: hexflight_engine::Result<Option<T>>) -> Result<Option<T>> {
-    match read {
-        Err(error) if error.kind() == hexflight_engine::ErrorKind::Corrupt => {
-            metrics::counter!("hexflight_rollup_errors_total").increment(1);
-            tracing::warn!(%error, "a rollup cannot be used; its rows are read instead");
-            Ok(None)
-        }
-        other => other.map_err(|error| DataFusionError::External(Box::new(error))),
-    }
 }

@@ -2,19 +2,40 @@
 
 use std::{fmt, sync::Arc};
 
-use datafusion::{catalog::Session, config::ConfigOptions, execution::runtime_env::RuntimeEnv};
+use datafusion::{
+    catalog::Session, common::internal_datafusion_err, config::ConfigOptions, error::Result,
+    execution::runtime_env::RuntimeEnv,
+};
+use hexflight_engine::TableName;
+
+use crate::cache::{Caches, FileBytes};
 
 /// See the module.
 #[derive(Clone)]
 pub(crate) struct ScanContext {
     pub(super) env: Arc<RuntimeEnv>,
     pub(super) options: Arc<ConfigOptions>,
+    /// Through which files are read.
+    caches: Arc<Caches>,
 }
 
 impl ScanContext {
     /// Of the session that plans a query.
     pub(crate) fn of(state: &dyn Session) -> Self {
-        Self { env: Arc::clone(state.runtime_env()), options: Arc::clone(state.config().options()) }
+        Self {
+            env: Arc::clone(state.runtime_env()),
+            options: Arc::clone(state.config().options()),
+            caches: state.config().get_extension().unwrap_or_default(),
+        }
+    }
+
+    /// Reads the bytes of a table's files.
+    ///
+    /// # Errors
+    /// `Internal` in a session that was not made for the table.
+    pub(super) fn files(&self, table: &TableName) -> Result<&FileBytes> {
+        let cache = self.caches.get(table);
+        cache.map(|cache| cache.files()).ok_or_else(|| internal_datafusion_err!("no files of table {table}"))
     }
 
     pub(super) fn partitions_max(&self) -> usize {

@@ -99,6 +99,7 @@ impl SegmentScanExec {
         let files = (!kept.files.is_empty())
             .then(|| {
                 let request = FilesRequest {
+                    table: snapshot.spec().name(),
                     schema,
                     files: &kept.files,
                     projection: &projection,

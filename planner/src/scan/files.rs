@@ -9,10 +9,7 @@ use datafusion::{
     common::{ScalarValue, Statistics, config::TableParquetOptions, internal_err, stats::Precision},
     datasource::{
         listing::PartitionedFile,
-        physical_plan::{
-            FileGroup, FileScanConfigBuilder, FileSource, ParquetSource,
-            parquet::CachedParquetFileReaderFactory,
-        },
+        physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource},
         source::DataSourceExec,
     },
     error::Result,
@@ -20,14 +17,15 @@ use datafusion::{
     physical_expr::{PhysicalExpr, split_conjunction},
     physical_plan::{ExecutionPlan, filter_pushdown::PushedDown},
 };
-use hexflight_engine::{DataFile, column};
+use hexflight_engine::{DataFile, TableName, column};
 use object_store::ObjectMeta;
 
-use super::ScanContext;
+use super::{ScanContext, file_reader::ScanFiles};
 use crate::session::STORE_URL;
 
 /// What to read of which files.
 pub(super) struct FilesRequest<'a> {
+    pub(super) table: &'a TableName,
     pub(super) schema: &'a SchemaRef,
     pub(super) files: &'a [Arc<DataFile>],
     pub(super) projection: &'a [usize],
@@ -45,7 +43,7 @@ pub(super) fn plan_files(
     context: &ScanContext,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let url = ObjectStoreUrl::parse(STORE_URL)?;
-    let source = filtered(parquet_source(request.schema, &url, context)?, request.predicate, context)?;
+    let source = filtered(parquet_source(request, context)?, request.predicate, context)?;
     let files = request.files.iter().map(|file| partitioned_file(request.schema, file)).collect();
     let config = FileScanConfigBuilder::new(url, source)
         .with_file_group(FileGroup::new(files))
@@ -56,21 +54,14 @@ pub(super) fn plan_files(
     Ok(scan.repartitioned(request.partitions, &context.options)?.unwrap_or(scan))
 }
 
-fn parquet_source(
-    schema: &SchemaRef,
-    url: &ObjectStoreUrl,
-    context: &ScanContext,
-) -> Result<Arc<dyn FileSource>> {
-    let env = &context.env;
-    let reader = CachedParquetFileReaderFactory::new(
-        env.object_store(url)?,
-        env.cache_manager.get_file_metadata_cache(),
-    );
+fn parquet_source(request: &FilesRequest<'_>, context: &ScanContext) -> Result<Arc<dyn FileSource>> {
+    let footers = context.env.cache_manager.get_file_metadata_cache();
+    let reader = ScanFiles::new(context.files(request.table)?.clone(), footers);
     let options = TableParquetOptions {
         global: context.options.execution.parquet.clone(),
         ..TableParquetOptions::default()
     };
-    let source = ParquetSource::new(Arc::clone(schema))
+    let source = ParquetSource::new(Arc::clone(request.schema))
         .with_table_parquet_options(options)
         .with_parquet_file_reader_factory(Arc::new(reader));
     Ok(Arc::new(source))
@@ -92,14 +83,15 @@ fn filtered(
 }
 
 /// With what the log says of its times, by which a top-k that has found newer rows skips it.
-fn partitioned_file(schema: &SchemaRef, file: &DataFile) -> PartitionedFile {
+fn partitioned_file(schema: &SchemaRef, file: &Arc<DataFile>) -> PartitionedFile {
     let partitioned = PartitionedFile::new_from_meta(ObjectMeta {
         location: file.location.clone(),
         last_modified: DateTime::from_timestamp_millis(file.modified_ms).unwrap_or_default(),
         size: file.size_bytes,
         e_tag: None,
         version: None,
-    });
+    })
+    .with_extension(Arc::clone(file));
     match times(schema, file) {
         Some(statistics) => partitioned.with_statistics(Arc::new(statistics)),
         None => partitioned,

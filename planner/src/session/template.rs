@@ -54,8 +54,9 @@ impl Templates {
     /// # Errors
     /// `Configuration` for options out of range.
     pub(crate) fn new(engine: &Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -> Result<Self> {
-        let caches = if options.rollups { caches(engine, options) } else { Caches::new() };
+        let caches = caches(engine, options);
         let any = template(engine, options, log, &caches)?;
+        let caches = if options.rollups { caches } else { Caches::new() };
         Ok(Self { plain: shape::for_plain(&any), context: any.task_ctx(), any, caches })
     }
 
@@ -69,7 +70,7 @@ impl Templates {
         state
     }
 
-    /// What is kept of each table's files; nothing without rollups.
+    /// What is worth reading ahead of each table's files; nothing without rollups.
     pub(crate) fn caches(&self) -> &Caches {
         &self.caches
     }
@@ -87,7 +88,7 @@ fn template(
     caches: &Caches,
 ) -> Result<SessionState> {
     let mut builder = SessionStateBuilder::new()
-        .with_config(session_config(options)?)
+        .with_config(session_config(options)?.with_extension(Arc::new(caches.clone())))
         .with_runtime_env(Arc::new(runtime_env(engine, options)?))
         .with_catalog_list(Arc::new(QueryCatalogs::unpinned(engine, log)))
         .with_default_features()

@@ -15,3 +15,5 @@ mod sorted_memory;
 mod snapshots;
 mod limits;
 mod progress;
+mod bounds;
+mod damage;

@@ -45,12 +45,32 @@ impl Fixture {
 
     /// Nothing is flushed unless a test says so.
     pub(crate) async fn with(engine_options: EngineOptions, options: QueryOptions) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::over(tempfile::tempdir().unwrap(), engine_options, options).await
+    }
+
+    async fn over(
+        directory: tempfile::TempDir,
+        engine_options: EngineOptions,
+        options: QueryOptions,
+    ) -> Self {
         let store = Store::open_local(directory.path()).await.unwrap();
         let engine_options = EngineOptions { flush_interval: Duration::from_hours(1), ..engine_options };
         let engine = Engine::open(store, engine_options, Arc::new(SystemClock)).await.unwrap();
         let queries = QueryEngine::new(Arc::clone(&engine), &options).unwrap();
         Self { engine, queries, directory }
+    }
+
+    /// Another engine over a copy of the data, as after a crash.
+    pub(crate) async fn copied(&self) -> Self {
+        Self::copy_of(self.directory()).await
+    }
+
+    /// An engine over a copy of a data directory.
+    pub(crate) async fn copy_of(data: &std::path::Path) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        copy_directory(data, directory.path());
+        let options = QueryOptions { target_partitions: 2, ..QueryOptions::default() };
+        Self::over(directory, EngineOptions::default(), options).await
     }
 
     /// Where the engine keeps its data.
@@ -101,6 +121,19 @@ impl Fixture {
     /// The first column of the only row, as text.
     pub(crate) async fn value(&self, sql: &str) -> String {
         first_value(&self.rows(sql).await)
+    }
+}
+
+fn copy_directory(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 
