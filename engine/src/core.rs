@@ -28,10 +28,10 @@ use crate::{
     quarantine,
     schema::{Sequence, StreamId, TableName, TableSpec},
     store::Store,
-    table::{Change, DeltaLog, OrphanEnd, TableState, commit, end_orphans},
+    table::{Change, DeltaLog, OrphanEnd, TableState, commit, delete_young_orphans, end_orphans},
     vacuum::Vacuum,
     view::TableView,
-    wal::{self, Publisher, PutEnd, Registered, Stall, Survey, Takeover},
+    wal::{self, Fence, Publisher, PutEnd, Registered, Stall, Survey, Takeover},
 };
 
 /// Share of the memory limit that rows on their way to files may take before appends wait; sealing needs the rest.
@@ -73,7 +73,8 @@ impl Table {
     pub(crate) async fn commit(&self, change: &Change<'_>) -> Result<Arc<TableState>> {
         let _turn = self.committing.lock().await;
         let state = Arc::clone(&self.view.snapshot().table);
-        let committed = commit(&self.log, &state, change).await;
+        // A version is small, and often what space becomes free after.
+        let committed = commit(&self.log.with_reserve(), &state, change).await;
         let (newest, error) = match committed {
             Ok(newest) => (Some(newest), None),
             Err(error) => (self.log.refresh(&state).await.ok(), Some(error)),
@@ -101,7 +102,7 @@ impl Table {
 #[derive(Debug, Clone, Copy)]
 struct EndedStream {
     stream: StreamId,
-    fence: Sequence,
+    fence: Fence,
 }
 
 /// What the tasks of one engine share.
@@ -144,7 +145,7 @@ impl Core {
             let state = if options.read_only {
                 log.load(flushed.as_ref()).await?.unwrap_or_else(TableState::empty)
             } else {
-                log.open(flushed.as_ref()).await?
+                log.with_reserve().open(flushed.as_ref()).await?
             };
             let normaliser =
                 Arc::new(Normaliser::new(Arc::clone(&spec), options.max_future, Arc::clone(&clock)));
@@ -181,7 +182,7 @@ impl Core {
     /// Marks the newest versions: whoever wrote them, their loss is noticed from now on.
     pub(crate) async fn mark_versions(&self) {
         for table in self.tables.values() {
-            table.log.mark_loaded(table.view.snapshot().table.version()).await;
+            table.log.with_reserve().mark_loaded(table.view.snapshot().table.version()).await;
         }
     }
 
@@ -268,19 +269,30 @@ impl Core {
         flushed.unwrap_or_default()
     }
 
-    /// Puts the fence and sets aside what lies behind it.
+    /// Puts the fence and sets aside what lies behind it. On a full disk that waits until the stream is closed, which makes space: until
+    /// then the lock on the directory keeps others away.
     async fn end_dead_stream(&self, mut takeover: Takeover) -> Result<Takeover> {
+        let store = self.store.with_reserve();
         while !takeover.is_fenced {
-            match wal::put_fence(&self.store, takeover.stream, takeover.end).await? {
-                PutEnd::Landed => takeover.is_fenced = true,
+            match wal::put_fence_if_space(&store, takeover.stream, takeover.end).await? {
+                Some(PutEnd::Landed) => takeover.is_fenced = true,
                 // Somebody put an object there meanwhile: look again.
-                PutEnd::Fenced => {
+                Some(PutEnd::Fenced) => {
                     takeover = Takeover::of(&self.store, takeover.stream, takeover.flushed).await?;
+                }
+                None => {
+                    tracing::warn!(stream = %takeover.stream, "the disk is full: the stream is fenced once there is space");
+                    return Ok(takeover);
                 }
             }
         }
         for path in &takeover.behind {
-            quarantine::set_aside(&self.store, path).await?;
+            match quarantine::set_aside(&store, path).await {
+                Err(error) if error.is_storage_full() => {
+                    tracing::warn!(%path, %error, "the object is set aside once there is space");
+                }
+                set_aside => set_aside?,
+            }
         }
         Ok(takeover)
     }
@@ -288,11 +300,11 @@ impl Core {
     async fn recover_stream(&self, takeover: Takeover) -> Result<()> {
         let started = std::time::Instant::now();
         let takeover = if self.options.read_only { takeover } else { self.end_dead_stream(takeover).await? };
-        let Takeover { stream, flushed, end: fence, .. } = takeover;
-        assert!(fence > flushed, "fence {fence} of stream {stream} lies behind its txn {flushed}");
+        let Takeover { stream, flushed, end, is_fenced, .. } = takeover;
+        assert!(end > flushed, "fence {end} of stream {stream} lies behind its txn {flushed}");
         let mut loaded: BTreeMap<TableName, Generation> = BTreeMap::new();
         let mut rows = 0;
-        let tail = wal::tail(&self.store, stream, flushed, fence);
+        let tail = wal::tail(&self.store, stream, flushed, end);
         pin_mut!(tail);
         while let Some((sequence, object)) = tail.try_next().await? {
             for (name, batches) in object.tables {
@@ -316,10 +328,10 @@ impl Core {
             self.table(&name)?.view.adopt(generation);
         }
         if !self.options.read_only {
-            self.end_stream(stream, fence);
+            self.end_stream(stream, Fence { sequence: end, is_put: is_fenced });
         }
         let seconds = started.elapsed().as_secs_f64();
-        tracing::info!(%stream, %fence, rows, seconds, "recovered a stream");
+        tracing::info!(%stream, fence = %end, rows, seconds, "recovered a stream");
         Ok(())
     }
 
@@ -413,17 +425,26 @@ impl Core {
 
     async fn flush_tables(&self, everything: bool) -> Result<()> {
         let concurrency = cores().div_ceil(2);
+        // Lent as long as this lasts: what the disk has no space for otherwise is written, and the log behind it makes space.
+        let store = self.store.with_reserve();
+        let flushed = self.flush_to(&store, concurrency, everything).await;
+        drop(store);
+        self.store.keep_reserve().await;
+        flushed
+    }
+
+    async fn flush_to(&self, store: &Store, concurrency: usize, everything: bool) -> Result<()> {
         for table in self.tables.values() {
             flush_table(table, &self.budget, concurrency, everything).await?;
         }
-        self.let_go_of_wal().await
+        self.let_go_of_wal(store).await
     }
 
-    async fn let_go_of_wal(&self) -> Result<()> {
+    async fn let_go_of_wal(&self, store: &Store) -> Result<()> {
         let ended: Vec<EndedStream> = lock(&self.ended).clone();
         for EndedStream { stream, fence } in ended {
             if !self.tables.values().any(|table| table.view.holds(stream)) {
-                wal::close_stream(&self.store, stream, fence).await?;
+                wal::close_stream(store, stream, fence).await?;
                 lock(&self.ended).retain(|ended| ended.stream != stream);
                 lock(&self.deleted).remove(&stream);
             }
@@ -440,6 +461,27 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Makes space on a full disk at a start, before anything is flushed: what a flush that was cut off has left takes the space that the
+    /// next one needs. Beside anything amiss nothing is deleted.
+    pub(crate) async fn free_space(&self) {
+        let is_whole = async || {
+            lock(&self.findings).is_empty() && matches!(quarantine::is_empty(&self.store).await, Ok(true))
+        };
+        if self.store.root().is_none() || !self.store.is_full() || !is_whole().await {
+            return;
+        }
+        for table in self.tables.values() {
+            match delete_young_orphans(&table.log, &table.view.snapshot().table).await {
+                Ok(0) => {}
+                Ok(files) => tracing::warn!(
+                    files,
+                    "the disk is full: deleted what was written for a flush that was cut off"
+                ),
+                Err(error) => tracing::warn!(%error, "cannot look for orphaned files"),
+            }
+        }
     }
 
     /// Deletes what flushes that were cut off have left; while something is in quarantine it goes there as well. Only a missed clean-up
@@ -472,7 +514,7 @@ impl Core {
     }
 
     /// A stream takes no more commits from `fence` on; once its rows are in files it is closed.
-    pub(crate) fn end_stream(&self, stream: StreamId, fence: Sequence) {
+    pub(crate) fn end_stream(&self, stream: StreamId, fence: Fence) {
         for table in self.tables.values() {
             table.view.end_stream(stream);
         }
@@ -498,7 +540,11 @@ impl Core {
         }
         let stalled =
             self.stall.failure().map(|failure| format!("the write-ahead log cannot be written: {failure}"));
-        stalled.or_else(|| {
+        let full = || {
+            let lacks = self.store.lacks_reserve();
+            lacks.then(|| String::from("the disk is full: events are refused until there is space again"))
+        };
+        stalled.or_else(full).or_else(|| {
             lock(&self.flush_failure).clone().map(|failure| format!("the last flush failed: {failure}"))
         })
     }
@@ -544,11 +590,19 @@ impl Publisher for Core {
     }
 
     fn stream_ended(&self, stream: StreamId, next: Sequence) {
-        self.end_stream(stream, next);
+        // Whoever put the fence has seen to it that it is there.
+        self.end_stream(stream, Fence { sequence: next, is_put: true });
     }
 
     fn stream_begun(&self, stream: StreamId) {
         self.begin_stream(stream);
+    }
+
+    /// On a full disk the log makes space once its rows are in files.
+    fn stalled(&self) {
+        if self.store.is_full() {
+            self.flush_signals.space.notify_one();
+        }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
     store::Store,
     vacuum,
     view::Snapshot,
-    wal::{self, Append, Publisher, PutEnd, WalWriter, WriterEnd},
+    wal::{self, Append, Fence, Publisher, PutEnd, WalWriter, WriterEnd},
 };
 
 /// The least memory the engine runs in. **Units**: bytes.
@@ -74,6 +74,9 @@ pub struct EngineOptions {
     pub compact_file_bytes: u64,
     /// How long files that were merged into others stay, for readers of older versions.
     pub vacuum_after: Duration,
+    /// Disk space kept free for flushes, so that they go on when the write-ahead log has filled the disk; `None`: 128 MiB, or a 16th
+    /// of the file system if that is less. Only where the store is a local directory. **Units**: bytes.
+    pub reserve_bytes: Option<u64>,
     /// Whether only to read: what is stored is looked at and nothing is changed. Nothing can be appended, loaded, flushed or merged.
     pub read_only: bool,
 }
@@ -133,6 +136,7 @@ impl Default for EngineOptions {
             compact_split_rows: 4 << 20,
             compact_file_bytes: 128 << 20,
             vacuum_after: Duration::from_hours(24),
+            reserve_bytes: None,
             read_only: false,
         }
     }
@@ -197,12 +201,16 @@ struct Tasks {
 
 impl Engine {
     /// Opens the store: loads every table, takes over the streams of dead processes, and starts a new stream.
-    /// Returns when every acknowledged row can be queried; flushing what was found goes on behind.
+    /// Returns when every acknowledged row can be queried; flushing what was found goes on behind. On a full disk appends are refused
+    /// until there is space again.
     ///
     /// # Errors
     /// `Corrupt` when stored bytes fail a check, `Unavailable` when the store does.
     pub async fn open(store: Store, options: EngineOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
         options.check()?;
+        if !options.read_only {
+            store.set_reserve(options.reserve_bytes).await?;
+        }
         let core = Arc::new(Core::open(store, options, clock).await?);
         core.recover().await?;
         if core.options.read_only {
@@ -210,14 +218,28 @@ impl Engine {
         }
         core.mark_versions().await;
         let stream = StreamId::generate();
-        wal::registry::register(&core.store, stream).await?;
+        let registered = wal::registry::register(&core.store.with_reserve(), stream).await;
+        let is_registered = match registered {
+            Err(error) if error.is_storage_full() => {
+                tracing::error!(%error, "the disk is full: events are refused until there is space again");
+                core.stall.raise(error.to_string());
+                false
+            }
+            registered => registered.map(|()| true)?,
+        };
         core.begin_stream(stream);
+        core.free_space().await;
 
         let (appends, append_inbox) = mpsc::channel(APPEND_QUEUE);
         let (flushes, flush_inbox) = mpsc::channel(FLUSH_QUEUE);
         let publisher: Arc<dyn Publisher> = Arc::<Core>::clone(&core);
-        let writer =
-            WalWriter::new(core.store.clone(), publisher, &core.options, stream, Arc::clone(&core.stall));
+        let writer = WalWriter::new(
+            core.store.clone(),
+            publisher,
+            &core.options,
+            (stream, is_registered),
+            Arc::clone(&core.stall),
+        );
         let flusher = flush::run(Arc::clone(&core), flush_inbox).map(Ok);
         let (compacts, compact_inbox) = mpsc::channel(COMPACT_QUEUE);
         let upkeep = core.closing.child_token();
@@ -406,20 +428,29 @@ impl Engine {
             }
         }
         let joined = |task| move |error: JoinError| EngineError::Task { task, detail: error.to_string() };
-        let (stream, next) = tasks.writer.await.map_err(joined("wal writer"))??;
-        match timeout(FENCE_WAIT, wal::put_fence(&self.core.store, stream, next)).await {
+        let written = tasks.writer.await.map_err(joined("wal writer"))?;
+        if let Ok((stream, next)) = written {
+            self.end_own_stream(stream, next).await?;
+        }
+        // Also after a log that could not be written: on a full disk a flush makes the space that the next start needs.
+        let flushed = self.flush().await;
+        drop(lock(&self.flushes).take());
+        tasks.flusher.await.map_err(joined("flusher"))??;
+        written.and(flushed)
+    }
+
+    async fn end_own_stream(&self, stream: StreamId, next: Sequence) -> Result<()> {
+        let store = self.core.store.with_reserve();
+        match timeout(FENCE_WAIT, wal::put_fence_if_space(&store, stream, next)).await {
             Ok(end) => match end? {
-                PutEnd::Landed => self.core.end_stream(stream, next),
                 // Somebody else has ended it.
-                PutEnd::Fenced => {}
+                Some(PutEnd::Fenced) => {}
+                end => self.core.end_stream(stream, Fence { sequence: next, is_put: end.is_some() }),
             },
             // The next start puts the fence; the rows can still be flushed if only the WAL's folder is at fault.
             Err(_) => tracing::warn!(%stream, "cannot close the stream; the next start will"),
         }
-        let flushed = self.flush().await;
-        drop(lock(&self.flushes).take());
-        tasks.flusher.await.map_err(joined("flusher"))??;
-        flushed
+        Ok(())
     }
 
     /// The memory budget shared by ingest and queries.

@@ -1,7 +1,7 @@
 //! The one error type of the engine; `kind()` tells a caller what to do about it. Nothing here formats for a protocol:
 //! the server owns the table from kind to gRPC code and HTTP status.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// Result of an engine call.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
@@ -129,7 +129,7 @@ pub enum EngineError {
         /// The file.
         path: String,
         /// The system's own error.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A persisted object does not hold what was written.
     #[error("{path}: {detail}")]
@@ -205,7 +205,33 @@ pub enum EngineError {
     },
 }
 
+/// Whether a system's error means that there is no space.
+pub(crate) fn is_out_of_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 impl EngineError {
+    /// Whether it comes of a disk without space.
+    #[must_use]
+    pub fn is_storage_full(&self) -> bool {
+        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = source {
+            if error.downcast_ref::<io::Error>().is_some_and(is_out_of_space) {
+                return true;
+            }
+            source = error.source();
+        }
+        false
+    }
+
+    /// What is wrong with a stored object, without its name.
+    pub(crate) fn detail(&self) -> String {
+        match self {
+            Self::Corrupt { detail, .. } => detail.clone(),
+            error => error.to_string(),
+        }
+    }
+
     /// Tells the caller what to do.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

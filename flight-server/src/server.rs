@@ -274,6 +274,7 @@ async fn open_engine(config: &Config, access: Access) -> Result<(Arc<Engine>, Qu
         compact_bytes_per_second: config.compaction_bytes_per_second,
         vacuum_after: config.vacuum_after,
         max_future: config.max_future,
+        reserve_bytes: config.reserve_bytes,
         read_only: access == Access::Read,
         ..EngineOptions::default()
     };

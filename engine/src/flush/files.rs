@@ -1,11 +1,14 @@
 //! Writes generations as Parquet files, one per segment. They belong to nobody until a commit names them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use chrono::DateTime;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use metrics::{counter, histogram};
 use object_store::{PutPayload, path::Path};
 use uuid::Uuid;
@@ -27,7 +30,8 @@ const ENCODE_BYTES_PER_ROW: usize = 64;
 /// Writes the rows of `generations` durably and returns the files.
 ///
 /// # Errors
-/// `Unavailable` when the store fails; what was written by then is an orphan.
+/// `Unavailable` when the store fails; what was written by then is deleted: on a full disk it would take the space that the next
+/// attempt needs.
 pub(crate) async fn write_files(
     log: &DeltaLog,
     budget: &Arc<Budget>,
@@ -35,8 +39,24 @@ pub(crate) async fn write_files(
     concurrency: usize,
 ) -> Result<Vec<DataFile>> {
     let segments = sorted(log, budget, generations).await?;
-    let writes: Vec<_> = segments.into_iter().map(|segment| write_file(log, budget, segment)).collect();
-    stream::iter(writes).buffered(concurrency).try_collect().await
+    let put = Mutex::default();
+    let writes: Vec<_> = segments.into_iter().map(|segment| write_file(log, budget, segment, &put)).collect();
+    // To the end, also when one fails: none is put after what was put is deleted.
+    let written: Vec<Result<DataFile>> = stream::iter(writes).buffered(concurrency).collect().await;
+    let written = written.into_iter().collect();
+    if Result::is_err(&written) {
+        discard(log, &put.into_inner().unwrap_or_else(PoisonError::into_inner)).await;
+    }
+    written
+}
+
+/// Deletes files that no version will name.
+pub(super) async fn discard(log: &DeltaLog, locations: &[Path]) {
+    for location in locations {
+        if let Err(error) = log.store.delete(location).await {
+            tracing::warn!(%error, "a file of a flush that failed stays until it is an orphan");
+        }
+    }
 }
 
 /// A sealed generation is sorted already; the rows of several are sorted together, so that a bucket becomes one file.
@@ -64,7 +84,13 @@ async fn sorted(
     .await
 }
 
-async fn write_file(log: &DeltaLog, budget: &Arc<Budget>, segment: RecordBatch) -> Result<DataFile> {
+/// `put` learns the names before they are put.
+async fn write_file(
+    log: &DeltaLog,
+    budget: &Arc<Budget>,
+    segment: RecordBatch,
+    put: &Mutex<Vec<Path>>,
+) -> Result<DataFile> {
     let row_count = segment.num_rows();
     let _memory = budget.reserve_unchecked(row_count * ENCODE_BYTES_PER_ROW);
     let spec = Arc::clone(&log.spec);
@@ -73,6 +99,7 @@ async fn write_file(log: &DeltaLog, budget: &Arc<Budget>, segment: RecordBatch) 
     histogram!("hexflight_flush_encode_seconds").record(started.elapsed());
     let file = NewFile::new(log, encoded);
     counter!("hexflight_flush_bytes_total").increment(file.size_bytes() as u64);
+    put.lock().unwrap_or_else(PoisonError::into_inner).extend(file.locations().cloned());
     file.put(log).await
 }
 
@@ -153,8 +180,7 @@ impl NewFile {
 
     /// Where it and its rollup will be.
     pub(crate) fn locations(&self) -> impl Iterator<Item = &Path> {
-        let rollup = self.file.rollup.as_ref().map(|rollup| &rollup.location);
-        rollup.into_iter().chain([&self.file.location])
+        self.file.locations()
     }
 
     /// With its rollup. **Units**: bytes.

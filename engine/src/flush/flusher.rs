@@ -27,6 +27,8 @@ pub(crate) struct FlushSignals {
     pub(crate) full: Notify,
     /// An append waits for memory.
     pub(crate) pressure: Notify,
+    /// The disk is full.
+    pub(crate) space: Notify,
 }
 
 /// Runs until every sender of `inbox` is gone.
@@ -43,6 +45,7 @@ pub(crate) async fn run(core: Arc<Core>, mut inbox: mpsc::Receiver<FlushMessage>
             },
             () = core.flush_signals.pressure.notified() => (core.is_worth_closing(), None),
             () = core.flush_signals.full.notified() => (false, None),
+            () = core.flush_signals.space.notified() => (true, None),
             _ = tick.tick() => (true, None),
         };
         let end = core.flush(everything).await;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use metrics::{counter, histogram};
 
-use super::files::{blocking, write_files};
+use super::files::{blocking, discard, write_files};
 use crate::{
     budget::Budget,
     core::Table,
@@ -12,7 +12,7 @@ use crate::{
     memory::{Generation, GenerationState},
     schema::{Sequence, StreamId},
     segment,
-    table::{Change, DeltaLog, Progress, TableState},
+    table::{Change, DataFile, DeltaLog, Progress, TableState},
     view::TableView,
 };
 
@@ -92,10 +92,17 @@ async fn commit_generations(
     concurrency: usize,
 ) -> Result<()> {
     let started = Instant::now();
-    let files = write_files(&table.log, budget, generations, concurrency).await?;
+    let log = table.log.with_reserve();
+    let files = write_files(&log, budget, generations, concurrency).await?;
     let committing = Instant::now();
     let progress = progress(state, generations);
-    let committed = table.commit(&Change { files: &files, progress: &progress, ..Change::default() }).await?;
+    let committed = table.commit(&Change { files: &files, progress: &progress, ..Change::default() }).await;
+    if committed.as_ref().is_err_and(EngineError::is_storage_full) {
+        // The version was not put, and will not come to light: its files would only take the space that the next attempt needs.
+        let written: Vec<_> = files.iter().flat_map(DataFile::locations).cloned().collect();
+        discard(&log, &written).await;
+    }
+    let committed = committed?;
     histogram!("hexflight_flush_commit_seconds").record(committing.elapsed());
     histogram!("hexflight_flush_seconds").record(started.elapsed());
     let rows: usize = generations.iter().map(|generation| generation.row_count()).sum();

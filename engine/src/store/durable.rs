@@ -23,6 +23,7 @@ use std::{
 use bytes::Bytes;
 
 use super::files::Files;
+use crate::error::is_out_of_space;
 
 /// Directory below the root where objects are written before they get their name. One directory, so that the sweep at start
 /// looks at nothing else; inside the root, so that links into it stay on one file system.
@@ -178,6 +179,11 @@ impl DurableFiles {
         }
         match self.files.sync_file(&file) {
             Ok(()) => Ok(path),
+            // Found out as late as here by some file systems. The file has no name yet, so nobody relies on it.
+            Err(error) if is_out_of_space(&error) => {
+                self.discard(&path);
+                Err(at("fsync", &path)(error))
+            }
             Err(error) => {
                 self.files.stop_after_failed_sync(&path, &error);
                 self.discard(&path);

@@ -19,11 +19,12 @@ use object_store::{
 
 use super::{
     durable::{DurableFiles, FileError, STAGING_DIRECTORY},
+    reserve::RESERVE_FILE,
     walk::walk,
 };
 
 /// Lock file below the root; also hidden from listings.
-pub(super) const LOCK_FILE: &str = "LOCK";
+pub(crate) const LOCK_FILE: &str = "LOCK";
 
 /// Deletes being worked on at once; `LocalFileSystem` uses the same number.
 const DELETES_MAX: usize = 10;
@@ -165,7 +166,7 @@ fn visible(objects: BoxStream<'static, Result<ObjectMeta>>) -> BoxStream<'static
 
 fn is_reserved(location: &Path) -> bool {
     let first = location.parts().next();
-    first.is_some_and(|part| matches!(part.as_ref(), STAGING_DIRECTORY | LOCK_FILE))
+    first.is_some_and(|part| matches!(part.as_ref(), STAGING_DIRECTORY | LOCK_FILE | RESERVE_FILE))
 }
 
 fn not_supported(what: String) -> Error {

@@ -7,12 +7,14 @@ mod files;
 mod durable;
 mod fsync;
 mod walk;
+mod read_only;
+mod reserve;
 mod open;
 mod probe;
 mod recording;
 mod crash;
 
-use std::{ops::Range, sync::Arc};
+use std::{io, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -23,8 +25,12 @@ use object_store::{
 use crate::error::{EngineError, Result};
 
 use fsync::FsyncStore;
+use read_only::ReadOnlyStore;
+use reserve::{Lease, Reserve};
 
 pub use files::{DiskFiles, Files, OpenFile};
+pub(crate) use fsync::LOCK_FILE;
+pub(crate) use open::{UNFINISHED_BACKUP, is_own_file};
 pub use recording::RecordingFiles;
 
 /// How a put-if-absent ended when it did not fail.
@@ -42,6 +48,10 @@ pub struct Store {
     objects: Arc<dyn ObjectStore>,
     /// The same store again when it is a local directory; holds the lock on it.
     local: Option<Arc<FsyncStore>>,
+    /// The disk space kept for flushes; none where the disk is somebody else's concern.
+    reserve: Option<Arc<Reserve>>,
+    /// Held by a handle whose puts may use it.
+    lease: Option<Arc<Lease>>,
 }
 
 impl Store {
@@ -73,7 +83,13 @@ impl Store {
     pub async fn over_files(root: &std::path::Path, files: Arc<dyn Files>) -> Result<Self> {
         let root = root.to_path_buf();
         let store = Self::opened(move || open::open(&root, files)).await?;
-        store.probe().await?;
+        match store.with_reserve().probe().await {
+            // Nothing can be put, so nothing can be put twice. What is there can be read.
+            Err(error) if error.is_storage_full() => {
+                tracing::warn!(%error, "put-if-absent could not be tried: the disk is full");
+            }
+            probed => probed?,
+        }
         Ok(store)
     }
 
@@ -82,14 +98,30 @@ impl Store {
         let local = Arc::new(
             opened.map_err(|error| EngineError::Task { task: "store open", detail: error.to_string() })??,
         );
-        Ok(Self { objects: Arc::<FsyncStore>::clone(&local), local: Some(local) })
+        let reserve = Some(Arc::new(Reserve::open(local.root())));
+        let objects: Arc<dyn ObjectStore> = Arc::<FsyncStore>::clone(&local);
+        Ok(Self { objects, local: Some(local), reserve, lease: None })
+    }
+
+    /// Looks into a local data directory that another process may hold: takes no lock, and refuses every change.
+    ///
+    /// # Errors
+    /// `Invalid` when it is no data directory, or an unfinished backup.
+    pub fn open_unlocked(root: &std::path::Path) -> Result<Self> {
+        let root = open::existing(root)?;
+        let objects = ReadOnlyStore::new(&root).map_err(|source| EngineError::Store {
+            operation: "open",
+            path: root.display().to_string(),
+            source,
+        })?;
+        Ok(Self { objects: Arc::new(objects), local: None, reserve: None, lease: None })
     }
 
     /// Takes any other backend. Retries and the timeout of each attempt are the backend's own settings (its `RetryConfig` and
     /// `ClientOptions`). Call [`Store::probe`] before the first write.
     #[must_use]
     pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, local: None }
+        Self { objects, local: None, reserve: None, lease: None }
     }
 
     /// Proves that the backend refuses a second put of the same key: fencing and commits rest on it.
@@ -106,15 +138,82 @@ impl Store {
     /// **Cancellation**: the outcome is unknown; the put may still happen.
     ///
     /// # Errors
-    /// `Unavailable`: the outcome is unknown. GET the key to learn it.
+    /// `Unavailable`: the outcome is unknown. GET the key to learn it. Also while the disk is full, as [`EngineError::is_storage_full`]
+    /// tells: nothing was put then.
     pub async fn put_if_absent(&self, path: &Path, payload: PutPayload) -> Result<PutOutcome> {
+        if self.lease.is_none() && !self.keep_reserve().await {
+            let refusal = self.reserve.as_ref().map(|reserve| reserve.refusal());
+            let source = refusal.unwrap_or_else(|| io::ErrorKind::StorageFull.into());
+            return Err(failed("put", path, Error::Generic { store: "Reserve", source: Box::new(source) }));
+        }
+        match self.put(path, payload.clone()).await {
+            Err(error) if error.is_storage_full() && self.give_up_reserve().await => {
+                self.put(path, payload).await
+            }
+            put => put,
+        }
+    }
+
+    async fn put(&self, path: &Path, payload: PutPayload) -> Result<PutOutcome> {
         let options = PutOptions::from(PutMode::Create);
-        match self.objects.put_opts(path, payload, options).await {
+        let put = match self.objects.put_opts(path, payload, options).await {
             Ok(_) => Ok(PutOutcome::Created),
             // Backends differ in what they call it; a conditional put has no other precondition than absence.
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(PutOutcome::AlreadyExists),
             Err(source) => Err(failed("put", path, source)),
+        };
+        if let Some(reserve) = &self.reserve {
+            match &put {
+                Ok(_) if self.lease.is_none() => reserve.note(false),
+                Err(error) if error.is_storage_full() => reserve.note(true),
+                _ => {}
+            }
         }
+        put
+    }
+
+    /// The same store with puts that may use the disk space that is kept for them: those after which space becomes free, and small
+    /// ones that such need. As long as it lives the space is not taken back.
+    pub(crate) fn with_reserve(&self) -> Self {
+        let lease = self.reserve.as_ref().map(|reserve| Arc::new(reserve.lend()));
+        Self { lease, ..self.clone() }
+    }
+
+    /// Keeps as much disk space for flushes from now on, `None` as much as fits the disk. Does nothing for a backend that is not
+    /// a directory.
+    ///
+    /// # Errors
+    /// `Unavailable` when the file system fails.
+    pub(crate) async fn set_reserve(&self, bytes: Option<u64>) -> Result<()> {
+        let Some(reserve) = self.reserve.clone() else { return Ok(()) };
+        let path = reserve::RESERVE_FILE.to_owned();
+        let resized = tokio::task::spawn_blocking(move || reserve.resize(bytes)).await;
+        resized
+            .map_err(|error| EngineError::Task { task: "reserve", detail: error.to_string() })?
+            .map_err(|source| EngineError::Io { operation: "allocate", path, source })
+    }
+
+    /// Takes the space back if it was given up. Returns whether it is kept, or there is nothing to keep.
+    pub(crate) async fn keep_reserve(&self) -> bool {
+        let Some(reserve) = self.reserve.as_ref().filter(|reserve| !reserve.is_held()) else { return true };
+        let reserve = Arc::clone(reserve);
+        tokio::task::spawn_blocking(move || reserve.take()).await.unwrap_or(false)
+    }
+
+    /// Whether the disk is full, as far as the newest puts say.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lacks_reserve() || self.reserve.as_ref().is_some_and(|reserve| reserve.is_full())
+    }
+
+    /// Whether the space for flushes was given up, so that all other puts are refused.
+    pub(crate) fn lacks_reserve(&self) -> bool {
+        self.reserve.as_ref().is_some_and(|reserve| !reserve.is_held())
+    }
+
+    async fn give_up_reserve(&self) -> bool {
+        let Some(reserve) = self.reserve.as_ref().filter(|_| self.lease.is_some()) else { return false };
+        let reserve = Arc::clone(reserve);
+        tokio::task::spawn_blocking(move || reserve.give_up()).await.unwrap_or(false)
     }
 
     /// Reads a whole object; `None` when there is none.

@@ -15,15 +15,56 @@ use super::{
     files::Files,
     fsync::{FsyncStore, LOCK_FILE},
     probe::PROBE_PREFIX,
+    reserve::RESERVE_FILE,
 };
 use crate::{
     error::{EngineError, Result},
     import::SCRATCH_FOLDER,
 };
 
+/// File below the root of a backup that is being made. A copy that lacks half of its objects must not be taken for a directory
+/// that has none.
+pub(crate) const UNFINISHED_BACKUP: &str = "UNFINISHED-BACKUP";
+
+/// Whether a file is one that the store makes for itself: no object, and nothing to look at.
+pub(crate) fn is_own_file(path: &object_store::path::Path) -> bool {
+    let own = [LOCK_FILE, STAGING_DIRECTORY, PROBE_PREFIX, SCRATCH_FOLDER, RESERVE_FILE];
+    path.parts().next().is_some_and(|first| own.contains(&first.as_ref()))
+}
+
+/// What a data directory has any of, however much of it is lost.
+const ENTRIES: [&str; 3] = ["wal", "streams", "tables/events/_delta_log"];
+
+/// The canonical path of a data directory that is there.
+///
+/// # Errors
+/// `Invalid` when it is none, or an unfinished backup.
+pub(super) fn existing(root: &Path) -> Result<PathBuf> {
+    let refuse = |rule: &str| Err(EngineError::InvalidOption(format!("{}: {rule}", root.display())));
+    if !root.is_dir() {
+        return refuse("there is no such folder");
+    }
+    if !ENTRIES.iter().any(|entry| root.join(entry).exists()) {
+        return refuse("not a data directory of Hexflight: it has no streams, wal and tables");
+    }
+    refuse_unfinished(root)?;
+    root.canonicalize().map_err(|error| unusable(root, &error))
+}
+
+fn refuse_unfinished(root: &Path) -> Result<()> {
+    if !root.join(UNFINISHED_BACKUP).exists() {
+        return Ok(());
+    }
+    Err(EngineError::InvalidOption(format!(
+        "data directory {}: it is a backup that was not finished ({UNFINISHED_BACKUP}); delete it and make it again",
+        root.display()
+    )))
+}
+
 /// Creates, locks and sweeps `root`.
 pub(super) fn open(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
     let root = create_root(root, files.as_ref())?;
+    refuse_unfinished(&root)?;
     let lock = lock(&root)?;
     sync(&root, files.as_ref())?;
     let reads = reads(&root)?;
@@ -41,6 +82,7 @@ pub(super) fn open(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
 /// Locks a directory that is there, so that nobody writes while it is read, and changes nothing in it.
 pub(super) fn open_to_read(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
     let root = root.canonicalize().map_err(|error| unusable(root, &error))?;
+    refuse_unfinished(&root)?;
     let lock = lock(&root)?;
     let reads = reads(&root)?;
     Ok(FsyncStore::new(reads, DurableFiles::new(root, files, lock)))

@@ -64,6 +64,11 @@ pub struct DataFile {
 }
 
 impl DataFile {
+    /// Where it and its rollup are.
+    pub(crate) fn locations(&self) -> impl Iterator<Item = &Path> {
+        self.rollup.iter().map(|rollup| &rollup.location).chain([&self.location])
+    }
+
     /// First and last timestamp of its rows, both inclusive and perhaps widened; `None` if unknown. **Units**: µs since 1970.
     #[must_use]
     pub fn time(&self) -> Option<(i64, i64)> {

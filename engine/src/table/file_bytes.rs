@@ -61,6 +61,14 @@ impl DataFile {
         })
     }
 
+    /// What is wrong with bytes of this length and CRC32C, if they are not what was written.
+    pub(crate) fn difference(&self, size_bytes: u64, crc: u32) -> Option<EngineError> {
+        if size_bytes != self.size_bytes {
+            return Some(self.has_size(size_bytes));
+        }
+        self.check(self.checksums.as_ref()?, crc).err()
+    }
+
     /// The list as it was written; `None` when it is lost.
     pub(crate) async fn stored_checksums(&self, store: &Store) -> Result<Option<Checksums>> {
         match &self.checksums {

@@ -43,6 +43,11 @@ impl DeltaLog {
         Self { store, spec, clock, root }
     }
 
+    /// The same log, with puts that may use the disk space that is kept for flushes.
+    pub(crate) fn with_reserve(&self) -> Self {
+        Self { store: self.store.with_reserve(), ..self.clone() }
+    }
+
     /// Root of the table's files.
     pub(crate) fn root(&self) -> &Path {
         &self.root
@@ -120,6 +125,17 @@ impl DeltaLog {
                 self.log_folder()
             ),
         })
+    }
+
+    /// The newest version that is there; -1 when there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store fails.
+    pub(crate) async fn newest(&self) -> Result<i64> {
+        let folder = self.log_folder();
+        let listed = self.store.list(&folder).await?;
+        let versions = listed.iter().filter_map(|meta| version_number(&folder, &meta.location, ".json"));
+        Ok(versions.max().unwrap_or(-1))
     }
 
     /// Reads one version; `None` when it is not there yet.

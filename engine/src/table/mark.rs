@@ -15,6 +15,11 @@ const EXTENSION: &str = ".mark";
 /// Marks deleted at once.
 const DELETE_CONCURRENCY: usize = 4;
 
+/// What a mark says to people.
+pub(crate) fn mark_text(version: i64) -> Vec<u8> {
+    format!("{version}\n").into_bytes()
+}
+
 impl DeltaLog {
     /// Marks the newest version of a log that was loaded, whoever wrote it, unless it is marked.
     pub(crate) async fn mark_loaded(&self, version: i64) {
@@ -31,7 +36,7 @@ impl DeltaLog {
     }
 
     async fn replace_mark(&self, version: i64) -> Result<()> {
-        let payload = PutPayload::from(format!("{version}\n").into_bytes());
+        let payload = PutPayload::from(mark_text(version));
         self.store.put_if_absent(&self.mark_path(version), payload).await?;
         let older: Vec<i64> = self.marks().await?.into_iter().filter(|mark| *mark < version).collect();
         let deletes =
@@ -45,7 +50,7 @@ impl DeltaLog {
     /// # Errors
     /// `Corrupt` naming the first version that is gone, `Unavailable` when the store fails.
     pub(super) async fn check_mark(&self, newest: i64) -> Result<()> {
-        let Some(mark) = self.marks().await?.into_iter().max().filter(|mark| *mark > newest) else {
+        let Some(mark) = self.newest_mark().await?.filter(|mark| *mark > newest) else {
             return Ok(());
         };
         Err(EngineError::Corrupt {
@@ -59,6 +64,14 @@ impl DeltaLog {
         })
     }
 
+    /// The newest version that this table has ever had, if a mark says so.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store fails.
+    pub(crate) async fn newest_mark(&self) -> Result<Option<i64>> {
+        Ok(self.marks().await?.into_iter().max())
+    }
+
     async fn marks(&self) -> Result<Vec<i64>> {
         let folder = self.mark_folder();
         let listed = self.store.list(&folder).await?;
@@ -69,7 +82,8 @@ impl DeltaLog {
         self.root().clone().join(FOLDER)
     }
 
-    fn mark_path(&self, version: i64) -> Path {
+    /// Where the mark of a version is.
+    pub(crate) fn mark_path(&self, version: i64) -> Path {
         self.mark_folder().join(format!("{version:020}{EXTENSION}"))
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use object_store::path::Path;
+use object_store::{ObjectMeta, path::Path};
 use uuid::Uuid;
 
 use super::{TableState, log::DeltaLog, names::data_file_of};
@@ -27,25 +27,56 @@ pub(crate) enum OrphanEnd {
 /// # Errors
 /// `Unavailable` when the store fails; what was left is found next time.
 pub(crate) async fn end_orphans(log: &DeltaLog, state: &TableState, end: OrphanEnd) -> Result<usize> {
-    let named: HashSet<&Path> = state.files().iter().map(|file| &file.location).collect();
     let oldest_kept = log.clock.now_micros() - ORPHAN_AGE_MICROS;
     let mut count = 0;
-    for meta in log.store.list(log.root()).await? {
-        // A rollup goes with its file.
-        let data = data_file_of(log.root(), &meta.location);
-        let is_orphan = data.is_some_and(|data| !named.contains(&data) && !state.is_removed(&data));
-        if !is_orphan || meta.last_modified.timestamp_micros() >= oldest_kept {
+    for meta in orphans(log, state).await? {
+        if meta.last_modified.timestamp_micros() >= oldest_kept {
             continue;
         }
-        let may_be_named = state.unsealed_ms() >= Some(meta.last_modified.timestamp_millis())
-            || state.unsealed_ms().zip(named_ms(&meta.location)).is_some_and(|(last, named)| named <= last);
         match end {
-            OrphanEnd::Deleted if !may_be_named => log.store.delete(&meta.location).await?,
+            OrphanEnd::Deleted if !may_be_named(state, &meta) => log.store.delete(&meta.location).await?,
             _ => quarantine::set_aside(&log.store, &meta.location).await?,
         }
         count += 1;
     }
     Ok(count)
+}
+
+/// Deletes the orphans of a table whatever their age, and returns how many there were: on a full disk, what a flush that was cut off has
+/// left takes the space that the next one needs. Only for a directory that nobody else writes, before the first flush, and only if
+/// the mark proves that the log is whole.
+///
+/// # Errors
+/// `Unavailable` when the store fails; what was left is found next time.
+pub(crate) async fn delete_young_orphans(log: &DeltaLog, state: &TableState) -> Result<usize> {
+    if log.newest_mark().await? != Some(state.version()) {
+        return Ok(0);
+    }
+    let mut deleted = 0;
+    for meta in orphans(log, state).await? {
+        if !may_be_named(state, &meta) {
+            log.store.delete(&meta.location).await?;
+            deleted += 1;
+        }
+    }
+    Ok(deleted)
+}
+
+async fn orphans(log: &DeltaLog, state: &TableState) -> Result<Vec<ObjectMeta>> {
+    let named: HashSet<&Path> = state.files().iter().map(|file| &file.location).collect();
+    let mut objects = log.store.list(log.root()).await?;
+    objects.retain(|meta| {
+        // A rollup goes with its file.
+        let data = data_file_of(log.root(), &meta.location);
+        data.is_some_and(|data| !named.contains(&data) && !state.is_removed(&data))
+    });
+    Ok(objects)
+}
+
+/// Whether a version of an earlier build, which may have been cut short without a trace, may have named an object.
+fn may_be_named(state: &TableState, meta: &ObjectMeta) -> bool {
+    state.unsealed_ms() >= Some(meta.last_modified.timestamp_millis())
+        || state.unsealed_ms().zip(named_ms(&meta.location)).is_some_and(|(last, named)| named <= last)
 }
 
 /// When a name of ours was made: its id begins with the time. **Units**: ms since 1970.

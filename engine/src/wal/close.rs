@@ -4,10 +4,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     put::{key, parse_key},
+    recovery::{Fence, put_fence_if_space},
     registry,
 };
 use crate::{
-    error::Result,
+    error::{EngineError, Result},
     quarantine,
     schema::{Sequence, StreamId},
     store::Store,
@@ -38,14 +39,21 @@ pub(crate) async fn delete_commits(
 /// and is set aside; what is not named as ours is left alone.
 ///
 /// # Errors
-/// `Unavailable` when the store fails; closing again is harmless.
-pub(crate) async fn close_stream(store: &Store, stream: StreamId, fence: Sequence) -> Result<()> {
+/// `Unavailable` when the store fails or has no space for a fence that is not there yet; closing again is harmless.
+pub(crate) async fn close_stream(store: &Store, stream: StreamId, fence: Fence) -> Result<()> {
     for meta in store.list(&super::put::folder(stream)).await? {
         match parse_key(&meta.location) {
-            Some((_, sequence)) if sequence < fence => store.delete(&meta.location).await?,
-            Some((_, sequence)) if sequence > fence => quarantine::set_aside(store, &meta.location).await?,
+            Some((_, sequence)) if sequence < fence.sequence => store.delete(&meta.location).await?,
+            Some((_, sequence)) if sequence > fence.sequence => {
+                quarantine::set_aside(store, &meta.location).await?
+            }
             _ => {}
         }
+    }
+    // What was deleted above has made space. An object that has the key is a fence as well: nobody else writes here.
+    if !fence.is_put && put_fence_if_space(store, stream, fence.sequence).await?.is_none() {
+        let failure = format!("no space for the fence {}", key(stream, fence.sequence));
+        return Err(EngineError::WalStalled { failure });
     }
     registry::remove(store, stream).await
 }

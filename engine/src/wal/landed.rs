@@ -25,7 +25,8 @@ fn encode(stream: StreamId, sequence: Sequence) -> String {
     format!("{text}{:08x}\n", crc32c::crc32c(text.as_bytes()))
 }
 
-fn decode(note: &[u8]) -> Option<(StreamId, Sequence)> {
+/// The stream and the sequence that a note says, if it is one.
+pub(crate) fn decode(note: &[u8]) -> Option<(StreamId, Sequence)> {
     let mut parts = std::str::from_utf8(note).ok()?.split(' ');
     let (stream, sequence) = (StreamId::parse(parts.next()?)?, Sequence(parts.next()?.parse().ok()?));
     (encode(stream, sequence).as_bytes() == note).then_some((stream, sequence))

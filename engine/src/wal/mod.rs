@@ -11,8 +11,9 @@ mod recovery;
 mod close;
 
 pub(crate) use close::{close_stream, delete_commits};
-pub(crate) use put::{PutEnd, key as object_path};
-pub(crate) use recovery::{put_fence, tail};
+pub(crate) use object::{ObjectKind, decode, decode_header};
+pub(crate) use put::{PutEnd, key as object_path, parse_key};
+pub(crate) use recovery::{Fence, put_fence_if_space, tail};
 pub(crate) use registry::Registered;
 pub(crate) use survey::Survey;
 pub(crate) use takeover::Takeover;

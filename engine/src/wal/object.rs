@@ -81,6 +81,11 @@ pub(crate) struct Object {
 }
 
 impl Header {
+    /// Rows of all tables.
+    pub(crate) fn rows(&self) -> u64 {
+        self.tables.iter().map(|section| section.rows).sum()
+    }
+
     /// The header of a fence.
     pub(crate) fn fence(stream: StreamId, sequence: Sequence) -> Self {
         Self {

@@ -31,7 +31,7 @@ pub(crate) fn key(stream: StreamId, sequence: Sequence) -> Path {
 }
 
 /// The stream and the sequence of a WAL object's key; `None` for a key that is not one.
-pub(super) fn parse_key(path: &Path) -> Option<(StreamId, Sequence)> {
+pub(crate) fn parse_key(path: &Path) -> Option<(StreamId, Sequence)> {
     let (stream, name) = path.as_ref().strip_prefix("wal/")?.split_once('/')?;
     let (stream, digits) = (StreamId::parse(stream)?, name.strip_suffix(".wal")?);
     let sequence = Sequence(digits.parse().ok()?);
@@ -71,6 +71,25 @@ pub(crate) async fn put_until_known(
         pause = (pause * 2).min(BACKOFF.1);
     }
     unreachable!("attempts do not end")
+}
+
+/// Puts `payload` at `path` once. `None`: the disk is full, and nothing is there.
+///
+/// # Errors
+/// `Unavailable` when the store fails otherwise, `Corrupt` when what has the key cannot be read.
+pub(crate) async fn put_if_space(
+    store: &Store,
+    path: &Path,
+    put_id: Uuid,
+    payload: PutPayload,
+) -> Result<Option<PutEnd>> {
+    match store.put_if_absent(path, payload).await {
+        Ok(PutOutcome::Created) => return Ok(Some(PutEnd::Landed)),
+        Err(error) if !error.is_storage_full() => return Err(error),
+        Ok(PutOutcome::AlreadyExists) | Err(_) => {}
+    }
+    let found = store.get(path).await?;
+    found.map(|found| whose(path, put_id, &found)).transpose()
 }
 
 fn whose(path: &Path, put_id: Uuid, found: &Bytes) -> Result<PutEnd> {

@@ -5,14 +5,13 @@
 //! ```
 
 use futures::{StreamExt, TryStreamExt, stream};
-use uuid::Uuid;
 
 use super::{
     object::{self, Header, Object},
-    put::{PutEnd, key, put_until_known},
+    put::{PutEnd, key, put_if_space, put_until_known},
 };
 use crate::{
-    error::{EngineError, Result},
+    error::{EngineError, ErrorKind, Result},
     schema::{Sequence, StreamId},
     store::Store,
 };
@@ -20,14 +19,33 @@ use crate::{
 /// WAL objects read at once.
 const LOAD_CONCURRENCY: usize = 4;
 
-/// Puts a fence at exactly `sequence`.
-pub(crate) async fn put_fence(store: &Store, stream: StreamId, sequence: Sequence) -> Result<PutEnd> {
+/// Where a stream ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fence {
+    pub(crate) sequence: Sequence,
+    /// Whether the fence is there. On a full disk it is put later: until then the lock on the directory keeps others away.
+    pub(crate) is_put: bool,
+}
+
+/// Puts a fence at exactly `sequence`; `None` when the disk is full.
+///
+/// # Errors
+/// `Corrupt` when what has the key cannot be read. Other failures are tried on until the outcome is known.
+pub(crate) async fn put_fence_if_space(
+    store: &Store,
+    stream: StreamId,
+    sequence: Sequence,
+) -> Result<Option<PutEnd>> {
     let header = Header::fence(stream, sequence);
-    let put_id: Uuid = header.put_id;
-    let path = key(stream, sequence);
-    let on_failure =
-        |attempt, failure| tracing::warn!(%path, attempt, failure, "cannot put a fence; trying again");
-    put_until_known(store, &path, put_id, object::encode_fence(&header), on_failure).await
+    let (path, payload) = (key(stream, sequence), object::encode_fence(&header));
+    match put_if_space(store, &path, header.put_id, payload.clone()).await {
+        // The outcome is unknown: the same bytes are put until it is.
+        Err(error) if error.kind() == ErrorKind::Unavailable => {
+            let on_failure = |attempt, failure| tracing::warn!(%path, attempt, failure, "cannot put a fence; trying again");
+            put_until_known(store, &path, header.put_id, payload, on_failure).await.map(Some)
+        }
+        put => put,
+    }
 }
 
 /// Reads the commits after `flushed` and before `fence`, in order.

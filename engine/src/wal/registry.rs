@@ -100,14 +100,22 @@ pub(crate) async fn remove(store: &Store, stream: StreamId) -> Result<()> {
     store.delete(&path(stream)).await
 }
 
-fn parse_path(found: &Path) -> Option<StreamId> {
+/// The stream that the key of an entry names; `None` for a key that is not one.
+pub(crate) fn parse_path(found: &Path) -> Option<StreamId> {
     let name = found.as_ref().strip_prefix(FOLDER)?.strip_prefix('/')?;
     let stream = StreamId::parse(name.strip_suffix(".json")?)?;
     (*found == path(stream)).then_some(stream)
 }
 
 /// Reads an entry, or says what is wrong with it.
-fn read(path: &Path, stream: StreamId, bytes: &[u8]) -> Result<std::result::Result<StreamEntry, String>> {
+///
+/// # Errors
+/// `Corrupt` for an entry of a newer format.
+pub(crate) fn read(
+    path: &Path,
+    stream: StreamId,
+    bytes: &[u8],
+) -> Result<std::result::Result<StreamEntry, String>> {
     let entry: StreamEntry = match serde_json::from_slice(bytes) {
         Ok(entry) => entry,
         Err(error) => return Ok(Err(format!("{} bytes that are no entry: {error}", bytes.len()))),

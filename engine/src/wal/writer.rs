@@ -75,6 +75,9 @@ pub(crate) trait Publisher: Send + Sync + std::fmt::Debug {
 
     /// The next stream begins.
     fn stream_begun(&self, stream: StreamId);
+
+    /// The store refuses the log's objects.
+    fn stalled(&self);
 }
 
 /// Whether the store refuses WAL objects at the moment, and why.
@@ -88,6 +91,11 @@ impl Stall {
     /// The newest failure while the WAL cannot be written.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says that the log cannot be written before anybody has tried.
+    pub(crate) fn raise(&self, failure: String) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
     }
 
     fn note(&self, attempt: u32, failure: String) {
@@ -121,6 +129,8 @@ pub(crate) struct WalWriter {
     commit_bytes_max: usize,
     stall: Arc<Stall>,
     stream: StreamId,
+    /// Whether the stream is in the registry; nothing is put before it is.
+    is_registered: bool,
     /// The next sequence to cut.
     next: Sequence,
     /// The next sequence to publish.
@@ -139,7 +149,7 @@ impl WalWriter {
         store: Store,
         publisher: Arc<dyn Publisher>,
         options: &EngineOptions,
-        stream: StreamId,
+        (stream, is_registered): (StreamId, bool),
         stall: Arc<Stall>,
     ) -> Self {
         Self {
@@ -149,6 +159,7 @@ impl WalWriter {
             commit_bytes_max: options.wal_commit_bytes_max,
             stall,
             stream,
+            is_registered,
             next: Sequence(1),
             publish_next: Sequence(1),
             queue: VecDeque::new(),
@@ -163,7 +174,9 @@ impl WalWriter {
         let stall = Arc::clone(&self.stall);
         let mut is_open = true;
         loop {
-            self.cut_commits()?;
+            if self.is_registered {
+                self.cut_commits()?;
+            }
             if !is_open && self.queue.is_empty() && self.puts.is_empty() {
                 return Ok((self.stream, self.next));
             }
@@ -177,11 +190,30 @@ impl WalWriter {
             tokio::select! {
                 biased;
                 Some(end) = self.puts.join_next() => self.put_ended(end).await?,
-                () = stall.raised.notified() => self.refuse_waiting(),
+                () = stall.raised.notified() => {
+                    self.publisher.stalled();
+                    self.refuse_waiting();
+                }
+                () = tokio::time::sleep(REGISTER_PAUSE), if !self.is_registered => self.register().await,
                 append = inbox.recv(), if takes => match append {
                     Some(append) => self.enqueue(append, &mut inbox),
                     None => is_open = false,
                 },
+            }
+        }
+    }
+
+    /// Registers a stream for which there was no space at the start.
+    async fn register(&mut self) {
+        match registry::register(&self.store, self.stream).await {
+            Ok(()) => {
+                self.is_registered = true;
+                self.stall.clear();
+            }
+            Err(error) => {
+                self.stall.raise(error.to_string());
+                self.publisher.stalled();
+                self.refuse_waiting();
             }
         }
     }

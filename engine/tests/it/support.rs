@@ -26,6 +26,7 @@ pub(crate) fn options() -> EngineOptions {
         memory_limit_bytes: 256 << 20,
         generation_rows_max: 1_000,
         flush_interval: Duration::from_hours(1),
+        reserve_bytes: Some(0),
         ..EngineOptions::default()
     }
 }

@@ -56,6 +56,8 @@ pub struct Config {
     pub compaction_bytes_per_second: u64,
     /// How long files that were merged into others stay.
     pub vacuum_after: Duration,
+    /// Disk space kept free for flushes; `None` leaves it to the size of the file system. **Units**: bytes.
+    pub reserve_bytes: Option<u64>,
     /// After which a query is stopped; `None` lets it run.
     pub query_timeout: Option<Duration>,
     /// File of the users that may call, one `user:password` per line; `None` lets everybody.
@@ -85,6 +87,7 @@ impl Default for Config {
             compaction: true,
             compaction_bytes_per_second: 64 << 20,
             vacuum_after: Duration::from_hours(24),
+            reserve_bytes: None,
             query_timeout: None,
             auth_file: None,
             cors_origins: CorsOrigins::Own,
@@ -139,6 +142,9 @@ impl Config {
             "compaction" => self.compaction = units::parse_bool(text)?,
             "compaction_rate" => self.compaction_bytes_per_second = units::parse_bytes(text)?,
             "vacuum_after" => self.vacuum_after = units::parse_duration(text)?,
+            "reserve" if text.is_empty() => self.reserve_bytes = None,
+            "reserve" if text == "0" => self.reserve_bytes = Some(0),
+            "reserve" => self.reserve_bytes = Some(units::parse_bytes(text)?),
             "query_timeout" if text.is_empty() => self.query_timeout = None,
             "query_timeout" => self.query_timeout = Some(units::parse_duration(text)?),
             "auth_file" => self.auth_file = (!text.is_empty()).then(|| PathBuf::from(text)),
@@ -173,6 +179,16 @@ fn within(bytes: u64, (least, most): (u64, u64)) -> Result<u64, String> {
 
 fn to_usize(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// The data directory of a command that has no other settings: flag over environment over default.
+///
+/// # Errors
+/// As [`read_layers`].
+pub(crate) fn data_dir(flag: Option<&String>) -> Result<PathBuf, ConfigError> {
+    let flags = flag.map(|text| ("data_dir", text.clone())).into_iter().collect();
+    let raw = read_layers(None, &flags)?.into_iter().find(|setting| setting.key == "data_dir");
+    Ok(raw.map_or_else(|| Config::default().data_dir, |setting| PathBuf::from(setting.text)))
 }
 
 /// Why a configuration was refused.

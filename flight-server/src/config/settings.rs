@@ -24,6 +24,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting { key: "compaction", default: "true" },
     Setting { key: "compaction_rate", default: "64MiB" },
     Setting { key: "vacuum_after", default: "24h" },
+    Setting { key: "reserve", default: "" },
     Setting { key: "query_timeout", default: "" },
     Setting { key: "auth_file", default: "" },
     Setting { key: "cors_origins", default: "" },

@@ -227,6 +227,7 @@ async fn open_engine(config: &Config) -> Result<Arc<Engine>, ImportError> {
     let options = EngineOptions {
         memory_limit_bytes: config.memory_limit_bytes,
         max_future: config.max_future,
+        reserve_bytes: config.reserve_bytes,
         // The disk is for the load; a server that serves the folder merges later.
         compact: false,
         ..EngineOptions::default()
