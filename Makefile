@@ -22,7 +22,7 @@ RELEASE_BINARY := $(CURDIR)/target/release/hexflight
 
 section = @printf '\n=== %s ===\n' "$(1)"
 
-.PHONY: help demo test test-rust test-python venv build release fmt clippy check bench kill handover clean
+.PHONY: help demo test test-rust test-python venv build release fmt clippy check bench kill handover backup clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -79,6 +79,10 @@ kill: venv release ## Runs the long kill test: 200 kills
 handover: venv release ## Runs the long handover test: 100,000 queries
 	$(call section,handover test)
 	HEXFLIGHT_BIN=$(RELEASE_BINARY) $(VENV_PYTHON) $(PYTHON_TESTS)/handover.py --queries 100000
+
+backup: venv release ## Runs the long backup test: 20 backups under 250,000 events per second
+	$(call section,backup test)
+	HEXFLIGHT_BIN=$(RELEASE_BINARY) $(VENV_PYTHON) $(PYTHON_TESTS)/backuptest.py --backups 20 --rate 250000
 
 clean: ## Removes everything that was built
 	$(CARGO) clean

@@ -8,7 +8,8 @@
 //!  snapshot ◀───────────────────────────────────────── view ◀──────── rows ≤ txn are in files ────┘
 //! ```
 //!
-//! Behind it compact merges what flushes and loads have written, and vacuum deletes what nobody reads any more.
+//! Behind it compact merges what flushes and loads have written, and vacuum deletes what nobody reads any more. Beside a running
+//! engine, check looks at every stored object and backup copies them, without a lock and without a change.
 //!
 //! It knows no SQL and no gRPC. The modules stand in the order that data takes through them.
 
@@ -33,8 +34,12 @@ mod import;
 mod compact;
 mod vacuum;
 mod file_check;
+mod check;
+mod backup;
 
+pub use backup::{BackupSummary, backup};
 pub use budget::{Budget, Reclaim, Reservation};
+pub use check::{CheckReport, CheckSummary, check};
 pub use clock::{Clock, SystemClock};
 pub use compact::CompactSummary;
 pub use engine::{Ack, Appended, Engine, EngineOptions, OnBadRow, PendingAck};

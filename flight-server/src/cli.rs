@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
+    backup, check,
     config::{Config, ConfigError, RawSetting, read_layers},
     console::{self, CliError},
     demo,
@@ -34,6 +35,10 @@ enum Command {
     Import(import::ImportArgs),
     /// Ask SQL: statements, a script, or a prompt
     Sql(sql::SqlArgs),
+    /// Look at every stored object of a data directory
+    Check(check::CheckArgs),
+    /// Copy a data directory, also while a server runs over it
+    Backup(backup::BackupArgs),
     /// Look at the configuration
     Config {
         #[command(subcommand)]
@@ -93,6 +98,9 @@ pub struct ServeArgs {
     /// How long files that were merged into others stay, for other tools that still read them [default: 24h]
     #[arg(long, value_name = "DURATION")]
     vacuum_after: Option<String>,
+    /// Disk space kept free for flushes when the write-ahead log has filled the disk [default: 128MiB, a 16th of the disk at most]
+    #[arg(long, value_name = "SIZE")]
+    reserve: Option<String>,
     /// Stop queries that run longer [default: never]
     #[arg(long, value_name = "DURATION")]
     query_timeout: Option<String>,
@@ -128,6 +136,7 @@ impl ServeArgs {
             ("compaction", &self.compaction),
             ("compaction_rate", &self.compaction_rate),
             ("vacuum_after", &self.vacuum_after),
+            ("reserve", &self.reserve),
             ("query_timeout", &self.query_timeout),
             ("auth_file", &self.auth_file),
             ("cors_origins", &self.cors_origins),
@@ -154,6 +163,8 @@ impl Cli {
             Command::Simulate(args) => simulate::run(args).await,
             Command::Import(args) => Box::pin(import::run(args)).await,
             Command::Sql(args) => sql::run(args).await,
+            Command::Check(args) => Box::pin(check::run(args)).await,
+            Command::Backup(args) => Box::pin(backup::run(args)).await,
             Command::Config { command: ConfigCommand::Show(args) } => show(&args),
         }
     }

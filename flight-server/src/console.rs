@@ -3,6 +3,7 @@
 
 use std::{
     io::{self, IsTerminal, Write},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -52,6 +53,17 @@ pub enum CliError {
     /// A server in this process did not start or stop.
     #[error("{0}")]
     Server(String),
+    /// A data directory could not be looked at or copied.
+    #[error("{0}")]
+    DataDir(String),
+    /// Objects of a data directory are damaged or missing; each was printed.
+    #[error("{}: damaged or missing objects: {findings}", data_dir.display())]
+    Damaged {
+        /// How many were printed.
+        findings: usize,
+        /// The data directory.
+        data_dir: PathBuf,
+    },
     /// A statement failed; the text is the server's, with the place of the statement.
     #[error("{0}")]
     Statement(String),

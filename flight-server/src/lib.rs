@@ -5,6 +5,7 @@
 //!                           └─▶ auth ─▶ http     JSON API; health and metrics without auth
 //!  cli ─▶ simulate, sql, demo ─▶ client ─▶ (network) ─▶ flight
 //!  cli ─▶ import ─▶ hexflight-engine, or client
+//!  cli ─▶ check, backup ─▶ hexflight-engine
 //! ```
 //!
 //! [`Server`] can be embedded: [`Server::start`] with a [`Config`], port 0 for free ports. Nothing here knows how a row is
@@ -25,6 +26,8 @@ pub mod console;
 pub mod simulate;
 pub mod sql;
 pub mod import;
+mod check;
+mod backup;
 pub mod demo;
 
 mod cli;

@@ -16,5 +16,8 @@ mod faulty_store;
 mod faults;
 mod import;
 mod compact;
+mod full_disk;
+mod check;
+mod backup;
 mod damage;
 mod file_damage;
