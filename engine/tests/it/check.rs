@@ -9,6 +9,9 @@ use hexflight_engine::{CheckReport, check};
 
 use crate::support::{batch, copy_directory, events, open, options};
 
+/// Does something to a file.
+type Damage = fn(&Path);
+
 /// Rows of a batch: enough for a file with a rollup.
 const ROWS: i64 = 3_000;
 
@@ -59,7 +62,7 @@ async fn each_kind_of_damage_is_found_and_named() {
     let (first, second) = (find("_delta_log", "1.json"), find("_delta_log", "2.json"));
     let entry = find("streams/", ".json");
     let (wal, newest) = (find("wal/", "00003.wal"), find("wal/", "00005.wal"));
-    let damage: [(&str, fn(&Path)); 4] = [("remove", remove), ("empty", empty), ("cut", cut), ("flip", flip)];
+    let damage: [(&str, Damage); 4] = [("remove", remove), ("empty", empty), ("cut", cut), ("flip", flip)];
     let mut checks = vec![];
     for (n, object) in [&parquet, &rollup, &first, &second, &entry, &wal, &newest].into_iter().enumerate() {
         for (kind, damage) in damage {

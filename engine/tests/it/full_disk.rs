@@ -111,14 +111,15 @@ async fn start(disk: &Arc<SmallDisk>, reserve_bytes: u64) -> Arc<Engine> {
 
 /// Waits for the tasks of an engine that was dropped: they hold the lock.
 async fn store(disk: &Arc<SmallDisk>) -> Store {
-    for _ in 0..TRIES_MAX {
+    let mut tries = 0;
+    loop {
         let layer: Arc<dyn Files> = Arc::<SmallDisk>::clone(disk);
         match Store::over_files(&disk.root, layer).await {
-            Err(EngineError::Locked { .. }) => tokio::time::sleep(PAUSE).await,
+            Err(EngineError::Locked { .. }) if tries < TRIES_MAX => tries += 1,
             store => return store.unwrap(),
         }
+        tokio::time::sleep(PAUSE).await;
     }
-    panic!("the lock stays");
 }
 
 /// A directory as a killed process leaves it, with rows in the log alone.
@@ -140,24 +141,23 @@ async fn append(engine: &Engine, name: &str) -> Result<(), EngineError> {
 /// Appends until the disk is full; returns what was acknowledged, and the refusal.
 async fn fill(engine: &Engine, prefix: &str) -> (Vec<String>, EngineError) {
     let mut acknowledged = vec![];
-    for n in 0..APPENDS_MAX {
-        let name = format!("{prefix}-{n}");
+    loop {
+        assert!(acknowledged.len() < APPENDS_MAX, "{APPENDS_MAX} batches do not fill the disk");
+        let name = format!("{prefix}-{}", acknowledged.len());
         match append(engine, &name).await {
             Ok(()) => acknowledged.push(name),
             Err(refusal) => return (acknowledged, refusal),
         }
     }
-    panic!("{APPENDS_MAX} batches do not fill the disk");
 }
 
 async fn append_when_there_is_space(engine: &Engine, name: &str) {
-    for _ in 0..TRIES_MAX {
-        if append(engine, name).await.is_ok() {
-            return;
-        }
+    let mut tries = 0;
+    while append(engine, name).await.is_err() {
+        tries += 1;
+        assert!(tries < TRIES_MAX, "the disk stays full: {:?}", engine.health());
         tokio::time::sleep(PAUSE).await;
     }
-    panic!("the disk stays full: {:?}", engine.health());
 }
 
 /// Every one of `names` is there, whole and once. A batch that was refused may be there, too.
