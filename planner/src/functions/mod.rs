@@ -5,8 +5,10 @@
 mod row_function;
 mod cell;
 mod geo;
+mod timezone;
 
 pub(crate) use geo::WITHIN_RADIUS;
+pub(crate) use timezone::TIMEZONE;
 
 use datafusion::{error::Result, execution::FunctionRegistry};
 
@@ -18,5 +20,6 @@ pub(crate) fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for function in cell::functions().into_iter().chain(geo::functions()) {
         registry.register_udf(function.into_udf())?;
     }
+    registry.register_udf(timezone::udf())?;
     Ok(())
 }

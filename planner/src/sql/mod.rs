@@ -5,6 +5,9 @@ mod nesting;
 mod placeholder;
 mod statement;
 mod expansion;
+mod dialect;
+mod json_paths;
+mod time_zones;
 mod plan;
 
 pub(crate) use limits::SqlLimits;

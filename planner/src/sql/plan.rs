@@ -8,21 +8,20 @@ use datafusion::{
     error::Result,
     execution::{SessionState, context::SQLOptions},
     logical_expr::{Expr, LogicalPlan},
-    sql::{
-        parser::{DFParserBuilder, Statement},
-        sqlparser::dialect::PostgreSqlDialect,
-    },
+    sql::parser::{DFParserBuilder, Statement},
 };
 
 use super::{
+    dialect::HexflightDialect,
     expansion::table_uses,
+    json_paths::plan_json_paths,
     limits::SqlLimits,
     placeholder::number_placeholders,
     statement::{check_allowed, statement_name},
+    time_zones::plan_time_zones,
 };
 
-/// The dialect that has the JSON operators.
-const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
+const DIALECT: HexflightDialect = HexflightDialect;
 
 /// What the parser counts as one level of recursion; a bracket takes several.
 const RECURSION_MAX: usize = 128;
@@ -58,9 +57,11 @@ pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)
     if statements.len() > 1 {
         return plan_err!("{} statements given; send them one at a time", statements.len());
     }
-    let Some(statement) = statements.pop_front() else { return plan_err!("no statement given") };
+    let Some(mut statement) = statements.pop_front() else { return plan_err!("no statement given") };
     check_allowed(&statement, &name)?;
     limits.check_table_uses(table_uses(&statement))?;
+    plan_time_zones(&mut statement);
+    plan_json_paths(&mut statement);
     Ok((statement, name))
 }
 
@@ -92,6 +93,8 @@ pub(crate) fn parameter_schema(plan: &LogicalPlan) -> Result<SchemaRef> {
     let fields = (1..=parameter_count(plan)?).map(|number| {
         let name = format!("${number}");
         let known = types.get(&name).cloned().flatten();
+        // The type of what `->` gives is no type that a value is sent in.
+        let known = known.filter(|data_type| !matches!(data_type, DataType::Union(..)));
         Field::new(name, known.unwrap_or(DataType::Null), true)
     });
     Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))

@@ -17,3 +17,5 @@ mod limits;
 mod progress;
 mod bounds;
 mod damage;
+mod values_table;
+mod precedence;
