@@ -5,9 +5,15 @@
 mod row_function;
 mod cell;
 mod geo;
+mod json_values;
+mod once;
+mod plain_float;
 mod timezone;
 
 pub(crate) use geo::WITHIN_RADIUS;
+pub(crate) use json_values::{json_boolean, json_compare, json_number, json_number_text, json_string};
+pub(crate) use once::{between, first_value};
+pub(crate) use plain_float::plain_float;
 pub(crate) use timezone::TIMEZONE;
 
 use datafusion::{error::Result, execution::FunctionRegistry};

@@ -4,21 +4,68 @@
 //! before DataFusion simplifies it; physical rules run last. A rule first looks whether a plan has anything for it, and copies nothing
 //! before it has found that. Beside each rule that answers an upstream fault stands a test that fails once upstream has mended it.
 
+mod comparison;
+mod mend;
+mod set_apart;
+mod bitwise_signs;
+mod date_arithmetic;
+mod far_moments;
+mod json_casts;
+mod json_values;
+mod lists_apart;
+mod plain_floats;
+mod volatile_once;
 mod exact_times;
 mod yield_in_joins;
 
 use std::sync::Arc;
 
 use datafusion::{
+    logical_expr::expr_rewriter::FunctionRewrite,
     optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule},
     physical_optimizer::PhysicalOptimizerRule,
 };
 
+use self::mend::{Mend, MendExpressions};
+
+/// Rewrites of single calls, before all rules.
+pub(crate) fn function_rewrites() -> Vec<Arc<dyn FunctionRewrite + Send + Sync>> {
+    vec![
+        // One line per rewrite.
+        Arc::new(json_casts::JsonCasts),
+    ]
+}
+
 /// Rules over the plan as it was written: ours, then DataFusion's.
 pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![];
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
+        // One line per rule.
+        Arc::new(MendExpressions::new("mend_untyped_expressions", untyped_mends())),
+    ];
     rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(MendExpressions::new("mend_typed_expressions", typed_mends())));
     rules
+}
+
+/// Mends of expressions whose types are not brought together yet.
+fn untyped_mends() -> Vec<Box<dyn Mend>> {
+    vec![
+        // One line per mend.
+        Box::new(json_values::JsonValues),
+        Box::new(date_arithmetic::DateArithmetic),
+        Box::new(far_moments::FarMoments),
+    ]
+}
+
+/// Mends of typed expressions, before DataFusion simplifies them.
+fn typed_mends() -> Vec<Box<dyn Mend>> {
+    vec![
+        // One line per mend.
+        Box::new(volatile_once::VolatileOnce),
+        Box::new(plain_floats::PlainFloats),
+        Box::new(bitwise_signs::BitwiseSigns),
+        Box::new(lists_apart::ListsApart),
+    ]
 }
 
 /// Rules over the typed plan: ours, then DataFusion's.

@@ -7,7 +7,7 @@ use datafusion::{
     config::ConfigOptions,
     error::{DataFusionError, Result},
     execution::{
-        SessionState, SessionStateBuilder, TaskContext,
+        FunctionRegistry, SessionState, SessionStateBuilder, TaskContext,
         cache::cache_manager::CacheManagerConfig,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         object_store::ObjectStoreUrl,
@@ -101,6 +101,9 @@ fn template(
         builder = builder.with_physical_optimizer_rule(rule);
     }
     let mut state = builder.build();
+    for rewrite in rules::function_rewrites() {
+        state.register_function_rewrite(rewrite)?;
+    }
     datafusion_functions_json::register_all(&mut state)?;
     functions::register_all(&mut state)?;
     Ok(state)

@@ -18,4 +18,8 @@ mod progress;
 mod bounds;
 mod damage;
 mod values_table;
+mod json_values;
+mod three_values;
+mod moments;
 mod precedence;
+mod upstream;

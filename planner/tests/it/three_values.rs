@@ -1,0 +1,112 @@
+//! Null, negative zero and NaN, where DataFusion's simplification gives another answer than the rows would.
+
+use crate::values_table::{expect, expect_kept, ten_events};
+
+/// Latitude 10 is row 1, 20 row 2; rows 4 and 5 have none.
+#[tokio::test]
+async fn lists_on_one_column_keep_null_unknown() {
+    expect_kept(
+        &ten_events().await,
+        &[
+            ("latitude NOT IN (10) OR latitude NOT IN (20)", "0 1 2 3 6 7 8 9"),
+            ("latitude NOT IN (10, 20, 30, 40) OR latitude NOT IN (50, 60, 70, 80)", "0 1 2 3 6 7 8 9"),
+            ("NOT (latitude IN (10, 20, 30, 40) AND latitude IN (50, 60, 70, 80))", "0 1 2 3 6 7 8 9"),
+            (
+                "NOT ((latitude = 10 OR latitude = 20) AND (latitude = 30 OR latitude = 60))",
+                "0 1 2 3 6 7 8 9",
+            ),
+            ("type IN ('a', 'b') AND type NOT IN ('c', NULL)", ""),
+            ("NOT (type IN ('a', 'b') AND type NOT IN ('c', NULL))", "2 5 8"),
+            ("latitude IN (10, 20, 30, 60) AND latitude NOT IN (20, NULL)", ""),
+            ("latitude IN (10, 20, 30, 60) AND latitude NOT IN (20, 70, 80, 90)", "1 3 6"),
+            ("latitude IN (10, 20, 30, 60) AND latitude IN (20, 60, 80, 90)", "2 6"),
+            ("latitude IN (10, 20) OR latitude IN (30, 60)", "1 2 3 6"),
+            ("latitude = 10 OR latitude = 20 OR latitude IN (30, 60, 70, 80)", "1 2 3 6 7 8"),
+            ("latitude NOT IN (10, 20) AND latitude NOT IN (30, 60)", "0 7 8 9"),
+            ("latitude IN (-longitude) AND latitude IN (-longitude * 1.0)", "0 1 2 3 6 7 8 9"),
+            ("latitude IN (10, 20) AND (value > 100 OR latitude NOT IN (20, NULL))", ""),
+            ("(latitude NOT IN (10) OR latitude NOT IN (20)) IS NULL", "4 5"),
+            ("lower(type) NOT IN ('a') OR lower(type) NOT IN ('b')", "0 1 2 3 4 5 6 7 8 9"),
+        ],
+    )
+    .await;
+    let nested =
+        "SELECT count(*) FROM (SELECT * FROM events WHERE type IN ('a', 'b')) WHERE type NOT IN ('c', NULL)";
+    expect(&ten_events().await, &[(nested, "0")]).await;
+}
+
+#[tokio::test]
+async fn a_double_has_one_zero() {
+    let fixture = ten_events().await;
+    expect(
+        &fixture,
+        &[
+            ("SELECT count(*) FROM events WHERE (-4.0*0) IN (10.0, 0.0) AND (-4.0*0) NOT IN (10.0)", "10"),
+            ("SELECT -(0.0) IN (0.0, 5.0), -0.0 IN (5.0, 0.0, 6.0, 7.0), 0.0 IN (5.0, -0.0, 6.0, 7.0)", "true true true"),
+            ("SELECT count(*) FROM events WHERE value IN (-0.0, 30, 40, 50, 60)", "1"),
+            ("SELECT count(*) FROM events WHERE -value IN (0.0, 30, 40, 50, 60)", "1"),
+            ("SELECT count(*) FROM events WHERE value = 0.0 AND value = -0.0", "1"),
+            ("SELECT count(*) FROM events WHERE value = 0.0 AND value <> -0.0", "0"),
+            ("SELECT count(*) FROM events WHERE value IN (-0.0, 1) AND value NOT IN (0.0)", "1"),
+            ("SELECT count(*) FROM events WHERE CASE -(value * 0) WHEN 0 THEN true ELSE false END", "10"),
+            ("SELECT count(DISTINCT value * 0) FROM events", "1"),
+            ("SELECT count(*) FROM (SELECT row_number() OVER (PARTITION BY value * 0) r FROM events) WHERE r = 1", "1"),
+            ("SELECT DISTINCT value * 0 FROM events", "0.0"),
+            ("SELECT count(*) FROM (SELECT -value * 0 AS x FROM events) WHERE x IN (10.0, 0.0, 20, 30, 40)", "10"),
+            ("SELECT count(*) FROM events WHERE round(value / 100) IN (0.0, 7, 8, 9, 10)", "10"),
+            ("SELECT -0.0", "0.0"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn nan_is_above_all_numbers_whatever_its_sign() {
+    let fixture = ten_events().await;
+    expect(
+        &fixture,
+        &[
+            ("SELECT 'NaN'::double > 1.0, 0.0/0.0 > 1.0, 0.0/0.0 = 'NaN'::double, -('NaN'::double) > 1.0", "true true true true"),
+            ("SELECT count(*) FROM events WHERE value * 0 / 0 > 1", "10"),
+            ("SELECT count(*) FROM events WHERE value * 0 / 0 < 1", "0"),
+            ("SELECT x FROM (SELECT value * 0 / 0 AS x FROM events LIMIT 1) UNION ALL SELECT 1.0 ORDER BY 1", "1.0; NaN"),
+            ("SELECT min(x) FROM (SELECT value * 0 / 0 AS x FROM events UNION ALL SELECT 1.0)", "1.0"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn bits_of_negative_numbers_are_not_folded() {
+    expect(
+        &ten_events().await,
+        &[
+            ("SELECT sum(value::int & -(value::int)) FROM events", "15"),
+            ("SELECT value::int & -(value::int) FROM events ORDER BY timestamp LIMIT 5", "2; 1; 0; 1; 2"),
+            ("SELECT -(value::int & 6) FROM events ORDER BY timestamp DESC LIMIT 2", "-6; -6"),
+            ("SELECT latitude::int # latitude::int FROM events ORDER BY timestamp LIMIT 5", "0; 0; 0; 0; "),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn random_numbers_are_drawn_once() {
+    let fixture = ten_events().await;
+    let share =
+        |condition: &str| format!("SELECT count(*) FROM generate_series(1, 20000) AS t(i) WHERE {condition}");
+    for (condition, expected) in [
+        ("random() BETWEEN .4 AND .6", 4_000),
+        ("random() NOT BETWEEN .4 AND .6", 16_000),
+        ("NOT (random() NOT BETWEEN .4 AND .6)", 4_000),
+        ("floor(random() * 10) = 3", 2_000),
+        ("floor(random() * 4) IN (0, 1)", 10_000),
+        ("coalesce(nullif(round(random()), 1), 5) >= 0", 20_000),
+        ("CASE WHEN random() < 0.5 THEN i > 0 ELSE i > 0 END", 20_000),
+        ("CASE floor(random() * 2) WHEN 0 THEN i > 0 WHEN 1 THEN i < 0 END", 10_000),
+    ] {
+        let count: i64 = fixture.value(&share(condition)).await.parse().unwrap();
+        // Ten standard deviations of 20,000 fair coins.
+        assert!((count - expected).abs() < 750, "{condition}: {count}");
+    }
+}
