@@ -16,6 +16,7 @@
 mod query;
 mod sql;
 mod geo;
+mod wide_sums;
 mod functions;
 mod rules;
 mod session;

@@ -288,9 +288,14 @@ fn add_to(states: &mut States, group: usize, columns: &Columns, rows: &Selection
     }
     if columns.times.is_empty() || !states.keeps_last() {
         let sums = sums_of(&columns.values, rows);
-        return states.merge_sums(group, &sums);
+        if sums.sum.is_finite() || !states.keeps_sum() {
+            return states.merge_sums(group, &sums);
+        }
     }
-    rows.for_each(|row| states.add(group, columns.times[row], columns.values[row]));
+    rows.for_each(|row| {
+        let time = columns.times.get(row).copied().unwrap_or(0);
+        states.add(group, time, columns.values[row]);
+    });
 }
 
 /// What rows add up to; without values only their count.

@@ -140,6 +140,11 @@ impl Question {
         self.measures.iter().any(|measure| *measure != Measure::Count)
     }
 
+    /// Whether any measure looks at what values add up to.
+    pub(super) fn wants_sums(&self) -> bool {
+        self.measures.iter().any(|measure| matches!(measure, Measure::Sum | Measure::Average))
+    }
+
     /// Tells questions apart that differ in anything but the window and the measures.
     pub(super) fn fingerprint(&self) -> u128 {
         let half = |salt: u64| {

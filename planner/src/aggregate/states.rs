@@ -3,6 +3,7 @@
 use hexflight_engine::Sums;
 
 use super::question::{Measure, Question};
+use crate::wide_sums::WideSums;
 
 /// What of a group is kept besides its count.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,7 +31,7 @@ impl Kept {
 pub(super) struct States {
     kept: Kept,
     counts: Vec<u64>,
-    sums: Vec<f64>,
+    sums: WideSums,
     mins: Vec<f64>,
     maxs: Vec<f64>,
     /// Newest timestamp and its value.
@@ -48,7 +49,8 @@ impl States {
 
     /// Memory held. **Units**: bytes.
     pub(super) fn bytes(&self) -> usize {
-        8 * (self.counts.capacity() + self.sums.capacity() + self.mins.capacity() + self.maxs.capacity())
+        8 * (self.counts.capacity() + self.mins.capacity() + self.maxs.capacity())
+            + self.sums.bytes()
             + 16 * self.lasts.capacity()
     }
 
@@ -60,7 +62,7 @@ impl States {
         let Kept { sum, min, max, last } = self.kept;
         self.counts.resize(len, 0);
         if sum {
-            self.sums.resize(len, 0.0);
+            self.sums.grow(len);
         }
         if min {
             self.mins.resize(len, f64::INFINITY);
@@ -77,8 +79,8 @@ impl States {
     #[inline]
     pub(super) fn add(&mut self, group: usize, time: i64, value: f64) {
         self.counts[group] += 1;
-        if let Some(sum) = self.sums.get_mut(group) {
-            *sum += value;
+        if self.kept.sum {
+            self.sums.add(group, value);
         }
         if let Some(min) = self.mins.get_mut(group) {
             *min = if value < *min { value } else { *min };
@@ -119,7 +121,9 @@ impl States {
             ours.iter_mut().zip(theirs).for_each(|(ours, theirs)| *ours = merge(*ours, *theirs));
         };
         self.counts.iter_mut().zip(&other.counts).for_each(|(ours, theirs)| *ours += theirs);
-        each(&mut self.sums, &other.sums, |a, b| a + b);
+        if self.kept.sum {
+            (0..other.len()).for_each(|group| self.sums.merge(group, &other.sums, group));
+        }
         each(&mut self.mins, &other.mins, f64::min);
         each(&mut self.maxs, &other.maxs, f64::max);
     }
@@ -135,18 +139,23 @@ impl States {
         self.kept.last
     }
 
+    /// Whether what rows add up to is kept.
+    pub(super) fn keeps_sum(&self) -> bool {
+        self.kept.sum
+    }
+
     /// Whether nothing but rows is counted.
     pub(super) fn only_counts(&self) -> bool {
         let Kept { sum, min, max, last } = self.kept;
         !(sum || min || max || last)
     }
 
-    /// Adds rows that were added up before. Never called when the newest row is wanted.
+    /// Adds rows that were added up before, within the range of doubles. Never called when the newest row is wanted.
     pub(super) fn merge_sums(&mut self, group: usize, sums: &Sums) {
         assert!(!self.kept.last, "sums do not tell the newest row");
         self.counts[group] += sums.count;
-        if let Some(sum) = self.sums.get_mut(group) {
-            *sum += sums.sum;
+        if self.kept.sum {
+            self.sums.add(group, sums.sum);
         }
         if let Some(min) = self.mins.get_mut(group) {
             *min = min.min(sums.min);
@@ -160,8 +169,8 @@ impl States {
     pub(super) fn merge(&mut self, group: usize, other: &Self, theirs: usize) {
         let before = self.counts[group];
         self.counts[group] += other.counts[theirs];
-        if let Some(sum) = self.sums.get_mut(group) {
-            *sum += other.sums[theirs];
+        if self.kept.sum {
+            self.sums.merge(group, &other.sums, theirs);
         }
         if let Some(min) = self.mins.get_mut(group) {
             *min = min.min(other.mins[theirs]);
@@ -190,8 +199,8 @@ impl States {
         let count = self.counts[group];
         (count > 0).then(|| match measure {
             Measure::Count => count as f64,
-            Measure::Sum => self.sums[group],
-            Measure::Average => self.sums[group] / count as f64,
+            Measure::Sum => self.sums.sum(group),
+            Measure::Average => self.sums.average(group, count as f64),
             Measure::Min => self.mins[group],
             Measure::Max => self.maxs[group],
             Measure::Last => self.lasts[group].1,

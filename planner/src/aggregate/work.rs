@@ -56,6 +56,10 @@ impl Work {
             share.left.push(file);
             return Ok(());
         };
+        if self.question.wants_sums() && rollup.types().any(|of_type| may_overflow(of_type.total())) {
+            share.left.push(file);
+            return Ok(());
+        }
         match &self.question.facts.types {
             Some(types) => {
                 for of_type in types.iter().filter_map(|name| rollup.find(name)) {
@@ -166,6 +170,13 @@ impl Work {
             (false, false) => self.counters.segments_pruned.add(1),
         }
     }
+}
+
+/// Whether what was added up on the way to a total may have left the range of doubles; then its rows are added anew.
+#[expect(clippy::cast_precision_loss, reason = "a bound")]
+fn may_overflow(total: &Sums) -> bool {
+    let largest = total.max.abs().max(total.min.abs());
+    total.count > 0 && !(largest * total.count as f64).is_finite()
 }
 
 /// Whether every device of a type stands in its list.

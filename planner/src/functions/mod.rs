@@ -9,12 +9,15 @@ mod json_values;
 mod once;
 mod plain_float;
 mod timezone;
+mod wide_aggregates;
 
 pub(crate) use geo::WITHIN_RADIUS;
 pub(crate) use json_values::{json_boolean, json_compare, json_number, json_number_text, json_string};
 pub(crate) use once::{between, first_value};
 pub(crate) use plain_float::plain_float;
 pub(crate) use timezone::TIMEZONE;
+
+use std::sync::Arc;
 
 use datafusion::{error::Result, execution::FunctionRegistry};
 
@@ -27,5 +30,8 @@ pub(crate) fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
         registry.register_udf(function.into_udf())?;
     }
     registry.register_udf(timezone::udf())?;
+    for function in wide_aggregates::functions() {
+        registry.register_udaf(Arc::new(function))?;
+    }
     Ok(())
 }

@@ -22,4 +22,5 @@ mod json_values;
 mod three_values;
 mod moments;
 mod precedence;
+mod overflow;
 mod upstream;
