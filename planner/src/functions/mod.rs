@@ -1,4 +1,5 @@
 //! SQL functions of our own: H3 cells under the names of H3 v4's API, and geometry on latitude and longitude.
+//! Beside them stand functions that rules and the parser put where DataFusion's would answer wrongly.
 //!
 //! Degrees are WGS84 and come as latitude, longitude. A cell is an Int64, as in the column `h3`. Null in, null out.
 
