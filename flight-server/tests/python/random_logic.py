@@ -1,0 +1,216 @@
+"""Seeded random statements of three-valued logic and odd shapes over `random_logic_events`, as `Term`s.
+
+Statement `n` of a seed is always the same. Each is determined: where it has a LIMIT, all its columns are its order.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from random_logic_terms import INTERVALS, NOTHING, Term, Terms, leaf, number_literal
+
+KINDS = ("number", "number", "text", "bool", "time")
+ORDERS = ("", " DESC", " NULLS FIRST", " DESC NULLS LAST")
+
+
+def listed(kind: str, terms: list[Term], before: str = "", after: str = "") -> Term:
+    """Returns terms with commas between them."""
+    return Term(kind, before + ", ".join(f"{{{index}}}" for index in range(len(terms))) + after, tuple(terms))
+
+
+def selected(terms: list[Term]) -> Term:
+    """Returns the columns of a SELECT, named c0, c1 …"""
+    return Term("columns", ", ".join(f"{{{index}}} AS c{index}" for index in range(len(terms))), tuple(terms))
+
+
+@dataclass
+class Generator:
+    """Makes the statements of one seed."""
+
+    seed: int
+    _terms: Terms = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._terms = Terms(self._subquery)
+
+    def statement(self, number: int) -> Term:
+        """Returns statement `number`."""
+        rng = random.Random(f"logic {self.seed} {number}")
+        shapes = [self._rows, self._rows, self._groups, self._groups, self._windows, self._windows, self._set, self._join, self._nested]
+        return rng.choice(shapes)(rng)
+
+    def _rows(self, rng: random.Random) -> Term:
+        """SELECT [DISTINCT] … FROM events WHERE …"""
+        columns = [self._terms.any(rng, ("a",), 2, rng.choice(KINDS)) for _ in range(rng.randint(1, 3))]
+        distinct = Term("clause", "DISTINCT ") if rng.random() < 0.2 else NOTHING
+        query = Term("rows", "SELECT {0}{1} FROM events a{2}", (distinct, selected(columns), self._where(rng, ("a",), 3)))
+        return self._limited(rng, query, len(columns))
+
+    def _where(self, rng: random.Random, aliases: tuple[str, ...], depth: int, share: float = 0.8) -> Term:
+        if rng.random() > share:
+            return NOTHING
+        return Term("clause", " WHERE {0}", (self._terms.bool(rng, aliases, depth),))
+
+    def _limited(self, rng: random.Random, query: Term, columns: int, share: float = 0.25) -> Term:
+        """In order of all columns, the first of them."""
+        if rng.random() > share:
+            return query
+        order = ", ".join(f"{column + 1}{rng.choice(ORDERS)}" for column in range(columns))
+        limit = f"LIMIT {rng.choice([0, 1, 3, 10])}" + rng.choice(["", "", f" OFFSET {rng.randint(1, 4)}"])
+        return Term("rows", "{0}{1}", (query, leaf("clause", f" ORDER BY {order} {limit}")))
+
+    def _groups(self, rng: random.Random) -> Term:
+        """SELECT keys, aggregates FROM events WHERE … GROUP BY … HAVING …"""
+        keys = [self._terms.any(rng, ("a",), 1, rng.choice(KINDS)) for _ in range(rng.choice([0, 1, 1, 2]))]
+        aggregates = [self._aggregate(rng, ("a",), 1) for _ in range(rng.randint(1, 3))]
+        where = self._where(rng, ("a",), 2, 0.6)
+        if not keys:
+            return Term("rows", "SELECT {0} FROM events a{1}", (selected(aggregates), where))
+        shape = rng.choice(["{0}", "{0}", "{0}", "ROLLUP ({0})", "CUBE ({0})"])
+        groups = listed("groups", [leaf("place", str(index + 1)) for index in range(len(keys))])
+        if shape != "{0}":
+            keys = [Term(kind, write, (leaf("alias", "a"),)) for kind, write in rng.sample([("text", "{0}.type"), ("text", "{0}.device_id"), ("number", "{0}.latitude")], len(keys))]
+            groups = listed("groups", keys)
+        having = NOTHING
+        if rng.random() < 0.3:
+            condition = Term("bool", f"({{0}} {rng.choice(['>', '<=', '<>', 'IS DISTINCT FROM'])} {{1}})", (self._aggregate(rng, ("a",), 1), number_literal(rng)))
+            having = Term("clause", " HAVING {0}", (condition,))
+        parts = (selected([*keys, *aggregates]), where, Term("groups", shape, (groups,)), having)
+        return self._limited(rng, Term("rows", "SELECT {0} FROM events a{1} GROUP BY {2}{3}", parts), len(keys) + len(aggregates))
+
+    def _aggregate(self, rng: random.Random, aliases: tuple[str, ...], depth: int) -> Term:
+        """A number made of many rows."""
+        if rng.random() < 0.2:
+            aggregate = leaf("number", "count(*)")
+        else:
+            call = rng.choice(["count({0})", "sum({0})", "avg({0})", "min({0})", "max({0})", "count(DISTINCT {0})", "sum(DISTINCT {0})"])
+            aggregate = Term("number", call, (self._terms.number(rng, aliases, depth),))
+        if rng.random() < 0.3:
+            aggregate = Term("number", "{0} FILTER (WHERE {1})", (aggregate, self._terms.bool(rng, aliases, depth)))
+        if rng.random() < 0.15:
+            aggregate = Term("number", rng.choice(["coalesce({0}, -7e0)", "({0} + 1)", "CASE WHEN {0} > 2 THEN 1e0 ELSE 0e0 END"]), (aggregate,))
+        return aggregate
+
+    def _subquery(self, rng: random.Random, aliases: tuple[str, ...], kind: str, depth: int) -> Term:
+        """Rows of one column of a kind, or exactly one number, or any rows for EXISTS."""
+        alias = "abc"[len(aliases)]
+        inside = (*aliases, alias)
+        where = self._where(rng, inside, min(depth, 2), 0.85)
+        source = leaf("source", f"events {alias}")
+        if kind == "one number":
+            column = self._aggregate(rng, inside if rng.random() < 0.1 else (alias,), 1)
+            return Term("rows", "SELECT {0} FROM {1}{2}", (column, source, where))
+        if kind == "rows":
+            shape = rng.random()
+            if shape < 0.15:
+                having = Term("clause", " HAVING count(*) > {0}", (leaf("number", str(rng.randint(0, 6))),)) if rng.random() < 0.6 else NOTHING
+                return Term("rows", "SELECT count(*) FROM {0}{1}{2}", (source, where, having))
+            if shape < 0.25:
+                having = Term("clause", " HAVING count(*) > {0}", (leaf("number", str(rng.randint(0, 6))),))
+                return Term("rows", f"SELECT {alias}.type FROM {{0}}{{1}} GROUP BY {alias}.type{{2}}", (source, where, having))
+            limit = leaf("clause", f" LIMIT {rng.randint(0, 2)}") if rng.random() < 0.1 else NOTHING
+            return Term("rows", "SELECT 1 FROM {0}{1}{2}", (source, where, limit))
+        column = self._terms.any(rng, (alias,) if rng.random() < 0.8 else inside, min(depth, 1), kind)
+        if kind == "number" and rng.random() < 0.15:
+            column = self._aggregate(rng, (alias,), 1)
+        return Term("rows", "SELECT {0} FROM {1}{2}", (column, source, where))
+
+    def _windows(self, rng: random.Random) -> Term:
+        """Some window functions beside what tells the events apart."""
+        windows = [self._window(rng) for _ in range(rng.randint(1, 2))]
+        key = [Term("time", "{0}.timestamp", (leaf("alias", "a"),)), Term("text", "{0}.device_id", (leaf("alias", "a"),))]
+        query = Term("rows", "SELECT {0} FROM events a{1}", (selected([*key, *windows]), self._where(rng, ("a",), 1, 0.4)))
+        if rng.random() < 0.3:
+            order = rng.choice(["1, 2", "2, 1", "1 DESC, 2", "2 DESC, 1 DESC"])
+            return Term("rows", "{0}{1}", (query, leaf("clause", f" ORDER BY {order} LIMIT {rng.choice([1, 3, 10])}")))
+        return query
+
+    def _window(self, rng: random.Random) -> Term:
+        partition = leaf("clause", f"PARTITION BY a.{rng.choice(['type', 'device_id', 'latitude'])} ") if rng.random() < 0.5 else NOTHING
+        value = self._terms.number(rng, ("a",), 1)
+        down = rng.choice(["", " DESC"])
+        if rng.random() < 0.55:
+            order = leaf("order", rng.choice([f"a.timestamp{down}, a.device_id", f"a.latitude{rng.choice(ORDERS)}, a.timestamp, a.device_id{down}"]))
+            call = self._of_rows(rng, value)
+            frame = self._frame(rng, "ROWS", lambda: str(rng.randint(0, 3)))
+        else:
+            call = Term("number", rng.choice(["sum({0})", "count({0})", "min({0})", "max({0})", "avg({0})"]), (value,))
+            order, frame = self._peers(rng, down)
+        if call.write.startswith(("lead", "lag", "row_number", "ntile", "rank", "dense", "percent", "cume")):
+            frame = NOTHING
+        over = Term("over", "({0}ORDER BY {1}{2})", (partition, order, frame))
+        return Term("number", "{0} OVER {1}", (call, over))
+
+    def _of_rows(self, rng: random.Random, value: Term) -> Term:
+        """A function for which it matters which row is which."""
+        ignore = rng.choice(["", "", " IGNORE NULLS", " IGNORE NULLS"])
+        offset = leaf("offset", str(rng.choice([0, 1, 1, 2, 3, -1, 60])))
+        shape = rng.randrange(8)
+        if shape <= 2:
+            name = rng.choice(["lead", "lag"])
+            if rng.random() < 0.25:
+                return Term("call", f"{name}({{0}}, {{1}}, {{2}}){ignore}", (value, offset, leaf("default", "-9e0")))
+            return Term("call", f"{name}({{0}}, {{1}}){ignore}", (value, offset))
+        if shape <= 4:
+            return Term("call", f"{rng.choice(['first_value', 'last_value'])}({{0}}){ignore}", (value,))
+        if shape == 5:
+            return Term("call", f"nth_value({{0}}, {{1}}){ignore}", (value, leaf("offset", str(rng.randint(1, 3)))))
+        if shape == 6:
+            return leaf("call", rng.choice(["row_number()", "ntile(3)", "rank()", "dense_rank()", "percent_rank()", "cume_dist()"]))
+        return Term("call", rng.choice(["sum({0})", "count({0})", "min({0})", "max({0})"]), (value,))
+
+    def _peers(self, rng: random.Random, down: str) -> tuple[Term, Term]:
+        """An order with ties and NULLs, and a frame that takes peers together."""
+        shape = rng.randrange(3)
+        if shape == 0:
+            return leaf("order", f"a.timestamp{down}"), self._frame(rng, "RANGE", lambda: f"INTERVAL '{rng.choice(INTERVALS)}'")
+        if shape == 1:
+            return leaf("order", f"a.latitude{rng.choice(ORDERS)}"), self._frame(rng, "RANGE", lambda: rng.choice(["0", "1", "2.5"]))
+        column = rng.choice(["a.latitude", "a.type", "a.timestamp", "a.longitude"])
+        return leaf("order", f"{column}{rng.choice(ORDERS)}"), self._frame(rng, "GROUPS", lambda: str(rng.randint(0, 3)))
+
+    def _frame(self, rng: random.Random, unit: str, distance) -> Term:
+        """A frame that does not end before it begins by its words alone."""
+        if rng.random() < 0.3:
+            return NOTHING
+        starts = ["UNBOUNDED PRECEDING", f"{distance()} PRECEDING", "CURRENT ROW", f"{distance()} FOLLOWING"]
+        ends = [f"{distance()} PRECEDING", "CURRENT ROW", f"{distance()} FOLLOWING", "UNBOUNDED FOLLOWING"]
+        start = rng.randrange(4)
+        # From n PRECEDING one may go to m PRECEDING, also to none at all.
+        first = {0: 0, 1: 0, 2: 1, 3: 2}[start]
+        return leaf("clause", f" {unit} BETWEEN {starts[start]} AND {ends[rng.randrange(first, 4)]}")
+
+    def _set(self, rng: random.Random) -> Term:
+        """UNION, INTERSECT and EXCEPT, ALL or not."""
+        kinds = [rng.choice(KINDS) for _ in range(rng.randint(1, 2))]
+
+        def side() -> Term:
+            columns = [self._terms.any(rng, ("a",), 1, kind) for kind in kinds]
+            return Term("rows", "SELECT {0} FROM events a{1}", (selected(columns), self._where(rng, ("a",), 2)))
+
+        word = rng.choice(["UNION", "UNION ALL", "INTERSECT", "EXCEPT", "INTERSECT ALL", "EXCEPT ALL"])
+        query = Term("rows", f"({{0}}) {word} ({{1}})", (side(), side()))
+        return self._limited(rng, query, len(kinds), 0.15)
+
+    def _join(self, rng: random.Random) -> Term:
+        """Two tables of events, by an equality that is unknown for many, or by anything."""
+        word = rng.choice(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
+        key = rng.choice(["latitude", "longitude", "type", "timestamp", "device_id"])
+        condition = Term("bool", f"(a.{key} = b.{key})")
+        if rng.random() < 0.5 and word != "FULL JOIN":
+            extra = self._terms.bool(rng, ("a", "b"), 1)
+            condition = Term("bool", rng.choice(["({0} AND {1})", "({0} AND {1})", "{1}"]), (condition, extra))
+        columns = [self._terms.any(rng, ("a", "b"), 1, rng.choice(KINDS)) for _ in range(2)]
+        where = self._where(rng, ("a", "b"), 2, 0.5)
+        return Term("rows", f"SELECT {{0}} FROM events a {word} events b ON {{1}}{{2}}", (selected(columns), condition, where))
+
+    def _nested(self, rng: random.Random) -> Term:
+        """A query over the groups, windows or rows of another one."""
+        inner = rng.choice([self._rows, self._groups, self._windows])(rng)
+        shape = rng.randrange(3)
+        if shape == 0:
+            return Term("rows", "SELECT count(*) AS c0, count(c0) AS c1 FROM ({0}) q", (inner,))
+        if shape == 1:
+            return Term("rows", "SELECT DISTINCT c0 FROM ({0}) q WHERE c0 IS NOT NULL", (inner,))
+        return Term("rows", "WITH q AS ({0}) SELECT a.type AS c0, (SELECT count(*) FROM q) AS c1 FROM events a{1}", (inner, self._where(rng, ("a",), 1)))

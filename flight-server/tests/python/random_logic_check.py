@@ -1,0 +1,111 @@
+"""Compares an engine's answers to random statements of three-valued logic with DuckDB's, and makes failing ones small.
+
+`DIFFERENCES` holds every rule by which answers may differ.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from random_check import Mismatch, Row, rows
+from random_logic_events import Gappy
+from random_logic_terms import DUCKDB, HEXFLIGHT, Term
+
+# What DuckDB must be told to mean the same.
+SETTINGS = ("SET TimeZone = 'UTC'", "SET default_null_order = 'nulls_last_on_asc_first_on_desc'")
+
+# Words in an error that Hexflight gives where DuckDB gives rows, and why that is right.
+DIFFERENCES: dict[str, str] = {}
+
+# A statement is tried in so many smaller forms at most.
+SHRINKS_MAX = 400
+
+Ask = Callable[[str], pa.Table]
+
+
+class Unfit(Exception):
+    """DuckDB itself refuses the statement."""
+
+
+class Oracle:
+    """DuckDB with the events in memory."""
+
+    def __init__(self, events: Gappy) -> None:
+        self._connection = duckdb.connect(config={"threads": 1})
+        for setting in SETTINGS:
+            self._connection.execute(setting)
+        self._connection.register("sent", events.table())
+        self._connection.execute("CREATE TABLE events AS FROM sent")
+
+    def rows(self, statement: Term) -> list[Row]:
+        """Returns the right answer."""
+        try:
+            return rows(self._connection.execute(statement.sql(DUCKDB)).to_arrow_table())
+        except duckdb.Error as error:
+            raise Unfit(f"{error}") from None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What is wrong with the answer to a statement; `kind` stays the same while the statement shrinks."""
+
+    kind: str
+    words: str
+
+
+def check(statement: Term, oracle: Oracle, ask: Ask) -> Failure | None:
+    """Returns what is wrong with an answer; raises `Unfit` where DuckDB has none."""
+    expected = oracle.rows(statement)
+    try:
+        found = rows(ask(statement.sql(HEXFLIGHT)))
+    except pa.ArrowException as error:
+        words = str(error).split(". Detail:")[0]
+        return None if any(known in words for known in DIFFERENCES) else Failure("error", words)
+    except (pa.ArrowInvalid, ValueError) as error:
+        return Failure("unreadable", str(error))
+    try:
+        compare(expected, found)
+    except Mismatch as wrong:
+        return Failure("wrong", str(wrong))
+    return None
+
+
+def compare(expected: Sequence[Row], found: Sequence[Row]) -> None:
+    """Raises `Mismatch` unless both hold the same rows, in any order."""
+    right, given = Counter(map(_plain, expected)), Counter(map(_plain, found))
+    missing, unexpected = right - given, given - right
+    if missing or unexpected:
+        samples = f"missing {sorted(missing.elements(), key=repr)[:3]}, unexpected {sorted(unexpected.elements(), key=repr)[:3]}"
+        raise Mismatch(f"{len(found)} rows, expected {len(expected)}; {samples}")
+
+
+def _plain(row: Row) -> tuple[Any, ...]:
+    """Numbers of all types as they compare, beside whether they are truth values: `True` is not 1."""
+    return tuple((isinstance(value, bool), value) for value in row)
+
+
+def shrunk(statement: Term, failure: Failure, oracle: Oracle, ask: Ask) -> tuple[Term, Failure]:
+    """Returns the smallest statement found that fails in the same way."""
+    tries, again = 0, True
+    while again:
+        again = False
+        for smaller in statement.smaller():
+            if smaller.size() > statement.size():
+                continue
+            tries += 1
+            if tries > SHRINKS_MAX:
+                return statement, failure
+            try:
+                other = check(smaller, oracle, ask)
+            except Unfit:
+                continue
+            if other is not None and other.kind == failure.kind and (failure.kind != "error" or other.words[:40] == failure.words[:40]):
+                statement, failure, again = smaller, other, True
+                break
+    return statement, failure
