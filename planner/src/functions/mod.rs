@@ -11,6 +11,7 @@ mod once;
 mod plain_float;
 mod timezone;
 mod wide_aggregates;
+mod shift;
 
 pub(crate) use geo::WITHIN_RADIUS;
 pub(crate) use json_values::{json_boolean, json_compare, json_number, json_number_text, json_string};
@@ -33,6 +34,9 @@ pub(crate) fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     registry.register_udf(timezone::udf())?;
     for function in wide_aggregates::functions() {
         registry.register_udaf(Arc::new(function))?;
+    }
+    for function in shift::functions() {
+        registry.register_udwf(function)?;
     }
     Ok(())
 }

@@ -16,6 +16,10 @@ mod lists_apart;
 mod plain_floats;
 mod volatile_once;
 mod exact_times;
+mod window_frames;
+mod counted_set_operations;
+mod subqueries;
+mod distinct_inner_keys;
 mod yield_in_joins;
 
 use std::sync::Arc;
@@ -44,6 +48,10 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     ];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(MendExpressions::new("mend_typed_expressions", typed_mends())));
+    // Types have been brought together before these.
+    rules.push(Arc::new(window_frames::CheckWindowFrames));
+    rules.push(Arc::new(counted_set_operations::CountSetOperations));
+    rules.push(Arc::new(subqueries::SubqueriesToJoins));
     rules
 }
 
@@ -75,6 +83,8 @@ pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(exact_times::ExactTimes),
     ];
     rules.extend(Optimizer::new().rules);
+    // What DataFusion's rules made is what these look at.
+    rules.push(Arc::new(distinct_inner_keys::DistinctInnerKeys));
     rules
 }
 

@@ -18,7 +18,7 @@ pub(crate) enum Shape {
 }
 
 /// Rules that only look at joins, subqueries, unions, DISTINCT and `op ANY (…)`.
-const NOT_FOR_PLAIN: [&str; 12] = [
+const NOT_FOR_PLAIN: [&str; 13] = [
     "rewrite_set_comparison",
     "optimize_unions",
     "unions_to_filter",
@@ -31,7 +31,12 @@ const NOT_FOR_PLAIN: [&str; 12] = [
     "eliminate_cross_join",
     "filter_null_join_keys",
     "eliminate_outer_join",
+    "distinct_inner_keys",
 ];
+
+/// Rules before these that only look at windows, set operations and subqueries.
+const ANALYZER_NOT_FOR_PLAIN: [&str; 3] =
+    ["check_window_frames", "count_set_operations", "subqueries_to_joins"];
 
 /// Rules that only look at joins, windows and UNNEST.
 const PHYSICAL_NOT_FOR_PLAIN: [&str; 5] =
@@ -87,9 +92,12 @@ fn is_subquery(expression: &Expr) -> bool {
 pub(super) fn for_plain(state: &SessionState) -> SessionState {
     let rules = state.optimizers().iter().filter(|rule| !NOT_FOR_PLAIN.contains(&rule.name()));
     let rules = rules.cloned().collect();
+    let analyzer = state.analyzer().rules.iter();
+    let analyzer = analyzer.filter(|rule| !ANALYZER_NOT_FOR_PLAIN.contains(&rule.name())).cloned().collect();
     let physical = state.physical_optimizers().iter();
     let physical = physical.filter(|rule| !PHYSICAL_NOT_FOR_PLAIN.contains(&rule.name())).cloned().collect();
     SessionStateBuilder::new_from_existing(state.clone())
+        .with_analyzer_rules(analyzer)
         .with_optimizer_rules(rules)
         .with_physical_optimizer_rules(physical)
         .build()

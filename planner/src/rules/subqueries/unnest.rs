@@ -1,0 +1,453 @@
+//! Goes through the nodes of a plan, and puts columns and conditions in the place of their subqueries.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::{
+        Column, ExprSchema, JoinType, plan_err,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
+    error::Result,
+    functions_aggregate::count::count_all,
+    logical_expr::{
+        Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, SubqueryAlias,
+        binary_expr,
+        expr::Exists,
+        expr_rewriter::NamePreserver,
+        lit,
+        utils::{conjunction, split_conjunction_owned},
+    },
+};
+
+use super::{
+    dependent::Pairing,
+    domain::{Names, Outer},
+    holds_subquery, is_subquery,
+    members::{Membership, Want, exactly, negate},
+    shape::{Existence, is_filtered_only, is_grouped_well, outer_columns},
+};
+
+/// Where a condition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// One of those that WHERE joins by AND: DataFusion can make a semi or anti join of it.
+    Conjunct,
+    /// Anywhere else.
+    Inside,
+}
+
+/// One plan's worth of unnesting.
+#[derive(Debug, Default)]
+pub(super) struct Unnest {
+    names: Names,
+}
+
+impl Unnest {
+    /// # Errors
+    /// `Plan` for a subquery that cannot be joined.
+    pub(super) fn plan(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let unnested = plan.transform_up(|node| {
+            if let LogicalPlan::Join(join) = &node
+                && is_lateral(&join.right)?
+            {
+                return self.lateral(join).map(Transformed::yes);
+            }
+            if !holds_subquery(&node)? {
+                return Ok(Transformed::no(node));
+            }
+            let unnested = match node {
+                LogicalPlan::Filter(filter) => self.filter(filter)?,
+                LogicalPlan::Projection(projection) => self.projection(projection)?,
+                LogicalPlan::Join(join) => self.join(join)?,
+                other => self.below(other)?,
+            };
+            Ok(Transformed::yes(unnested))
+        });
+        unnested.map(|unnested| unnested.data)
+    }
+
+    fn filter(&self, filter: Filter) -> Result<LogicalPlan> {
+        let columns = filter.input.schema().columns();
+        let mut outer = Outer::new(filter.input.as_ref().clone());
+        let mut conjuncts = Vec::new();
+        for conjunct in split_conjunction_owned(filter.predicate) {
+            conjuncts.push(self.expression(conjunct, Want::True, Place::Conjunct, &mut outer)?);
+        }
+        let predicate = conjunction(conjuncts).unwrap_or_else(|| lit(true));
+        let filtered = LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(outer.plan))?);
+        only(filtered, columns)
+    }
+
+    fn projection(&self, projection: Projection) -> Result<LogicalPlan> {
+        let mut outer = Outer::new(projection.input.as_ref().clone());
+        let names = NamePreserver::new_for_projection();
+        let mut columns = Vec::with_capacity(projection.expr.len());
+        for expression in projection.expr {
+            let name = names.save(&expression);
+            columns.push(name.restore(self.expression(
+                expression,
+                Want::Exact,
+                Place::Inside,
+                &mut outer,
+            )?));
+        }
+        Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(outer.plan))?))
+    }
+
+    /// An inner join's condition is a filter above it; an outer join's subqueries are columns of the side that they are about.
+    fn join(&self, mut join: Join) -> Result<LogicalPlan> {
+        let (mine, others): (Vec<_>, Vec<_>) =
+            split_conjunction_owned(join.filter.take().unwrap_or_else(|| lit(true)))
+                .into_iter()
+                .partition(|part| part.exists(|part| Ok(is_subquery(part))).unwrap_or(true));
+        if join.join_type == JoinType::Inner {
+            join.filter = conjunction(others);
+            let predicate = conjunction(mine).unwrap_or_else(|| lit(true));
+            return self.filter(Filter::try_new(predicate, Arc::new(LogicalPlan::Join(join)))?);
+        }
+        let columns = join.schema.columns();
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        let mut conditions = others;
+        for condition in mine {
+            let moved = condition.transform_down(|part| {
+                if !is_subquery(&part) {
+                    return Ok(Transformed::no(part));
+                }
+                let name = self.names.fresh("answer");
+                let side = self.side_of(&part, &join)?;
+                if side { &mut left } else { &mut right }.push(part.alias(&name));
+                let column = Expr::Column(Column::new_unqualified(name));
+                Ok(Transformed::new(column, true, TreeNodeRecursion::Jump))
+            })?;
+            conditions.push(moved.data);
+        }
+        join.left = self.with_columns(join.left, left)?;
+        join.right = self.with_columns(join.right, right)?;
+        let Join { left, right, on, join_type, join_constraint, null_equality, null_aware, .. } = join;
+        let filter = conjunction(conditions);
+        let join =
+            Join::try_new(left, right, on, filter, join_type, join_constraint, null_equality, null_aware)?;
+        only(LogicalPlan::Join(join), columns)
+    }
+
+    /// Whether a subquery in a join's condition is about its left side (or none), not its right one.
+    fn side_of(&self, subquery: &Expr, join: &Join) -> Result<bool> {
+        let mut columns: Vec<Column> = subquery.column_refs().into_iter().cloned().collect();
+        if let Some(inner) = plan_of(subquery) {
+            columns.extend(outer_columns(&self.plan(inner.subquery.as_ref().clone())?)?);
+        }
+        let all_in =
+            |plan: &LogicalPlan| !columns.iter().any(|column| plan.schema().is_column_from_schema(column));
+        match (all_in(&join.right), all_in(&join.left)) {
+            (true, _) => Ok(true),
+            (_, true) => Ok(false),
+            _ => plan_err!(
+                "a subquery in the condition of a {} JOIN names columns of both sides: write it in WHERE, or as another join",
+                join.join_type
+            ),
+        }
+    }
+
+    fn with_columns(&self, plan: Arc<LogicalPlan>, answers: Vec<Expr>) -> Result<Arc<LogicalPlan>> {
+        if answers.is_empty() {
+            return Ok(plan);
+        }
+        let columns = plan.schema().columns().into_iter().map(Expr::Column).chain(answers).collect();
+        self.projection(Projection::try_new(columns, plan)?).map(Arc::new)
+    }
+
+    /// Any other node with one input: its subqueries become columns of that.
+    fn below(&self, node: LogicalPlan) -> Result<LogicalPlan> {
+        let columns = node.schema().columns();
+        let Some(input) = node.inputs().first().map(|input| (*input).clone()) else { return Ok(node) };
+        let names = NamePreserver::new_for_projection();
+        let keeps_names = matches!(node, LogicalPlan::Aggregate(_) | LogicalPlan::Window(_));
+        let mut answers: Vec<Expr> = Vec::new();
+        let mut known: Vec<(Expr, Expr)> = Vec::new();
+        let moved = node.clone().map_expressions(|expression| {
+            let name = names.save(&expression);
+            let moved = expression.transform_down(|part| {
+                if !is_subquery(&part) || is_constant(&part) {
+                    return Ok(Transformed::no(part));
+                }
+                if let Some((_, column)) = known.iter().find(|(subquery, _)| *subquery == part) {
+                    return Ok(Transformed::new(column.clone(), true, TreeNodeRecursion::Jump));
+                }
+                let answer = self.names.fresh("answer");
+                let column = Expr::Column(Column::new_unqualified(&answer));
+                known.push((part.clone(), column.clone()));
+                answers.push(part.alias(answer));
+                Ok(Transformed::new(column, true, TreeNodeRecursion::Jump))
+            })?;
+            Ok(if keeps_names && moved.transformed {
+                moved.update_data(|moved| name.restore(moved))
+            } else {
+                moved
+            })
+        })?;
+        if answers.is_empty() {
+            return Ok(node);
+        }
+        let input = self.with_columns(Arc::new(input), answers)?;
+        let expressions = moved.data.expressions();
+        let rebuilt = moved.data.with_new_exprs(expressions, vec![input.as_ref().clone()])?;
+        only(rebuilt, columns)
+    }
+
+    /// `outer JOIN LATERAL (subquery) ON condition`.
+    fn lateral(&self, join: &Join) -> Result<LogicalPlan> {
+        let inner = without_subquery_node(join.right.as_ref().clone())?;
+        let columns = outer_columns(&inner)?;
+        let mut outer = Outer::new(join.left.as_ref().clone());
+        let own = outer.own(&columns);
+        if !matches!(join.join_type, JoinType::Inner | JoinType::Left) {
+            return plan_err!(
+                "LATERAL works with JOIN, LEFT JOIN and CROSS JOIN, not with {} JOIN",
+                join.join_type
+            );
+        }
+        let given = join.schema.columns();
+        let (rows, keys) = if own.is_empty() {
+            (inner, vec![])
+        } else {
+            let domain = outer.domain(own.clone())?;
+            let paired = Pairing { domain: &domain, names: &self.names }.pair(inner)?;
+            (paired.plan, paired.keys)
+        };
+        let same = own.iter().zip(keys).map(|(column, key)| {
+            binary_expr(Expr::Column(column.clone()), Operator::IsNotDistinctFrom, Expr::Column(key))
+        });
+        let written =
+            join.on.iter().map(|(left, right)| left.clone().eq(right.clone())).chain(join.filter.clone());
+        let on = same.chain(written).reduce(Expr::and).unwrap_or_else(|| lit(true));
+        outer.plan = LogicalPlanBuilder::from(outer.plan).join_on(rows, join.join_type, [on])?.build()?;
+        only(outer.plan, given)
+    }
+
+    /// An expression without the subqueries that have to go; what they need is joined to `outer`.
+    fn expression(&self, expression: Expr, want: Want, place: Place, outer: &mut Outer) -> Result<Expr> {
+        if !expression.exists(|part| Ok(is_subquery(part)))? {
+            return Ok(expression);
+        }
+        match expression {
+            Expr::Exists(Exists { subquery, negated }) => {
+                let inner = self.plan(subquery.subquery.as_ref().clone())?;
+                let exists = self.exists(inner, place, outer)?;
+                Ok(if negated { negate(exists) } else { exists })
+            }
+            Expr::InSubquery(membership) => {
+                let rows = self.plan(membership.subquery.subquery.as_ref().clone())?;
+                self.membership(Membership::of_in(membership, rows), want, place, outer)
+            }
+            Expr::SetComparison(comparison) => {
+                let rows = self.plan(comparison.subquery.subquery.as_ref().clone())?;
+                self.membership(Membership::of_comparison(comparison, rows)?, want, place, outer)
+            }
+            Expr::ScalarSubquery(subquery) => self.value(&subquery, outer),
+            Expr::Not(inner) => self.negated(*inner, want, place, outer),
+            Expr::BinaryExpr(mut pair) if matches!(pair.op, Operator::And | Operator::Or) => {
+                pair.left = Box::new(self.expression(*pair.left, want, Place::Inside, outer)?);
+                pair.right = Box::new(self.expression(*pair.right, want, Place::Inside, outer)?);
+                Ok(Expr::BinaryExpr(pair))
+            }
+            Expr::IsTrue(inner) => self.inside(*inner, Want::True, outer).map(Expr::is_true),
+            Expr::IsNotTrue(inner) => self.inside(*inner, Want::True, outer).map(Expr::is_not_true),
+            Expr::IsFalse(inner) => self.inside(*inner, Want::False, outer).map(Expr::is_false),
+            Expr::IsNotFalse(inner) => self.inside(*inner, Want::False, outer).map(Expr::is_not_false),
+            other => {
+                let inside =
+                    other.map_children(|child| self.inside(child, Want::Exact, outer).map(Transformed::yes));
+                inside.map(|inside| inside.data)
+            }
+        }
+    }
+
+    /// NOT of a condition: NOT IN and its like are one thing to DataFusion, NOT around them is another.
+    fn negated(&self, inner: Expr, want: Want, place: Place, outer: &mut Outer) -> Result<Expr> {
+        match inner {
+            Expr::Exists(mut exists) => {
+                exists.negated = !exists.negated;
+                self.expression(Expr::Exists(exists), want, place, outer)
+            }
+            Expr::InSubquery(mut membership) => {
+                membership.negated = !membership.negated;
+                self.expression(Expr::InSubquery(membership), want, place, outer)
+            }
+            Expr::SetComparison(comparison) => {
+                let rows = self.plan(comparison.subquery.subquery.as_ref().clone())?;
+                let opposite = Membership::of_comparison(comparison, rows)?.opposite();
+                self.membership(opposite, want, place, outer)
+            }
+            other => Ok(negate(self.inside(other, want.opposite(), outer)?)),
+        }
+    }
+
+    fn inside(&self, expression: Expr, want: Want, outer: &mut Outer) -> Result<Expr> {
+        self.expression(expression, want, Place::Inside, outer)
+    }
+
+    fn membership(
+        &self,
+        mut membership: Membership,
+        want: Want,
+        place: Place,
+        outer: &mut Outer,
+    ) -> Result<Expr> {
+        let value = std::mem::take(membership.value_mut());
+        *membership.value_mut() = self.inside(value, Want::Exact, outer)?;
+        let negated = membership.is_negated();
+        let want = if negated { want.opposite() } else { want };
+        let parts = membership.parts(outer.plan.schema())?;
+        let member = self.exists(parts.member, place, outer)?;
+        if want == Want::True {
+            return Ok(if negated { negate(member) } else { member });
+        }
+        let mut untold = Vec::new();
+        if let Some(nothing) = parts.nothing {
+            untold.push(self.exists(nothing, place, outer)?);
+        }
+        if let Some((is_null, rows)) = parts.unknown {
+            untold.push(is_null.and(self.exists(rows, Place::Inside, outer)?));
+        }
+        if want == Want::False {
+            let either = [member].into_iter().chain(untold);
+            return Ok(if negated {
+                either.map(negate).reduce(Expr::and).unwrap_or_else(|| lit(true))
+            } else {
+                either.reduce(Expr::or).unwrap_or_else(|| lit(false))
+            });
+        }
+        let exact = exactly(member, untold.into_iter().reduce(Expr::or))?;
+        Ok(if negated { negate(exact) } else { exact })
+    }
+
+    /// Whether a plan has a row: true or false, never unknown.
+    fn exists(&self, plan: LogicalPlan, place: Place, outer: &mut Outer) -> Result<Expr> {
+        let plan = match Existence::of(plan) {
+            Existence::Always => return Ok(lit(true)),
+            Existence::Never => return Ok(lit(false)),
+            Existence::Of(plan) => plan,
+        };
+        let columns = outer_columns(&plan)?;
+        let own = outer.own(&columns);
+        if own.is_empty() {
+            return self.exists_at_all(plan, &columns, outer);
+        }
+        if place == Place::Conjunct && own.len() == columns.len() && is_filtered_only(&plan)? {
+            return Ok(Expr::Exists(Exists { subquery: subquery(plan, outer)?, negated: false }));
+        }
+        let domain = outer.domain(own)?;
+        let paired = Pairing { domain: &domain, names: &self.names }.pair(plan)?;
+        let found = self.names.fresh("found");
+        let keys = || paired.keys.iter().cloned().map(Expr::Column);
+        let answers = LogicalPlanBuilder::from(paired.plan)
+            .aggregate(keys(), Vec::<Expr>::new())?
+            .project(keys().chain([lit(true).alias(&found)]))?
+            .build()?;
+        outer.join(answers, domain.columns(), &paired.keys)?;
+        Ok(Expr::Column(Column::new_unqualified(found)).is_not_null())
+    }
+
+    /// EXISTS that is the same for all rows of the outer plan.
+    fn exists_at_all(&self, plan: LogicalPlan, columns: &[Column], outer: &mut Outer) -> Result<Expr> {
+        let found = self.names.fresh("found");
+        let count = LogicalPlanBuilder::from(plan)
+            .limit(0, Some(1))?
+            .aggregate(Vec::<Expr>::new(), [count_all().alias(&found)])?
+            .build()?;
+        let column = Expr::Column(Column::new_unqualified(&found));
+        let answer = LogicalPlanBuilder::from(count).project([column.clone()])?.build()?;
+        if columns.is_empty() {
+            let subquery = subquery(answer, outer)?;
+            return Ok(Expr::ScalarSubquery(subquery).gt(lit(0_i64)));
+        }
+        outer.join(answer, &[], &[])?;
+        Ok(column.gt(lit(0_i64)))
+    }
+
+    /// The only value of a subquery, NULL if it has no row.
+    fn value(&self, written: &Subquery, outer: &mut Outer) -> Result<Expr> {
+        let plan = self.plan(written.subquery.as_ref().clone())?;
+        let columns = outer_columns(&plan)?;
+        let own = outer.own(&columns);
+        if columns.is_empty() || own.len() == columns.len() && is_grouped_well(&plan)? {
+            return Ok(Expr::ScalarSubquery(subquery(plan, outer)?));
+        }
+        if plan.max_rows().is_none_or(|rows| rows > 1) {
+            return plan_err!(
+                "a subquery that names columns of the query around it and stands for a value must give one row: \
+                 write an aggregate without GROUP BY, or LIMIT 1"
+            );
+        }
+        let answer = self.names.fresh("answer");
+        let column = Column::from(plan.schema().qualified_field(0));
+        let named = Expr::Column(Column::new_unqualified(&answer));
+        // Under a name of its own before others stand beside it.
+        let plan = LogicalPlanBuilder::from(plan).project([Expr::Column(column).alias(&answer)])?.build()?;
+        if own.is_empty() {
+            outer.join(plan, &[], &[])?;
+            return Ok(named);
+        }
+        let domain = outer.domain(own)?;
+        let paired = Pairing { domain: &domain, names: &self.names }.pair(plan)?;
+        let kept = paired.keys.iter().cloned().map(Expr::Column).chain([named.clone()]);
+        let answers = LogicalPlanBuilder::from(paired.plan).project(kept)?.build()?;
+        outer.join(answers, domain.columns(), &paired.keys)?;
+        Ok(named)
+    }
+}
+
+/// A plan reduced to some of its columns.
+fn only(plan: LogicalPlan, columns: Vec<Column>) -> Result<LogicalPlan> {
+    if plan.schema().fields().len() == columns.len() {
+        return Ok(plan);
+    }
+    LogicalPlanBuilder::from(plan).project(columns.into_iter().map(Expr::Column))?.build()
+}
+
+/// A subquery as an expression holds it.
+fn subquery(plan: LogicalPlan, outer: &Outer) -> Result<Subquery> {
+    let fields = outer.plan.schema();
+    let columns = outer_columns(&plan)?;
+    let named = columns.into_iter().map(|column| {
+        let field = fields.field_from_column(&column)?;
+        Ok(Expr::OuterReferenceColumn(Arc::clone(field), column))
+    });
+    let outer_ref_columns = named.collect::<Result<_>>()?;
+    Ok(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: Default::default() })
+}
+
+fn plan_of(subquery: &Expr) -> Option<&Subquery> {
+    match subquery {
+        Expr::Exists(exists) => Some(&exists.subquery),
+        Expr::InSubquery(membership) => Some(&membership.subquery),
+        Expr::SetComparison(comparison) => Some(&comparison.subquery),
+        Expr::ScalarSubquery(subquery) => Some(subquery),
+        _ => None,
+    }
+}
+
+/// A value that is the same for all rows: every node can hold it.
+fn is_constant(subquery: &Expr) -> bool {
+    matches!(subquery, Expr::ScalarSubquery(subquery) if subquery.outer_ref_columns.is_empty())
+}
+
+/// Whether the right side of a join names columns of the left one.
+fn is_lateral(plan: &LogicalPlan) -> Result<bool> {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => is_lateral(&alias.input),
+        LogicalPlan::Subquery(subquery) => Ok(!outer_columns(&subquery.subquery)?.is_empty()),
+        _ => Ok(false),
+    }
+}
+
+fn without_subquery_node(plan: LogicalPlan) -> Result<LogicalPlan> {
+    match plan {
+        LogicalPlan::SubqueryAlias(SubqueryAlias { input, alias, .. }) => {
+            let input = without_subquery_node(input.as_ref().clone())?;
+            Ok(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(input), alias)?))
+        }
+        LogicalPlan::Subquery(subquery) => Ok(subquery.subquery.as_ref().clone()),
+        other => Ok(other),
+    }
+}

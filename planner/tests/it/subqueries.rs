@@ -1,0 +1,184 @@
+//! EXISTS and correlated values wherever they can stand, set operations that count, and the plans of semi joins.
+
+use crate::support::{Event, Fixture, START, event, random_events};
+
+/// Statements over [`ten_events`] and the rows they give, one text per row.
+const ANSWERS: [(&str, &[&str]); 22] = [
+    // An aggregate without GROUP BY always has one row.
+    ("SELECT count(*) FROM events a WHERE EXISTS (SELECT count(*) FROM events b WHERE b.value > a.value)", &["10"]),
+    ("SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT max(b.value) FROM events b WHERE false)", &["0"]),
+    (
+        "SELECT count(*) FROM events a WHERE EXISTS
+         (SELECT count(*) FROM events b WHERE b.value > a.value HAVING count(*) = 0)",
+        &["1"],
+    ),
+    ("SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.value > a.value LIMIT 0)", &["0"]),
+    ("SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.value > a.value LIMIT 2)", &["9"]),
+    (
+        "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.value > a.value OFFSET 3)",
+        &["6"],
+    ),
+    // Counts of nothing are 0, also beside an inequality and in arithmetic.
+    (
+        "SELECT (SELECT count(*) FROM events b WHERE b.value < a.value) FROM events a WHERE a.value < 2 ORDER BY 1",
+        &["0", "1"],
+    ),
+    (
+        "SELECT count(*) FROM events a WHERE (SELECT count(*) FROM events b WHERE b.type = a.device_id) = 0",
+        &["10"],
+    ),
+    (
+        "SELECT sum((SELECT coalesce(sum(b.value), -1) FROM events b WHERE b.value > a.value + 7)) FROM events a",
+        &["18.0"],
+    ),
+    // Among columns, below aggregates, in CASE, ORDER BY and the condition of a join.
+    (
+        "SELECT a.type, count(*) FILTER (WHERE EXISTS (SELECT 1 FROM events b WHERE b.value > a.value + 5))
+         FROM events a GROUP BY a.type ORDER BY 1",
+        &["even|2", "odd|2"],
+    ),
+    (
+        "SELECT EXISTS (SELECT 1 FROM events b WHERE b.value > a.value) AS higher, count(*)
+         FROM events a GROUP BY 1 ORDER BY 1",
+        &["false|1", "true|9"],
+    ),
+    ("SELECT EXISTS (SELECT 1 FROM events WHERE value > 100), NOT EXISTS (SELECT 1 FROM events)", &["false|false"]),
+    (
+        "SELECT CASE WHEN a.value IN (SELECT b.value + 8 FROM events b) THEN 'high' ELSE 'low' END AS c, count(*)
+         FROM events a GROUP BY 1 ORDER BY 1",
+        &["high|2", "low|8"],
+    ),
+    (
+        "SELECT a.value FROM events a ORDER BY (SELECT count(*) FROM events b WHERE b.value < a.value) DESC LIMIT 2",
+        &["9.0", "8.0"],
+    ),
+    (
+        "SELECT count(*), count(b.value) FROM events a LEFT JOIN events b
+         ON b.value = a.value AND EXISTS (SELECT 1 FROM events c WHERE c.value = b.value + 8)",
+        &["10|2"],
+    ),
+    // Two levels up.
+    (
+        "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.type = a.type AND b.value >
+         (SELECT avg(c.value) FROM events c WHERE c.value >= a.value))",
+        &["8"],
+    ),
+    // The nearest row before, in three spellings.
+    (
+        "SELECT (SELECT b.value FROM events b WHERE b.timestamp < a.timestamp ORDER BY b.timestamp DESC LIMIT 1)
+         FROM events a WHERE a.value < 3 ORDER BY a.value",
+        &["", "0.0", "1.0"],
+    ),
+    (
+        "SELECT a.value, b.value FROM events a LEFT JOIN LATERAL (SELECT value FROM events WHERE timestamp < a.timestamp
+         ORDER BY timestamp DESC LIMIT 1) b ON true WHERE a.value < 3 ORDER BY 1",
+        &["0.0|", "1.0|0.0", "2.0|1.0"],
+    ),
+    (
+        "SELECT a.value, b.value FROM events a CROSS JOIN LATERAL (SELECT value FROM events WHERE timestamp < a.timestamp
+         ORDER BY timestamp DESC LIMIT 2) b WHERE a.value < 3 ORDER BY 1, 2",
+        &["1.0|0.0", "2.0|0.0", "2.0|1.0"],
+    ),
+    // How often a row is there counts.
+    ("SELECT count(*) FROM ((SELECT type FROM events) INTERSECT ALL (SELECT type FROM events LIMIT 3)) q", &["3"]),
+    (
+        "SELECT type, count(*) FROM ((SELECT type FROM events) EXCEPT ALL (SELECT type FROM events WHERE value < 3)) q
+         GROUP BY 1 ORDER BY 1",
+        &["even|3", "odd|4"],
+    ),
+    (
+        "SELECT count(*) FROM ((SELECT latitude FROM events) EXCEPT ALL (SELECT NULL::double)) q",
+        &["9"],
+    ),
+];
+
+#[tokio::test]
+async fn subqueries_answer_wherever_they_stand() {
+    let fixture = Fixture::new().await;
+    let events = ten_events();
+    fixture.append_to_files(&events[..5]).await;
+    fixture.append(&events[5..]).await;
+    for (sql, expected) in ANSWERS {
+        assert_eq!(texts(&fixture, sql).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_several_rows_is_refused() {
+    let fixture = Fixture::new().await;
+    fixture.append(&ten_events()).await;
+    let sql = "SELECT (SELECT b.value FROM events b WHERE b.type = a.type) FROM events a";
+    let error = fixture.refusal(sql).await;
+    assert!(error.message.contains("write an aggregate without GROUP BY, or LIMIT 1"), "{error}");
+    fixture.refusal("SELECT (SELECT b.value FROM events b) FROM events a").await;
+}
+
+/// Each of these was the square of the table; the keys of the inner side are few.
+#[tokio::test]
+async fn inner_sides_are_distinct_before_the_join() {
+    let fixture = Fixture::new().await;
+    fixture.append_to_files(&random_events(3, 500, 1)).await;
+    let statements = [
+        "type IN (SELECT type FROM events WHERE value > 30)",
+        "type NOT IN (SELECT type FROM events WHERE value > 30)",
+        "latitude NOT IN (SELECT longitude FROM events)",
+        "EXISTS (SELECT 1 FROM events b WHERE b.type = a.type)",
+        "NOT EXISTS (SELECT 1 FROM events b WHERE b.type = a.type AND b.value > 30)",
+        "value > 49 OR type IN (SELECT type FROM events b WHERE b.device_id = a.device_id)",
+    ];
+    for condition in statements {
+        let plan = fixture.table(&format!("EXPLAIN SELECT count(*) FROM events a WHERE {condition}")).await;
+        assert!(has_distinct_side(&plan), "{condition}\n{plan}");
+    }
+    let semi = "EXPLAIN SELECT count(*) FROM events a LEFT SEMI JOIN events b ON a.type = b.type";
+    assert!(has_distinct_side(&fixture.table(semi).await));
+    let grouped = "EXPLAIN SELECT count(*) FROM events a WHERE type IN (SELECT DISTINCT type FROM events)";
+    let plan = fixture.table(grouped).await;
+    assert_eq!(plan.matches("groupBy=[[").count(), 2, "one for count(*), one for DISTINCT:\n{plan}");
+}
+
+/// Whether an aggregate without aggregates stands in the logical plan.
+fn has_distinct_side(plan: &str) -> bool {
+    plan.lines().any(|line| line.contains("Aggregate: groupBy=[[") && line.contains("aggr=[[]]"))
+}
+
+/// A hundred thousand rows of four types: within the time of a test only if each is looked up once.
+#[tokio::test]
+async fn memberships_of_few_values_do_not_square_the_table() {
+    let fixture = Fixture::new().await;
+    for seed in 0..4 {
+        fixture.append(&random_events(seed, 25_000, 24)).await;
+    }
+    let condition = "type IN (SELECT type FROM events WHERE value > 0)
+                     AND EXISTS (SELECT 1 FROM events b WHERE b.type = a.type)
+                     AND type NOT IN (SELECT type FROM events WHERE value > 1000)";
+    assert_eq!(fixture.value(&format!("SELECT count(*) FROM events a WHERE {condition}")).await, "100000");
+}
+
+async fn texts(fixture: &Fixture, sql: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    for batch in fixture.rows(sql).await {
+        for row in 0..batch.num_rows() {
+            let cell = |column: &arrow::array::ArrayRef| {
+                arrow::util::display::array_value_to_string(column, row).unwrap()
+            };
+            texts.push(batch.columns().iter().map(cell).collect::<Vec<_>>().join("|"));
+        }
+    }
+    texts
+}
+
+/// Values 0 to 9, a second apart, by turns `even` and `odd`; the first has no place.
+fn ten_events() -> Vec<Event> {
+    (0..10_u32)
+        .map(|number| Event {
+            place: (number > 0).then(|| (f64::from(number), 1.0)),
+            ..event(
+                START + i64::from(number) * 1_000_000,
+                &format!("d{number}"),
+                if number % 2 == 0 { "even" } else { "odd" },
+                f64::from(number),
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,96 @@
+//! `lead` and `lag` with IGNORE NULLS against a naive model, and frames that are refused.
+
+use arrow::array::AsArray;
+use arrow::datatypes::Float64Type;
+
+use crate::support::{Event, Fixture, Random, START, event};
+
+const OFFSETS: [i64; 7] = [0, 1, 2, 3, -1, -2, 40];
+
+#[tokio::test]
+async fn lead_and_lag_skip_nulls() {
+    let fixture = Fixture::new().await;
+    let events = gappy_events();
+    fixture.append_to_files(&events[..15]).await;
+    fixture.append(&events[15..]).await;
+    for offset in OFFSETS {
+        for (name, ahead) in [("lead", offset), ("lag", -offset)] {
+            for descending in [false, true] {
+                let mut rows = events.clone();
+                if descending {
+                    rows.reverse();
+                }
+                let expected: Vec<_> = (0..rows.len()).map(|row| skipping(&rows, row, ahead)).collect();
+                let order = if descending { "timestamp DESC" } else { "timestamp" };
+                let call = format!(
+                    "{name}(latitude, {offset}) IGNORE NULLS OVER (PARTITION BY type ORDER BY {order})"
+                );
+                for limit in [1, 4, 30] {
+                    let sql = format!("SELECT {call} AS v FROM events ORDER BY {order} LIMIT {limit}");
+                    assert_eq!(numbers(&fixture, &sql).await, expected[..limit], "{sql}");
+                }
+                let sql =
+                    format!("SELECT v FROM (SELECT timestamp, {call} AS v FROM events) q ORDER BY {order}");
+                assert_eq!(numbers(&fixture, &sql).await, expected, "{sql}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn lead_and_lag_take_a_default() {
+    let fixture = Fixture::new().await;
+    fixture.append(&gappy_events()).await;
+    let last = "SELECT lead(value, 1, -9.0) OVER (ORDER BY timestamp) AS v FROM events ORDER BY timestamp DESC LIMIT 1";
+    assert_eq!(numbers(&fixture, last).await, [Some(-9.0)]);
+    let first = "SELECT lag(latitude, 1, -9.0) IGNORE NULLS OVER (ORDER BY timestamp) AS v FROM events ORDER BY timestamp LIMIT 1";
+    assert_eq!(numbers(&fixture, first).await, [Some(-9.0)]);
+}
+
+#[tokio::test]
+async fn negative_offsets_of_a_range_are_refused() {
+    let fixture = Fixture::new().await;
+    fixture.append(&gappy_events()).await;
+    for frame in [
+        "ORDER BY timestamp RANGE BETWEEN INTERVAL '-1 minute' PRECEDING AND CURRENT ROW",
+        "ORDER BY timestamp RANGE BETWEEN CURRENT ROW AND INTERVAL '-1 minute' FOLLOWING",
+        "ORDER BY timestamp RANGE BETWEEN INTERVAL '1 hour -2 hours' PRECEDING AND CURRENT ROW",
+    ] {
+        let error = fixture.refusal(&format!("SELECT count(*) OVER ({frame}) FROM events")).await;
+        assert!(error.message.contains("must not be negative"), "{frame}: {error}");
+    }
+    let frame = "ORDER BY timestamp RANGE BETWEEN INTERVAL '1 month -1 day' PRECEDING AND CURRENT ROW";
+    fixture.rows(&format!("SELECT count(*) OVER ({frame}) FROM events")).await;
+}
+
+/// The value `ahead` rows further of the row's type that is not null; of the row itself for 0.
+fn skipping(rows: &[Event], row: usize, ahead: i64) -> Option<f64> {
+    let latitude = |event: &Event| event.place.map(|place| place.0);
+    let of_type = |event: &&Event| event.kind == rows[row].kind;
+    let steps = usize::try_from(ahead.unsigned_abs()).unwrap();
+    match ahead {
+        0 => latitude(&rows[row]),
+        1.. => rows[row + 1..].iter().filter(of_type).filter_map(latitude).nth(steps - 1),
+        _ => rows[..row].iter().rev().filter(of_type).filter_map(latitude).nth(steps - 1),
+    }
+}
+
+async fn numbers(fixture: &Fixture, sql: &str) -> Vec<Option<f64>> {
+    let batches = fixture.rows(sql).await;
+    batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Float64Type>().iter()).collect()
+}
+
+fn gappy_events() -> Vec<Event> {
+    let mut random = Random(11);
+    (0..30_u32)
+        .map(|number| Event {
+            place: (random.below(3) > 0).then(|| (f64::from(number), 0.0)),
+            ..event(
+                START + i64::from(number) * 1_000_000,
+                "device",
+                if random.below(2) == 0 { "a" } else { "b" },
+                f64::from(number),
+            )
+        })
+        .collect()
+}
