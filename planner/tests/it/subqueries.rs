@@ -104,13 +104,16 @@ async fn subqueries_answer_wherever_they_stand() {
 }
 
 #[tokio::test]
-async fn a_value_of_several_rows_is_refused() {
+async fn a_value_of_several_rows_is_an_error() {
     let fixture = Fixture::new().await;
     fixture.append(&ten_events()).await;
-    let sql = "SELECT (SELECT b.value FROM events b WHERE b.type = a.type) FROM events a";
-    let error = fixture.refusal(sql).await;
-    assert!(error.message.contains("write an aggregate without GROUP BY, or LIMIT 1"), "{error}");
-    fixture.refusal("SELECT (SELECT b.value FROM events b) FROM events a").await;
+    for inner in ["WHERE b.type = a.type", "WHERE b.value > a.value + 7", ""] {
+        let sql = format!("SELECT (SELECT b.value FROM events b {inner}) FROM events a");
+        let error = fixture.refusal(&sql).await;
+        assert!(error.message.contains("more than one row"), "{sql}: {error}");
+    }
+    let sql = "SELECT (SELECT b.value FROM events b WHERE b.value = a.value + 8) FROM events a ORDER BY a.value LIMIT 3";
+    assert_eq!(texts(&fixture, sql).await, ["8.0", "9.0", ""]);
 }
 
 /// Each of these was the square of the table; the keys of the inner side are few.

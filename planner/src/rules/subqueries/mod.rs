@@ -7,7 +7,7 @@
 //!   ▼ shape       what needs no rows at all, and what DataFusion joins well: left to it
 //!   ▼ domain      the distinct outer values that a subquery names
 //!   ▼ dependent   the subquery for all of them at once, each row beside its values
-//! LEFT JOIN on the values; NULL finds NULL
+//! LEFT JOIN on the values; NULL finds NULL; a value of several rows is an error (only_value)
 //! ```
 //!
 //! That is the general unnesting of Neumann and Kemper ("Unnesting Arbitrary Queries", BTW 2015).
@@ -17,6 +17,7 @@ mod members;
 mod shape;
 mod domain;
 mod dependent;
+mod only_value;
 
 use datafusion::{
     common::tree_node::{TreeNode, TreeNodeRecursion},

@@ -24,6 +24,7 @@ use super::{
     domain::{Names, Outer},
     holds_subquery, is_subquery,
     members::{Membership, Want, exactly, negate},
+    only_value::only_value,
     shape::{Existence, is_filtered_only, is_grouped_well, outer_columns},
 };
 
@@ -373,17 +374,17 @@ impl Unnest {
         if columns.is_empty() || own.len() == columns.len() && is_grouped_well(&plan)? {
             return Ok(Expr::ScalarSubquery(subquery(plan, outer)?));
         }
-        if plan.max_rows().is_none_or(|rows| rows > 1) {
-            return plan_err!(
-                "a subquery that names columns of the query around it and stands for a value must give one row: \
-                 write an aggregate without GROUP BY, or LIMIT 1"
-            );
-        }
         let answer = self.names.fresh("answer");
-        let column = Column::from(plan.schema().qualified_field(0));
+        let column = Expr::Column(Column::from(plan.schema().qualified_field(0)));
         let named = Expr::Column(Column::new_unqualified(&answer));
+        let is_one_row = plan.max_rows().is_some_and(|rows| rows <= 1);
+        let plan = LogicalPlanBuilder::from(plan);
         // Under a name of its own before others stand beside it.
-        let plan = LogicalPlanBuilder::from(plan).project([Expr::Column(column).alias(&answer)])?.build()?;
+        let plan = if is_one_row {
+            plan.project([column.alias(&answer)])?.build()?
+        } else {
+            plan.aggregate(Vec::<Expr>::new(), [only_value(column).alias(&answer)])?.build()?
+        };
         if own.is_empty() {
             outer.join(plan, &[], &[])?;
             return Ok(named);
