@@ -144,6 +144,8 @@ fn set_engine_options(config: &mut ConfigOptions) {
     config.execution.parquet.enable_page_index = true;
     // Our scan spreads its work over the partitions by itself; a second spread would only copy.
     config.optimizer.enable_round_robin_repartition = false;
+    // It moves fields of metadata below joins, and loses their names there: "No field named __datafusion_extracted_1".
+    config.optimizer.enable_leaf_expression_pushdown = false;
 }
 
 fn runtime_env(engine: &Arc<Engine>, options: &QueryOptions) -> Result<RuntimeEnv> {

@@ -78,10 +78,12 @@ pub(super) fn names_outer(expression: &Expr) -> bool {
     collect_outer(expression, &mut columns).is_ok() && !columns.is_empty()
 }
 
-/// Whether outer columns are named in nothing but filters on top of the plan: DataFusion joins that as it should.
+/// Whether outer columns are named in nothing but one filter on top of the plan: DataFusion joins that as it should.
 pub(super) fn is_filtered_only(plan: &LogicalPlan) -> Result<bool> {
     match plan {
-        LogicalPlan::Filter(filter) if !super::holds_subquery(plan)? => is_filtered_only(&filter.input),
+        LogicalPlan::Filter(filter) if !super::holds_subquery(plan)? => {
+            Ok(outer_columns(&filter.input)?.is_empty())
+        }
         _ => Ok(outer_columns(plan)?.is_empty()),
     }
 }
@@ -104,11 +106,8 @@ pub(super) fn is_grouped_well(plan: &LogicalPlan) -> Result<bool> {
 
 fn is_filtered_by_equality(plan: &LogicalPlan) -> Result<bool> {
     let LogicalPlan::Filter(filter) = plan else { return Ok(outer_columns(plan)?.is_empty()) };
-    if super::holds_subquery(plan)? {
-        return Ok(false);
-    }
     let fits = |part: &Expr| !names_outer(part) || is_column_equality(part);
-    Ok(split_conjunction(&filter.predicate).into_iter().all(fits) && is_filtered_by_equality(&filter.input)?)
+    Ok(is_filtered_only(plan)? && split_conjunction(&filter.predicate).into_iter().all(fits))
 }
 
 /// `column = outer column`, either way round.

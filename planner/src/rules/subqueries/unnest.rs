@@ -168,8 +168,15 @@ impl Unnest {
         let moved = node.clone().map_expressions(|expression| {
             let name = names.save(&expression);
             let moved = expression.transform_down(|part| {
-                if !is_subquery(&part) || is_constant(&part) {
+                if !is_subquery(&part) {
                     return Ok(Transformed::no(part));
+                }
+                if let Expr::ScalarSubquery(subquery) = &part
+                    && subquery.outer_ref_columns.is_empty()
+                {
+                    let plan = self.plan(subquery.subquery.as_ref().clone())?;
+                    let constant = Expr::ScalarSubquery(subquery.with_plan(Arc::new(plan)));
+                    return Ok(Transformed::new(constant, true, TreeNodeRecursion::Jump));
                 }
                 if let Some((_, column)) = known.iter().find(|(subquery, _)| *subquery == part) {
                     return Ok(Transformed::new(column.clone(), true, TreeNodeRecursion::Jump));
@@ -187,7 +194,7 @@ impl Unnest {
             })
         })?;
         if answers.is_empty() {
-            return Ok(node);
+            return Ok(moved.data);
         }
         let input = self.with_columns(Arc::new(input), answers)?;
         let expressions = moved.data.expressions();
@@ -426,11 +433,6 @@ fn plan_of(subquery: &Expr) -> Option<&Subquery> {
         Expr::ScalarSubquery(subquery) => Some(subquery),
         _ => None,
     }
-}
-
-/// A value that is the same for all rows: every node can hold it.
-fn is_constant(subquery: &Expr) -> bool {
-    matches!(subquery, Expr::ScalarSubquery(subquery) if subquery.outer_ref_columns.is_empty())
 }
 
 /// Whether the right side of a join names columns of the left one.
