@@ -98,6 +98,9 @@ class Generator:
         inside = (*aliases, alias)
         where = self._where(rng, inside, min(depth, 2), 0.85)
         source = leaf("source", f"events {alias}")
+        if kind == "one number" and rng.random() < 0.25:
+            order = leaf("clause", f" ORDER BY {alias}.{rng.choice(['timestamp', 'value', 'latitude'])}{rng.choice(ORDERS)}, {alias}.timestamp, {alias}.device_id LIMIT 1")
+            return Term("rows", "SELECT {0} FROM {1}{2}{3}", (self._terms.number(rng, inside, 1), source, where, order))
         if kind == "one number":
             column = self._aggregate(rng, inside if rng.random() < 0.1 else (alias,), 1)
             return Term("rows", "SELECT {0} FROM {1}{2}", (column, source, where))
@@ -203,7 +206,16 @@ class Generator:
             condition = Term("bool", rng.choice(["({0} AND {1})", "({0} AND {1})", "{1}"]), (condition, extra))
         columns = [self._terms.any(rng, ("a", "b"), 1, rng.choice(KINDS)) for _ in range(2)]
         where = self._where(rng, ("a", "b"), 2, 0.5)
+        if rng.random() < 0.2:
+            return self._lateral(rng, columns, where)
         return Term("rows", f"SELECT {{0}} FROM events a {word} events b ON {{1}}{{2}}", (selected(columns), condition, where))
+
+    def _lateral(self, rng: random.Random, columns: list[Term], where: Term) -> Term:
+        """The first events of another query for each event."""
+        order = f"ORDER BY b.{rng.choice(['timestamp', 'latitude'])}{rng.choice(ORDERS)}, b.timestamp, b.device_id LIMIT {rng.randint(1, 3)}"
+        rows = Term("rows", f"SELECT b.* FROM events b{{0}}{{1}}", (self._where(rng, ("a", "b"), 1, 0.9), leaf("clause", f" {order}")))
+        word = rng.choice(["LEFT JOIN", "JOIN"])
+        return Term("rows", f"SELECT {{0}} FROM events a {word} LATERAL ({{1}}) b ON true{{2}}", (selected(columns), rows, where))
 
     def _nested(self, rng: random.Random) -> Term:
         """A query over the groups, windows or rows of another one."""

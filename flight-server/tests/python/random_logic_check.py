@@ -48,7 +48,7 @@ class Oracle:
     def rows(self, statement: Term) -> list[Row]:
         """Returns the right answer."""
         try:
-            return rows(self._connection.execute(statement.sql(DUCKDB)).to_arrow_table())
+            return rows(self._connection.sql(statement.sql(DUCKDB)).to_arrow_table())
         except duckdb.Error as error:
             raise Unfit(f"{error}") from None
 

@@ -93,6 +93,8 @@ def text_literal(rng: random.Random) -> Term:
 
 def time_literal(rng: random.Random) -> Term:
     """An instant among the events."""
+    if rng.random() < 0.2:
+        return leaf("time", f"(DATE '2025-06-0{rng.randint(1, 2)}' {rng.choice('+-')} INTERVAL '{rng.choice(['3 hours', '15 hours', '1 day', '90 minutes'])}')")
     return leaf("time", f"TIMESTAMPTZ '2025-06-01 {rng.randint(11, 18):02}:{rng.choice([0, 15, 30, 40]):02}:00Z'")
 
 
@@ -129,8 +131,9 @@ class Terms:
         if shape == 4:
             return Term("number", rng.choice(["coalesce({0}, {1})", "nullif({0}, {1})", "greatest({0}, {1})", "least({0}, {1})"]), (number(), number()))
         if shape == 5:
-            field = rng.choice(["hour", "minute", "day", "month", "dow", "doy"])
-            return Term("number", f"CAST(extract({field} FROM {{0}}) AS DOUBLE)", (self.time(rng, aliases, depth - 1),))
+            field, zone = rng.choice(["hour", "minute", "day", "month", "dow", "doy"]), rng.choice(ZONES)
+            moment = rng.choice(["{0}", f"({{0}} AT TIME ZONE '{zone}')"])
+            return Term("number", f"CAST(extract({field} FROM {moment}) AS DOUBLE)", (self.time(rng, aliases, depth - 1),))
         if shape == 6 and len(aliases) < 3:
             return Term("number", "({0})", (self.subquery(rng, aliases, "one number", depth - 1),))
         return self._case(rng, aliases, depth, "number")
@@ -205,8 +208,10 @@ class Terms:
         alias = self.alias(rng, aliases)
         if shape < 0.94:
             return self._json(rng, alias)
-        if shape < 0.97:
+        if shape < 0.96:
             return Term("bool", "(CAST({0}.metadata->>'b' AS BOOLEAN))", (alias,))
+        if shape < 0.99:
+            return self._local(rng, self.time(rng, aliases, depth - 1))
         return leaf("bool", rng.choice(["true", "false", "CAST(NULL AS BOOLEAN)"]))
 
     def _in_list(self, rng: random.Random, value: Term, kind: str, other: Term) -> Term:
@@ -226,6 +231,19 @@ class Terms:
         if shape == 1:
             return Term("bool", "({0}.metadata->'n' IN ({1}, {2}))", (alias, literal(), literal()))
         return Term("bool", "({0}.metadata->'n' {1} {2})", (alias, leaf("operator", rng.choice(OPERATORS)), literal()))
+
+    def _local(self, rng: random.Random, time: Term) -> Term:
+        """What a clock on a wall shows, or a calendar."""
+        zone, operator = rng.choice(ZONES), rng.choice(OPERATORS)
+        local = f"({{0}} AT TIME ZONE '{zone}')"
+        day, moment = f"DATE '2025-06-0{rng.randint(1, 2)}'", f"TIMESTAMP '2025-06-01 {rng.randint(8, 23):02}:30:00'"
+        forms = [
+            f"({local} {operator} {moment})",
+            f"(CAST({local} AS DATE) {operator} {day})",
+            f"(CAST({{0}} AS DATE) {operator} {day})",
+            f"(date_trunc('day', {local}) {operator} {day})",
+        ]
+        return Term("bool", rng.choice(forms), (time,))
 
     def _case(self, rng: random.Random, aliases: tuple[str, ...], depth: int, kind: str) -> Term:
         value = lambda: self.any(rng, aliases, depth - 1, kind)  # noqa: E731

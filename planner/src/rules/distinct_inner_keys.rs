@@ -1,6 +1,7 @@
 //! `DistinctInnerKeys`: makes the inner side of IN, NOT IN and EXISTS distinct before the join. Such a join only asks whether there
 //! is a row, but DataFusion's pairs every outer row with every inner one of its key first: over a column of few values that is
-//! the square of the table. What a semi, anti or mark join gives depends on the set of its inner keys alone, NULL included.
+//! the square of the table. What a semi, anti or mark join gives depends on the set of its inner keys alone, NULL included; where it
+//! asks besides whether a row is greater (less) than something, on the greatest (least) of each key.
 
 use std::sync::Arc;
 
@@ -8,7 +9,8 @@ use datafusion::{
     arrow::datatypes::DataType,
     common::{Column, Dependency, tree_node::Transformed},
     error::Result,
-    logical_expr::{Expr, Join, JoinType, LogicalPlan, LogicalPlanBuilder},
+    functions_aggregate::min_max::{max, min},
+    logical_expr::{BinaryExpr, Expr, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Operator},
     optimizer::{OptimizerConfig, OptimizerRule, optimizer::ApplyOrder},
 };
 
@@ -29,8 +31,7 @@ impl OptimizerRule for DistinctInnerKeys {
     fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Join(mut join) = plan else { return Ok(Transformed::no(plan)) };
         let Some(inner) = inner_side(&join) else { return Ok(Transformed::no(LogicalPlan::Join(join))) };
-        let keys = compared_columns(&join, inner);
-        let Some(distinct) = distinct(inner, keys)? else {
+        let Some(distinct) = distinct(&join, inner)? else {
             return Ok(Transformed::no(LogicalPlan::Join(join)));
         };
         match join.join_type {
@@ -50,37 +51,99 @@ fn inner_side(join: &Join) -> Option<&Arc<LogicalPlan>> {
     }
 }
 
-/// The inner side's columns that the join's condition names, as indexes in order.
-fn compared_columns(join: &Join, inner: &LogicalPlan) -> Vec<usize> {
-    let equalities = join.on.iter().flat_map(|(left, right)| [left, right]);
-    let columns = equalities.chain(&join.filter).flat_map(Expr::column_refs);
-    let schema = inner.schema();
-    let mut indexes: Vec<usize> = columns.filter_map(|column| schema.maybe_index_of_column(column)).collect();
+/// The inner side with each combination of its keys once; `None` if it has that already, or no way to tell rows apart.
+fn distinct(join: &Join, inner: &Arc<LogicalPlan>) -> Result<Option<LogicalPlan>> {
+    let keys = columns_of(join.on.iter().flat_map(|(left, right)| [left, right]), inner);
+    let compared = columns_of(&join.filter, inner);
+    let all: Vec<usize> =
+        keys.iter().chain(compared.iter().filter(|index| !keys.contains(index))).copied().collect();
+    if inner.max_rows().is_some_and(|rows| rows <= 1) || has_each_once(inner, &all) {
+        return Ok(None);
+    }
+    let builder = LogicalPlanBuilder::new_from_arc(Arc::clone(inner));
+    if all.is_empty() {
+        return builder.limit(0, Some(1))?.build().map(Some);
+    }
+    if all.iter().any(|index| matches!(inner.schema().field(*index).data_type(), DataType::Union(..))) {
+        return Ok(None);
+    }
+    let column = |index: &usize| Column::from(inner.schema().qualified_field(*index));
+    let columns =
+        |indexes: &[usize]| indexes.iter().map(|index| Expr::Column(column(index))).collect::<Vec<_>>();
+    match compared.as_slice() {
+        [one] if !keys.contains(one) => {
+            let one = column(one);
+            if let Some(extreme) = extreme(join, inner, &one) {
+                let named = extreme.alias_qualified(one.relation, one.name);
+                return builder.aggregate(columns(&keys), [named])?.build().map(Some);
+            }
+        }
+        _ => {}
+    }
+    builder.aggregate(columns(&all), Vec::<Expr>::new())?.build().map(Some)
+}
+
+/// Which of a plan's columns some expressions name, as indexes in order.
+fn columns_of<'a>(expressions: impl IntoIterator<Item = &'a Expr>, plan: &LogicalPlan) -> Vec<usize> {
+    let columns = expressions.into_iter().flat_map(Expr::column_refs);
+    let mut indexes: Vec<usize> =
+        columns.filter_map(|column| plan.schema().maybe_index_of_column(column)).collect();
     indexes.sort_unstable();
     indexes.dedup();
     indexes
 }
 
-/// The plan with each combination of the keys once; `None` if it has that already, or no way to tell rows apart.
-fn distinct(plan: &Arc<LogicalPlan>, keys: Vec<usize>) -> Result<Option<LogicalPlan>> {
-    if plan.max_rows().is_some_and(|rows| rows <= 1) || has_each_once(plan, &keys) {
-        return Ok(None);
+/// The value of a column that decides the join's condition for all rows of a key, if the condition is one inequality about it.
+fn extreme(join: &Join, inner: &LogicalPlan, column: &Column) -> Option<Expr> {
+    let Some(Expr::BinaryExpr(BinaryExpr { left, op, right })) = &join.filter else { return None };
+    let is_it = |side: &Expr| matches!(side, Expr::Column(named) if named == column);
+    let op = match (is_it(left), is_it(right)) {
+        (true, false) => *op,
+        (false, true) => op.swap()?,
+        _ => return None,
+    };
+    // A NaN is greater than all numbers for a comparison, and nothing at all for `max`.
+    let is_float = inner
+        .schema()
+        .qualified_field_from_column(column)
+        .is_ok_and(|(_, field)| field.data_type().is_floating());
+    if is_float && !is_stored(inner, column) {
+        return None;
     }
-    let builder = LogicalPlanBuilder::new_from_arc(Arc::clone(plan));
-    if keys.is_empty() {
-        return builder.limit(0, Some(1))?.build().map(Some);
+    match op {
+        Operator::Gt | Operator::GtEq => Some(max(Expr::Column(column.clone()))),
+        Operator::Lt | Operator::LtEq => Some(min(Expr::Column(column.clone()))),
+        _ => None,
     }
-    let fields = plan.schema();
-    if keys.iter().any(|key| matches!(fields.field(*key).data_type(), DataType::Union(..))) {
-        return Ok(None);
-    }
-    let columns = keys.iter().map(|key| Expr::Column(Column::from(fields.qualified_field(*key))));
-    builder.aggregate(columns, Vec::<Expr>::new())?.build().map(Some)
 }
 
-/// Whether no two rows of a plan agree in all the keys.
-fn has_each_once(plan: &LogicalPlan, keys: &[usize]) -> bool {
+/// Whether a column is one of a table's, which hold finite numbers.
+fn is_stored(plan: &LogicalPlan, column: &Column) -> bool {
+    match plan {
+        LogicalPlan::TableScan(_) => true,
+        LogicalPlan::Filter(filter) => is_stored(&filter.input, column),
+        LogicalPlan::SubqueryAlias(alias) => {
+            let index = plan.schema().maybe_index_of_column(column);
+            index.is_some_and(|index| {
+                is_stored(&alias.input, &Column::from(alias.input.schema().qualified_field(index)))
+            })
+        }
+        LogicalPlan::Projection(projection) => {
+            let index = plan.schema().maybe_index_of_column(column);
+            matches!(
+                index.and_then(|index| projection.expr.get(index)),
+                Some(Expr::Column(below)) if is_stored(&projection.input, below)
+            )
+        }
+        _ => false,
+    }
+}
+
+/// Whether no two rows of a plan agree in all the columns.
+fn has_each_once(plan: &LogicalPlan, columns: &[usize]) -> bool {
     plan.schema().functional_dependencies().iter().any(|known| {
-        known.mode == Dependency::Single && known.source_indices.iter().all(|index| keys.contains(index))
+        known.mode == Dependency::Single
+            && !known.source_indices.is_empty()
+            && known.source_indices.iter().all(|index| columns.contains(index))
     })
 }
