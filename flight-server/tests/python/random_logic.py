@@ -6,11 +6,16 @@ Statement `n` of a seed is always the same. Each is determined: where it has a L
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from random_logic_terms import INTERVALS, NOTHING, Term, Terms, leaf, number_literal
 
 KINDS = ("number", "number", "text", "bool", "time")
+AGGREGATES = ("count({0})", "sum({0})", "avg({0})", "min({0})", "max({0})", "count(DISTINCT {0})", "sum(DISTINCT {0})")
+OF_AGGREGATES = ("coalesce({0}, -7e0)", "({0} + 1)", "CASE WHEN {0} > 2 THEN 1e0 ELSE 0e0 END")
+RANKS = ("row_number()", "ntile(3)", "rank()", "dense_rank()", "percent_rank()", "cume_dist()")
+ROLLUP_KEYS = (("text", "{0}.type"), ("text", "{0}.device_id"), ("number", "{0}.latitude"))
 ORDERS = ("", " DESC", " NULLS FIRST", " DESC NULLS LAST")
 
 
@@ -37,8 +42,8 @@ class Generator:
     def statement(self, number: int) -> Term:
         """Returns statement `number`."""
         rng = random.Random(f"logic {self.seed} {number}")
-        shapes = [self._rows, self._rows, self._groups, self._groups, self._windows, self._windows, self._set, self._join, self._nested]
-        return rng.choice(shapes)(rng)
+        often = [self._rows, self._groups, self._windows]
+        return rng.choice([*often, *often, self._set, self._join, self._nested])(rng)
 
     def _rows(self, rng: random.Random) -> Term:
         """SELECT [DISTINCT] … FROM events WHERE …"""
@@ -70,26 +75,28 @@ class Generator:
         shape = rng.choice(["{0}", "{0}", "{0}", "ROLLUP ({0})", "CUBE ({0})"])
         groups = listed("groups", [leaf("place", str(index + 1)) for index in range(len(keys))])
         if shape != "{0}":
-            keys = [Term(kind, write, (leaf("alias", "a"),)) for kind, write in rng.sample([("text", "{0}.type"), ("text", "{0}.device_id"), ("number", "{0}.latitude")], len(keys))]
+            keys = [Term(kind, write, (leaf("alias", "a"),)) for kind, write in rng.sample(ROLLUP_KEYS, len(keys))]
             groups = listed("groups", keys)
         having = NOTHING
         if rng.random() < 0.3:
-            condition = Term("bool", f"({{0}} {rng.choice(['>', '<=', '<>', 'IS DISTINCT FROM'])} {{1}})", (self._aggregate(rng, ("a",), 1), number_literal(rng)))
+            operator = rng.choice([">", "<=", "<>", "IS DISTINCT FROM"])
+            compared = (self._aggregate(rng, ("a",), 1), number_literal(rng))
+            condition = Term("bool", f"({{0}} {operator} {{1}})", compared)
             having = Term("clause", " HAVING {0}", (condition,))
         parts = (selected([*keys, *aggregates]), where, Term("groups", shape, (groups,)), having)
-        return self._limited(rng, Term("rows", "SELECT {0} FROM events a{1} GROUP BY {2}{3}", parts), len(keys) + len(aggregates))
+        query = Term("rows", "SELECT {0} FROM events a{1} GROUP BY {2}{3}", parts)
+        return self._limited(rng, query, len(keys) + len(aggregates))
 
     def _aggregate(self, rng: random.Random, aliases: tuple[str, ...], depth: int) -> Term:
         """A number made of many rows."""
         if rng.random() < 0.2:
             aggregate = leaf("number", "count(*)")
         else:
-            call = rng.choice(["count({0})", "sum({0})", "avg({0})", "min({0})", "max({0})", "count(DISTINCT {0})", "sum(DISTINCT {0})"])
-            aggregate = Term("number", call, (self._terms.number(rng, aliases, depth),))
+            aggregate = Term("number", rng.choice(AGGREGATES), (self._terms.number(rng, aliases, depth),))
         if rng.random() < 0.3:
             aggregate = Term("number", "{0} FILTER (WHERE {1})", (aggregate, self._terms.bool(rng, aliases, depth)))
         if rng.random() < 0.15:
-            aggregate = Term("number", rng.choice(["coalesce({0}, -7e0)", "({0} + 1)", "CASE WHEN {0} > 2 THEN 1e0 ELSE 0e0 END"]), (aggregate,))
+            aggregate = Term("number", rng.choice(OF_AGGREGATES), (aggregate,))
         return aggregate
 
     def _subquery(self, rng: random.Random, aliases: tuple[str, ...], kind: str, depth: int) -> Term:
@@ -99,19 +106,21 @@ class Generator:
         where = self._where(rng, inside, min(depth, 2), 0.85)
         source = leaf("source", f"events {alias}")
         if kind == "one number" and rng.random() < 0.25:
-            order = leaf("clause", f" ORDER BY {alias}.{rng.choice(['timestamp', 'value', 'latitude'])}{rng.choice(ORDERS)}, {alias}.timestamp, {alias}.device_id LIMIT 1")
+            first = f"{alias}.{rng.choice(['timestamp', 'value', 'latitude'])}{rng.choice(ORDERS)}"
+            order = leaf("clause", f" ORDER BY {first}, {alias}.timestamp, {alias}.device_id LIMIT 1")
             return Term("rows", "SELECT {0} FROM {1}{2}{3}", (self._terms.number(rng, inside, 1), source, where, order))
         if kind == "one number":
             column = self._aggregate(rng, inside if rng.random() < 0.1 else (alias,), 1)
             return Term("rows", "SELECT {0} FROM {1}{2}", (column, source, where))
         if kind == "rows":
             shape = rng.random()
+            having = Term("clause", " HAVING count(*) > {0}", (leaf("number", str(rng.randint(0, 6))),))
             if shape < 0.15:
-                having = Term("clause", " HAVING count(*) > {0}", (leaf("number", str(rng.randint(0, 6))),)) if rng.random() < 0.6 else NOTHING
+                having = having if rng.random() < 0.6 else NOTHING
                 return Term("rows", "SELECT count(*) FROM {0}{1}{2}", (source, where, having))
             if shape < 0.25:
-                having = Term("clause", " HAVING count(*) > {0}", (leaf("number", str(rng.randint(0, 6))),))
-                return Term("rows", f"SELECT {alias}.type FROM {{0}}{{1}} GROUP BY {alias}.type{{2}}", (source, where, having))
+                grouped = f"SELECT {alias}.type FROM {{0}}{{1}} GROUP BY {alias}.type{{2}}"
+                return Term("rows", grouped, (source, where, having))
             limit = leaf("clause", f" LIMIT {rng.randint(0, 2)}") if rng.random() < 0.1 else NOTHING
             return Term("rows", "SELECT 1 FROM {0}{1}{2}", (source, where, limit))
         column = self._terms.any(rng, (alias,) if rng.random() < 0.8 else inside, min(depth, 1), kind)
@@ -130,11 +139,14 @@ class Generator:
         return query
 
     def _window(self, rng: random.Random) -> Term:
-        partition = leaf("clause", f"PARTITION BY a.{rng.choice(['type', 'device_id', 'latitude'])} ") if rng.random() < 0.5 else NOTHING
+        partition = NOTHING
+        if rng.random() < 0.5:
+            partition = leaf("clause", f"PARTITION BY a.{rng.choice(['type', 'device_id', 'latitude'])} ")
         value = self._terms.number(rng, ("a",), 1)
         down = rng.choice(["", " DESC"])
         if rng.random() < 0.55:
-            order = leaf("order", rng.choice([f"a.timestamp{down}, a.device_id", f"a.latitude{rng.choice(ORDERS)}, a.timestamp, a.device_id{down}"]))
+            by_place = f"a.latitude{rng.choice(ORDERS)}, a.timestamp, a.device_id{down}"
+            order = leaf("order", rng.choice([f"a.timestamp{down}, a.device_id", by_place]))
             call = self._of_rows(rng, value)
             frame = self._frame(rng, "ROWS", lambda: str(rng.randint(0, 3)))
         else:
@@ -160,20 +172,22 @@ class Generator:
         if shape == 5:
             return Term("call", f"nth_value({{0}}, {{1}}){ignore}", (value, leaf("offset", str(rng.randint(1, 3)))))
         if shape == 6:
-            return leaf("call", rng.choice(["row_number()", "ntile(3)", "rank()", "dense_rank()", "percent_rank()", "cume_dist()"]))
+            return leaf("call", rng.choice(RANKS))
         return Term("call", rng.choice(["sum({0})", "count({0})", "min({0})", "max({0})"]), (value,))
 
     def _peers(self, rng: random.Random, down: str) -> tuple[Term, Term]:
         """An order with ties and NULLs, and a frame that takes peers together."""
         shape = rng.randrange(3)
         if shape == 0:
-            return leaf("order", f"a.timestamp{down}"), self._frame(rng, "RANGE", lambda: f"INTERVAL '{rng.choice(INTERVALS)}'")
+            span = lambda: f"INTERVAL '{rng.choice(INTERVALS)}'"  # noqa: E731
+            return leaf("order", f"a.timestamp{down}"), self._frame(rng, "RANGE", span)
         if shape == 1:
-            return leaf("order", f"a.latitude{rng.choice(ORDERS)}"), self._frame(rng, "RANGE", lambda: rng.choice(["0", "1", "2.5"]))
+            order = leaf("order", f"a.latitude{rng.choice(ORDERS)}")
+            return order, self._frame(rng, "RANGE", lambda: rng.choice(["0", "1", "2.5"]))
         column = rng.choice(["a.latitude", "a.type", "a.timestamp", "a.longitude"])
         return leaf("order", f"{column}{rng.choice(ORDERS)}"), self._frame(rng, "GROUPS", lambda: str(rng.randint(0, 3)))
 
-    def _frame(self, rng: random.Random, unit: str, distance) -> Term:
+    def _frame(self, rng: random.Random, unit: str, distance: Callable[[], str]) -> Term:
         """A frame that does not end before it begins by its words alone."""
         if rng.random() < 0.3:
             return NOTHING
@@ -208,14 +222,17 @@ class Generator:
         where = self._where(rng, ("a", "b"), 2, 0.5)
         if rng.random() < 0.2:
             return self._lateral(rng, columns, where)
-        return Term("rows", f"SELECT {{0}} FROM events a {word} events b ON {{1}}{{2}}", (selected(columns), condition, where))
+        joined = f"SELECT {{0}} FROM events a {word} events b ON {{1}}{{2}}"
+        return Term("rows", joined, (selected(columns), condition, where))
 
     def _lateral(self, rng: random.Random, columns: list[Term], where: Term) -> Term:
         """The first events of another query for each event."""
-        order = f"ORDER BY b.{rng.choice(['timestamp', 'latitude'])}{rng.choice(ORDERS)}, b.timestamp, b.device_id LIMIT {rng.randint(1, 3)}"
-        rows = Term("rows", f"SELECT b.* FROM events b{{0}}{{1}}", (self._where(rng, ("a", "b"), 1, 0.9), leaf("clause", f" {order}")))
+        first = f"b.{rng.choice(['timestamp', 'latitude'])}{rng.choice(ORDERS)}"
+        order = leaf("clause", f" ORDER BY {first}, b.timestamp, b.device_id LIMIT {rng.randint(1, 3)}")
+        rows = Term("rows", "SELECT b.* FROM events b{0}{1}", (self._where(rng, ("a", "b"), 1, 0.9), order))
         word = rng.choice(["LEFT JOIN", "JOIN"])
-        return Term("rows", f"SELECT {{0}} FROM events a {word} LATERAL ({{1}}) b ON true{{2}}", (selected(columns), rows, where))
+        joined = f"SELECT {{0}} FROM events a {word} LATERAL ({{1}}) b ON true{{2}}"
+        return Term("rows", joined, (selected(columns), rows, where))
 
     def _nested(self, rng: random.Random) -> Term:
         """A query over the groups, windows or rows of another one."""
@@ -225,4 +242,5 @@ class Generator:
             return Term("rows", "SELECT count(*) AS c0, count(c0) AS c1 FROM ({0}) q", (inner,))
         if shape == 1:
             return Term("rows", "SELECT DISTINCT c0 FROM ({0}) q WHERE c0 IS NOT NULL", (inner,))
-        return Term("rows", "WITH q AS ({0}) SELECT a.type AS c0, (SELECT count(*) FROM q) AS c1 FROM events a{1}", (inner, self._where(rng, ("a",), 1)))
+        counted = "WITH q AS ({0}) SELECT a.type AS c0, (SELECT count(*) FROM q) AS c1 FROM events a{1}"
+        return Term("rows", counted, (inner, self._where(rng, ("a",), 1)))

@@ -20,10 +20,11 @@ from random_logic_terms import DUCKDB, HEXFLIGHT, Term
 # What DuckDB must be told to mean the same.
 SETTINGS = ("SET TimeZone = 'UTC'", "SET default_null_order = 'nulls_last_on_asc_first_on_desc'")
 
-# Words in an error that Hexflight gives where DuckDB gives rows, and why.
-DIFFERENCES = {
-    "cannot be larger than end bound": "A window frame that ends before it begins (2 FOLLOWING AND 0 FOLLOWING) is refused, not empty.",
-}
+# Words in an error that Hexflight gives where DuckDB gives rows.
+DIFFERENCES = (
+    # A window frame that ends before it begins (2 FOLLOWING AND 0 FOLLOWING) is refused, not empty.
+    "cannot be larger than end bound",
+)
 
 # A statement is tried in so many smaller forms at most.
 SHRINKS_MAX = 400
@@ -45,10 +46,14 @@ class Oracle:
         self._connection.register("sent", events.table())
         self._connection.execute("CREATE TABLE events AS FROM sent")
 
+    def table(self, sql: str) -> pa.Table:
+        """Returns an answer."""
+        return self._connection.sql(sql).to_arrow_table()
+
     def rows(self, statement: Term) -> list[Row]:
         """Returns the right answer."""
         try:
-            return rows(self._connection.sql(statement.sql(DUCKDB)).to_arrow_table())
+            return rows(self.table(statement.sql(DUCKDB)))
         except duckdb.Error as error:
             raise Unfit(f"{error}") from None
 
@@ -59,6 +64,10 @@ class Failure:
 
     kind: str
     words: str
+
+    def is_like(self, other: Failure) -> bool:
+        """Tells whether two are of one kind, errors by how they begin."""
+        return self.kind == other.kind and (self.kind != "error" or self.words[:100] == other.words[:100])
 
 
 def check(statement: Term, oracle: Oracle, ask: Ask) -> Failure | None:
@@ -83,8 +92,8 @@ def compare(expected: Sequence[Row], found: Sequence[Row]) -> None:
     right, given = Counter(map(_plain, expected)), Counter(map(_plain, found))
     missing, unexpected = right - given, given - right
     if missing or unexpected:
-        samples = f"missing {sorted(missing.elements(), key=repr)[:3]}, unexpected {sorted(unexpected.elements(), key=repr)[:3]}"
-        raise Mismatch(f"{len(found)} rows, expected {len(expected)}; {samples}")
+        lacks, surplus = (sorted(rows.elements(), key=repr)[:3] for rows in (missing, unexpected))
+        raise Mismatch(f"{len(found)} rows, expected {len(expected)}; missing {lacks}, unexpected {surplus}")
 
 
 def _plain(row: Row) -> tuple[Any, ...]:
@@ -107,7 +116,7 @@ def shrunk(statement: Term, failure: Failure, oracle: Oracle, ask: Ask) -> tuple
                 other = check(smaller, oracle, ask)
             except Unfit:
                 continue
-            if other is not None and other.kind == failure.kind and (failure.kind != "error" or other.words[:40] == failure.words[:40]):
+            if other is not None and other.is_like(failure):
                 statement, failure, again = smaller, other, True
                 break
     return statement, failure

@@ -40,7 +40,7 @@ class Gappy:
     def table(self) -> pa.Table:
         """Returns all of them for another engine: the cell, and the fields of metadata as columns `n`, `s` and `b`."""
         fields = [row["fields"] or {} for row in self.rows]
-        cells = [None if row["latitude"] is None else h3.latlng_to_cell(row["latitude"], row["longitude"], 9) for row in self.rows]
+        cells = [_cell(row["latitude"], row["longitude"]) for row in self.rows]
         return pa.table(
             _shared(self.rows)
             | {
@@ -77,6 +77,10 @@ def _fields(rng: random.Random) -> dict[str, Any]:
     number = rng.choice([1, 2, 3, 2.5, -1, 0, None])
     fields = {"n": number, "s": rng.choice([*SITES, None]), "b": rng.choice([True, False, None])}
     return {name: value for name, value in fields.items() if rng.random() < 0.7}
+
+
+def _cell(latitude: float | None, longitude: float | None) -> int | None:
+    return None if latitude is None else h3.latlng_to_cell(latitude, longitude, 9)
 
 
 def _shared(rows: tuple[dict[str, Any], ...]) -> dict[str, pa.Array]:

@@ -3,7 +3,7 @@
 use crate::support::{Event, Fixture, START, event, random_events};
 
 /// Statements over [`ten_events`] and the rows they give, one text per row.
-const ANSWERS: [(&str, &[&str]); 22] = [
+const ANSWERS: [(&str, &[&str]); 25] = [
     // An aggregate without GROUP BY always has one row.
     ("SELECT count(*) FROM events a WHERE EXISTS (SELECT count(*) FROM events b WHERE b.value > a.value)", &["10"]),
     ("SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT max(b.value) FROM events b WHERE false)", &["0"]),
@@ -18,6 +18,16 @@ const ANSWERS: [(&str, &[&str]); 22] = [
         "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.value > a.value OFFSET 3)",
         &["6"],
     ),
+    // The greatest or least of each key decides an inequality.
+    (
+        "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.type = a.type AND b.latitude > a.value)",
+        &["8"],
+    ),
+    (
+        "SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT 1 FROM events b WHERE b.type = a.type AND a.value > b.latitude)",
+        &["3"],
+    ),
+    ("SELECT count(*) FROM events a WHERE a.value >= ANY (SELECT sqrt(b.latitude - 3) FROM events b)", &["10"]),
     // Counts of nothing are 0, also beside an inequality and in arithmetic.
     (
         "SELECT (SELECT count(*) FROM events b WHERE b.value < a.value) FROM events a WHERE a.value < 2 ORDER BY 1",
@@ -133,6 +143,9 @@ async fn inner_sides_are_distinct_before_the_join() {
         let plan = fixture.table(&format!("EXPLAIN SELECT count(*) FROM events a WHERE {condition}")).await;
         assert!(has_distinct_side(&plan), "{condition}\n{plan}");
     }
+    let inequality = "EXISTS (SELECT 1 FROM events b WHERE b.type = a.type AND b.value > a.value)";
+    let plan = fixture.table(&format!("EXPLAIN SELECT count(*) FROM events a WHERE {inequality}")).await;
+    assert!(plan.contains("aggr=[[max("), "{plan}");
     let semi = "EXPLAIN SELECT count(*) FROM events a LEFT SEMI JOIN events b ON a.type = b.type";
     assert!(has_distinct_side(&fixture.table(semi).await));
     let grouped = "EXPLAIN SELECT count(*) FROM events a WHERE type IN (SELECT DISTINCT type FROM events)";

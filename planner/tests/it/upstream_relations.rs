@@ -78,3 +78,28 @@ async fn the_inner_side_of_in_keeps_its_duplicates() {
     let plan = plain(&format!("EXPLAIN {sql}")).await;
     assert!(!plan.contains("Aggregate"), "{plan}: rules/distinct_inner_keys.rs can go");
 }
+
+#[tokio::test]
+async fn the_lower_of_two_correlated_filters_is_forgotten() {
+    let sql = "SELECT x FROM (VALUES (1), (2)) t(x) WHERE EXISTS (SELECT 1 FROM
+               (SELECT * FROM (VALUES (1, 1), (NULL, 2)) u(y, k) WHERE u.k = t.x) q WHERE q.y = t.x)";
+    let answer = plain(sql).await;
+    assert!(
+        answer.contains("No field named"),
+        "{answer}: rules/subqueries can leave such filters to DataFusion"
+    );
+}
+
+#[tokio::test]
+async fn json_fields_below_joins_lose_their_names() {
+    let mut context = SessionContext::new();
+    datafusion_functions_json::register_all(&mut context).unwrap();
+    let sql = "SELECT a.k FROM (VALUES ('{}', 1)) a(m, k) WHERE NOT EXISTS
+               (SELECT 1 FROM (VALUES ('{}')) b(m) WHERE (a.m->>'s') = lower(b.m->>'s'))";
+    let rows = async { context.sql(sql).await?.collect().await };
+    let error = rows.await.unwrap_err().strip_backtrace();
+    assert!(
+        error.contains("__datafusion_extracted"),
+        "{error}: set_engine_options can leave enable_leaf_expression_pushdown"
+    );
+}
