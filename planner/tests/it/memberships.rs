@@ -15,15 +15,12 @@ const TYPES: [&str; 3] = ["a", "b", "c"];
 /// How a membership is written, and the comparison that makes a row count: `true` in a pair means that one is enough, else all must.
 type Written = (&'static str, bool, fn(f64, f64) -> bool);
 
-const MEMBERSHIPS: [Written; 8] = [
+const MEMBERSHIPS: [Written; 5] = [
     ("{x} IN ({rows})", true, |x, y| x == y),
     ("{x} NOT IN ({rows})", false, |x, y| x != y),
-    ("{x} = ANY ({rows})", true, |x, y| x == y),
-    ("{x} <> ALL ({rows})", false, |x, y| x != y),
     ("{x} > ANY ({rows})", true, |x, y| x > y),
     ("{x} <= ALL ({rows})", false, |x, y| x <= y),
     ("{x} <> ANY ({rows})", true, |x, y| x != y),
-    ("{x} = ALL ({rows})", false, |x, y| x == y),
 ];
 
 /// Which rows a subquery reads, as SQL and for the model: of all, of the same type, of lower value.
@@ -67,9 +64,7 @@ async fn check(fixture: &Fixture, events: &[Event], condition: &str, truth: impl
     let wheres = [
         (condition.to_owned(), &yes),
         (format!("NOT ({condition})"), &no),
-        (format!("({condition}) IS NULL"), &unknown),
-        (format!("({condition}) IS TRUE OR a.value > 1000"), &yes),
-        (format!("CASE WHEN {condition} THEN false ELSE ({condition}) IS NOT NULL END"), &no),
+        (format!("({condition}) IS NULL OR a.value > 1000"), &unknown),
     ];
     for (text, expected) in wheres {
         let sql = format!("SELECT a.device_id FROM events a WHERE {text}");
