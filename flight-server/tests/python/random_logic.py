@@ -229,7 +229,7 @@ class Generator:
         """The first events of another query for each event."""
         first = f"b.{rng.choice(['timestamp', 'latitude'])}{rng.choice(ORDERS)}"
         order = leaf("clause", f" ORDER BY {first}, b.timestamp, b.device_id LIMIT {rng.randint(1, 3)}")
-        rows = Term("rows", "SELECT b.* FROM events b{0}{1}", (self._where(rng, ("a", "b"), 1, 0.9), order))
+        rows = Term("all columns", "SELECT b.* FROM events b{0}{1}", (self._where(rng, ("a", "b"), 1, 0.9), order))
         word = rng.choice(["LEFT JOIN", "JOIN"])
         joined = f"SELECT {{0}} FROM events a {word} LATERAL ({{1}}) b ON true{{2}}"
         return Term("rows", joined, (selected(columns), rows, where))

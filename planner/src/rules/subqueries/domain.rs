@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use datafusion::{
-    common::{Column, NullEquality},
+    common::{Column, NullEquality, plan_err, tree_node::TreeNodeRecursion},
     error::Result,
     logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, lit},
 };
@@ -21,6 +21,24 @@ impl Names {
     }
 }
 
+/// Most nodes of a plan that values are taken from: each subquery inside of another repeats the plan of that one.
+const NODES_MAX: usize = 2_000;
+
+fn check_size(plan: &LogicalPlan) -> Result<()> {
+    let mut node_count = 0;
+    plan.apply_with_subqueries(|_| {
+        node_count += 1;
+        Ok(if node_count > NODES_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    if node_count > NODES_MAX {
+        return plan_err!(
+            "subqueries that name columns of the queries around them are too many or too deep: the plan would have more than \
+             {NODES_MAX} nodes; write some of them as joins"
+        );
+    }
+    Ok(())
+}
+
 /// Distinct values of some columns.
 #[derive(Debug)]
 pub(super) struct Domain {
@@ -31,6 +49,7 @@ pub(super) struct Domain {
 impl Domain {
     /// Those of `columns` in `plan`.
     pub(super) fn of(columns: Vec<Column>, plan: &LogicalPlan) -> Result<Self> {
+        check_size(plan)?;
         let keys = columns.iter().cloned().map(Expr::Column);
         let values = LogicalPlanBuilder::from(plan.clone()).aggregate(keys, Vec::<Expr>::new())?.build()?;
         Ok(Self { values, columns })
