@@ -70,15 +70,15 @@ fn distinct(join: &Join, inner: &Arc<LogicalPlan>) -> Result<Option<LogicalPlan>
     let column = |index: &usize| Column::from(inner.schema().qualified_field(*index));
     let columns =
         |indexes: &[usize]| indexes.iter().map(|index| Expr::Column(column(index))).collect::<Vec<_>>();
-    match compared.as_slice() {
-        [one] if !keys.contains(one) => {
-            let one = column(one);
-            if let Some(extreme) = extreme(join, inner, &one) {
-                let named = extreme.alias_qualified(one.relation, one.name);
-                return builder.aggregate(columns(&keys), [named])?.build().map(Some);
-            }
-        }
-        _ => {}
+    if let [one] = compared.as_slice()
+        && !keys.contains(one)
+        && let Some(extreme) = extreme(join, inner, &column(one))
+    {
+        let Column { relation, name, .. } = column(one);
+        return builder
+            .aggregate(columns(&keys), [extreme.alias_qualified(relation, name)])?
+            .build()
+            .map(Some);
     }
     builder.aggregate(columns(&all), Vec::<Expr>::new())?.build().map(Some)
 }

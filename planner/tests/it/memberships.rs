@@ -86,9 +86,9 @@ async fn devices(fixture: &Fixture, sql: &str) -> HashSet<String> {
 }
 
 /// ANY or ALL of some comparisons.
-fn compared(any: bool, mut comparisons: impl Iterator<Item = Truth>) -> Truth {
+fn compared(any: bool, comparisons: impl Iterator<Item = Truth>) -> Truth {
     let mut truth = Some(!any);
-    for one in comparisons.by_ref() {
+    for one in comparisons {
         match one {
             Some(decides) if decides == any => return Some(any),
             None => truth = None,

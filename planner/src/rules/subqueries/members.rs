@@ -159,7 +159,7 @@ fn from_inside(expression: Expr, outer: &DFSchema) -> Result<Expr> {
     let renamed = expression.transform(|part| match part {
         Expr::Column(column) => {
             let field = outer.field_from_column(&column)?;
-            Ok(Transformed::yes(Expr::OuterReferenceColumn(field.clone(), column)))
+            Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(field), column)))
         }
         other => Ok(Transformed::no(other)),
     });
