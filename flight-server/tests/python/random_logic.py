@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from random_logic_terms import INTERVALS, NOTHING, Term, Terms, leaf, number_literal
 
 KINDS = ("number", "number", "text", "bool", "time")
-AGGREGATES = ("count({0})", "sum({0})", "avg({0})", "min({0})", "max({0})", "count(DISTINCT {0})", "sum(DISTINCT {0})")
+# Multiples of a half again; an average is not, and a sum of averages depends on their order.
+EXACT_AGGREGATES = ("count({0})", "sum({0})", "min({0})", "max({0})", "count(DISTINCT {0})", "sum(DISTINCT {0})")
+AGGREGATES = (*EXACT_AGGREGATES, "avg({0})")
 OF_AGGREGATES = ("coalesce({0}, -7e0)", "({0} + 1)", "CASE WHEN {0} > 2 THEN 1e0 ELSE 0e0 END")
 RANKS = ("row_number()", "ntile(3)", "rank()", "dense_rank()", "percent_rank()", "cume_dist()")
 ROLLUP_KEYS = (("text", "{0}.type"), ("text", "{0}.device_id"), ("number", "{0}.latitude"))
@@ -72,11 +74,13 @@ class Generator:
         where = self._where(rng, ("a",), 2, 0.6)
         if not keys:
             return Term("rows", "SELECT {0} FROM events a{1}", (selected(aggregates), where))
-        shape = rng.choice(["{0}", "{0}", "{0}", "ROLLUP ({0})", "CUBE ({0})"])
+        shape = rng.choice(["{0}", "{0}", "{0}", "ROLLUP ({0})", "CUBE ({0})", "GROUPING SETS (({0}), ())"])
         groups = listed("groups", [leaf("place", str(index + 1)) for index in range(len(keys))])
         if shape != "{0}":
             keys = [Term(kind, write, (leaf("alias", "a"),)) for kind, write in rng.sample(ROLLUP_KEYS, len(keys))]
             groups = listed("groups", keys)
+            if rng.random() < 0.5:
+                aggregates.append(Term("number", "grouping({0})", (rng.choice(keys),)))
         having = NOTHING
         if rng.random() < 0.3:
             operator = rng.choice([">", "<=", "<>", "IS DISTINCT FROM"])
@@ -87,12 +91,14 @@ class Generator:
         query = Term("rows", "SELECT {0} FROM events a{1} GROUP BY {2}{3}", parts)
         return self._limited(rng, query, len(keys) + len(aggregates))
 
-    def _aggregate(self, rng: random.Random, aliases: tuple[str, ...], depth: int) -> Term:
+    def _aggregate(
+        self, rng: random.Random, aliases: tuple[str, ...], depth: int, calls: tuple[str, ...] = AGGREGATES
+    ) -> Term:
         """A number made of many rows."""
         if rng.random() < 0.2:
             aggregate = leaf("number", "count(*)")
         else:
-            aggregate = Term("number", rng.choice(AGGREGATES), (self._terms.number(rng, aliases, depth),))
+            aggregate = Term("number", rng.choice(calls), (self._terms.number(rng, aliases, depth),))
         if rng.random() < 0.3:
             aggregate = Term("number", "{0} FILTER (WHERE {1})", (aggregate, self._terms.bool(rng, aliases, depth)))
         if rng.random() < 0.15:
@@ -110,7 +116,7 @@ class Generator:
             order = leaf("clause", f" ORDER BY {first}, {alias}.timestamp, {alias}.device_id LIMIT 1")
             return Term("rows", "SELECT {0} FROM {1}{2}{3}", (self._terms.number(rng, inside, 1), source, where, order))
         if kind == "one number":
-            column = self._aggregate(rng, inside if rng.random() < 0.1 else (alias,), 1)
+            column = self._aggregate(rng, inside if rng.random() < 0.1 else (alias,), 1, EXACT_AGGREGATES)
             return Term("rows", "SELECT {0} FROM {1}{2}", (column, source, where))
         if kind == "rows":
             shape = rng.random()
@@ -125,7 +131,7 @@ class Generator:
             return Term("rows", "SELECT 1 FROM {0}{1}{2}", (source, where, limit))
         column = self._terms.any(rng, (alias,) if rng.random() < 0.8 else inside, min(depth, 1), kind)
         if kind == "number" and rng.random() < 0.15:
-            column = self._aggregate(rng, (alias,), 1)
+            column = self._aggregate(rng, (alias,), 1, EXACT_AGGREGATES)
         return Term("rows", "SELECT {0} FROM {1}{2}", (column, source, where))
 
     def _windows(self, rng: random.Random) -> Term:
@@ -155,6 +161,9 @@ class Generator:
         if call.write.startswith(("lead", "lag", "row_number", "ntile", "rank", "dense", "percent", "cume")):
             frame = NOTHING
         over = Term("over", "({0}ORDER BY {1}{2})", (partition, order, frame))
+        if call.write.startswith(("sum", "count", "min", "max", "avg")) and rng.random() < 0.25:
+            parts = (call, self._terms.bool(rng, ("a",), 1), over)
+            return Term("number", "{0} FILTER (WHERE {1}) OVER {2}", parts)
         return Term("number", "{0} OVER {1}", (call, over))
 
     def _of_rows(self, rng: random.Random, value: Term) -> Term:
@@ -236,11 +245,32 @@ class Generator:
 
     def _nested(self, rng: random.Random) -> Term:
         """A query over the groups, windows or rows of another one."""
+        shape = rng.randrange(5)
+        if shape == 3:
+            return self._first_of_each(rng)
+        if shape == 4:
+            return self._distinct_on(rng)
         inner = rng.choice([self._rows, self._groups, self._windows])(rng)
-        shape = rng.randrange(3)
         if shape == 0:
             return Term("rows", "SELECT count(*) AS c0, count(c0) AS c1 FROM ({0}) q", (inner,))
         if shape == 1:
             return Term("rows", "SELECT DISTINCT c0 FROM ({0}) q WHERE c0 IS NOT NULL", (inner,))
         counted = "WITH q AS ({0}) SELECT a.type AS c0, (SELECT count(*) FROM q) AS c1 FROM events a{1}"
         return Term("rows", counted, (inner, self._where(rng, ("a",), 1)))
+
+    def _first_of_each(self, rng: random.Random) -> Term:
+        """The first few of each type or device, by a rank."""
+        partition, down = rng.choice(["type", "device_id", "latitude"]), rng.choice(["", " DESC"])
+        rank = f"{rng.choice(['row_number', 'rank', 'dense_rank'])}()"
+        over = f"(PARTITION BY a.{partition} ORDER BY a.timestamp{down}, a.device_id{down})"
+        ranked = f"SELECT {{0}} AS c0, {rank} OVER {over} AS place FROM events a{{1}}"
+        inner = Term("rows", ranked, (self._terms.number(rng, ("a",), 1), self._where(rng, ("a",), 1)))
+        condition = leaf("condition", rng.choice(["place <= 2", "place = 1", "place > 3", "place < 3 AND c0 IS NULL"]))
+        return Term("rows", "SELECT c0, place AS c1 FROM ({0}) q WHERE {1}", (inner, condition))
+
+    def _distinct_on(self, rng: random.Random) -> Term:
+        """One event of each type or device."""
+        key, order = rng.choice(["type", "device_id", "latitude"]), rng.choice(ORDERS)
+        columns = f"a.{key} AS c0, {{0}} AS c1"
+        query = f"SELECT DISTINCT ON (a.{key}) {columns} FROM events a{{1}} ORDER BY a.{key}, a.timestamp{order}, a.device_id"
+        return Term("rows", query, (self._terms.number(rng, ("a",), 1), self._where(rng, ("a",), 2)))

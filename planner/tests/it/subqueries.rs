@@ -3,7 +3,7 @@
 use crate::support::{Event, Fixture, START, event, random_events};
 
 /// Statements over [`ten_events`] and the rows they give, one text per row.
-const ANSWERS: [(&str, &[&str]); 25] = [
+const ANSWERS: [(&str, &[&str]); 27] = [
     // An aggregate without GROUP BY always has one row.
     ("SELECT count(*) FROM events a WHERE EXISTS (SELECT count(*) FROM events b WHERE b.value > a.value)", &["10"]),
     ("SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT max(b.value) FROM events b WHERE false)", &["0"]),
@@ -89,6 +89,13 @@ const ANSWERS: [(&str, &[&str]); 25] = [
          ORDER BY timestamp DESC LIMIT 2) b WHERE a.value < 3 ORDER BY 1, 2",
         &["1.0|0.0", "2.0|0.0", "2.0|1.0"],
     ),
+    (
+        "SELECT count(b.value) FROM events a LEFT JOIN LATERAL (SELECT value FROM events
+         WHERE 4 IN (SELECT a.latitude FROM events c)) b ON true",
+        &["10"],
+    ),
+    // A constant that no row gives is NULL.
+    ("SELECT (SELECT 7 FROM events c WHERE c.value > 100), count(*) FROM events a", &["|10"]),
     // How often a row is there counts.
     ("SELECT count(*) FROM ((SELECT type FROM events) INTERSECT ALL (SELECT type FROM events LIMIT 3)) q", &["3"]),
     (

@@ -10,8 +10,8 @@ use datafusion::{
     error::Result,
     functions_aggregate::count::count_all,
     logical_expr::{
-        Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, SubqueryAlias,
-        binary_expr,
+        Expr, ExprSchemable, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery,
+        SubqueryAlias, binary_expr,
         expr::Exists,
         expr_rewriter::NamePreserver,
         lit,
@@ -49,7 +49,7 @@ impl Unnest {
     pub(super) fn plan(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let unnested = plan.transform_up(|node| {
             if let LogicalPlan::Join(join) = &node
-                && is_lateral(&join.right)?
+                && is_lateral(join)?
             {
                 return self.lateral(join).map(Transformed::yes);
             }
@@ -174,7 +174,7 @@ impl Unnest {
                 if let Expr::ScalarSubquery(subquery) = &part
                     && subquery.outer_ref_columns.is_empty()
                 {
-                    let plan = self.plan(subquery.subquery.as_ref().clone())?;
+                    let plan = maybe_nothing(self.plan(subquery.subquery.as_ref().clone())?)?;
                     let constant = Expr::ScalarSubquery(subquery.with_plan(Arc::new(plan)));
                     return Ok(Transformed::new(constant, true, TreeNodeRecursion::Jump));
                 }
@@ -378,7 +378,10 @@ impl Unnest {
         let plan = self.plan(written.subquery.as_ref().clone())?;
         let columns = outer_columns(&plan)?;
         let own = outer.own(&columns);
-        if columns.is_empty() || own.len() == columns.len() && is_grouped_well(&plan)? {
+        if columns.is_empty() {
+            return Ok(Expr::ScalarSubquery(subquery(maybe_nothing(plan)?, outer)?));
+        }
+        if own.len() == columns.len() && is_grouped_well(&plan)? {
             return Ok(Expr::ScalarSubquery(subquery(plan, outer)?));
         }
         let answer = self.names.fresh("answer");
@@ -403,6 +406,17 @@ impl Unnest {
         outer.join(answers, domain.columns(), &paired.keys)?;
         Ok(named)
     }
+}
+
+/// A value that is NULL without a row, and says so: DataFusion announces it as the column it comes from.
+fn maybe_nothing(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let column = Expr::Column(Column::from(plan.schema().qualified_field(0)));
+    if column.nullable(plan.schema())? || matches!(Existence::of(plan.clone()), Existence::Always) {
+        return Ok(plan);
+    }
+    let name = plan.schema().field(0).name().clone();
+    let only = only_value(column).alias(name);
+    LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), [only])?.build()
 }
 
 /// A plan reduced to some of its columns.
@@ -436,14 +450,12 @@ fn plan_of(subquery: &Expr) -> Option<&Subquery> {
 }
 
 /// Whether the right side of a join names columns of the left one.
-fn is_lateral(plan: &LogicalPlan) -> Result<bool> {
-    match plan {
-        LogicalPlan::SubqueryAlias(alias) => is_lateral(&alias.input),
-        LogicalPlan::Subquery(subquery) => Ok(!outer_columns(&subquery.subquery)?.is_empty()),
-        _ => Ok(false),
-    }
+fn is_lateral(join: &Join) -> Result<bool> {
+    let columns = outer_columns(&join.right)?;
+    Ok(columns.iter().any(|column| join.left.schema().is_column_from_schema(column)))
 }
 
+/// The rows of a LATERAL subquery: they may have nested subqueries that alone name outer columns.
 fn without_subquery_node(plan: LogicalPlan) -> Result<LogicalPlan> {
     match plan {
         LogicalPlan::SubqueryAlias(SubqueryAlias { input, alias, .. }) => {
