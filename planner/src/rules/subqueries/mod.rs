@@ -2,17 +2,19 @@
 //! only, takes "unknown" for "false" there, and gives up on most correlated shapes, some of them without an error.
 //!
 //! ```text
-//! unnest      each node whose expressions hold subqueries, innermost first
-//!   ▼ members     IN, ANY, ALL ─▶ EXISTS, as exactly as the place needs it: true, false or unknown
-//!   ▼ shape       what needs no rows at all, and what DataFusion joins well: left to it
-//!   ▼ domain      the distinct outer values that a subquery names
-//!   ▼ dependent   the subquery for all of them at once, each row beside its values
+//! unnest           each node whose expressions hold subqueries, innermost first
+//!   ▼ expressions  what stands in a subquery's place
+//!   ▼ members      IN, ANY, ALL ─▶ EXISTS, as exactly as the place needs it: true, false or unknown
+//!   ▼ shape        what needs no rows at all, and what DataFusion joins well: left to it
+//!   ▼ domain       the distinct outer values that a subquery names
+//!   ▼ dependent    the subquery for all of them at once, each row beside its values
 //! LEFT JOIN on the values; NULL finds NULL; a value of several rows is an error (only_value)
 //! ```
 //!
 //! That is the general unnesting of Neumann and Kemper ("Unnesting Arbitrary Queries", BTW 2015).
 
 mod unnest;
+mod expressions;
 mod members;
 mod shape;
 mod domain;
