@@ -109,6 +109,10 @@ class Generator:
         """Rows of one column of a kind, or exactly one number, or any rows for EXISTS."""
         alias = "abc"[len(aliases)]
         inside = (*aliases, alias)
+        if rng.random() < 0.12:
+            # The name of the query around it, which it then cannot see.
+            alias = aliases[-1]
+            inside = (*aliases[:-1], alias)
         where = self._where(rng, inside, min(depth, 2), 0.85)
         source = leaf("source", f"events {alias}")
         if kind == "one number" and rng.random() < 0.25:

@@ -3,7 +3,7 @@
 use crate::support::{Event, Fixture, START, event, random_events};
 
 /// Statements over [`ten_events`] and the rows they give, one text per row.
-const ANSWERS: [(&str, &[&str]); 27] = [
+const ANSWERS: [(&str, &[&str]); 32] = [
     // An aggregate without GROUP BY always has one row.
     ("SELECT count(*) FROM events a WHERE EXISTS (SELECT count(*) FROM events b WHERE b.value > a.value)", &["10"]),
     ("SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT max(b.value) FROM events b WHERE false)", &["0"]),
@@ -67,6 +67,16 @@ const ANSWERS: [(&str, &[&str]); 27] = [
          ON b.value = a.value AND EXISTS (SELECT 1 FROM events c WHERE c.value = b.value + 8)",
         &["10|2"],
     ),
+    // Both sides under one name.
+    ("SELECT count(*) FROM events WHERE type IN (SELECT type FROM events WHERE value = 2)", &["5"]),
+    ("SELECT count(*) FROM events WHERE value NOT IN (SELECT value FROM events WHERE value < 3)", &["7"]),
+    ("SELECT count(*) FROM events WHERE value > ALL (SELECT value FROM events WHERE value < 3)", &["7"]),
+    ("SELECT count(*) FROM events WHERE (latitude IN (SELECT longitude FROM events)) IS NULL", &["9"]),
+    (
+        "SELECT count(*) FROM events a WHERE a.value IN (SELECT a.value FROM events a WHERE a.value IN
+         (SELECT a.value + 1 FROM events a WHERE a.value < 4))",
+        &["4"],
+    ),
     // Two levels up.
     (
         "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.type = a.type AND b.value >
@@ -75,7 +85,7 @@ const ANSWERS: [(&str, &[&str]); 27] = [
     ),
     // The nearest row before, in three spellings.
     (
-        "SELECT (SELECT b.value FROM events b WHERE b.timestamp < a.timestamp ORDER BY b.timestamp DESC LIMIT 1)
+        "SELECT (SELECT b.value FROM events b WHERE b.timestamp < a.timestamp ORDER BY b.timestamp DESC LIMIT 1) AS v
          FROM events a WHERE a.value < 3 ORDER BY a.value",
         &["", "0.0", "1.0"],
     ),

@@ -113,7 +113,7 @@ impl Unnest {
         *membership.value_mut() = self.inside(value, Want::Exact, outer)?;
         let negated = membership.is_negated();
         let want = if negated { want.opposite() } else { want };
-        let parts = membership.parts(outer.plan.schema())?;
+        let parts = membership.parts(outer.plan.schema(), &self.names)?;
         let member = self.exists(parts.member, place, outer)?;
         if want == Want::True {
             return Ok(if negated { negate(member) } else { member });

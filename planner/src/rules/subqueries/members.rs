@@ -10,11 +10,13 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        BinaryExpr, Expr, ExprSchemable, Filter, LogicalPlan, Operator,
+        BinaryExpr, Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator,
         expr::{InSubquery, SetComparison, SetQuantifier},
         lit, not, when,
     },
 };
+
+use super::{domain::Names, shape::outer_columns};
 
 /// What the place of a condition makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,11 +90,11 @@ impl Membership {
         self.negated
     }
 
-    /// Takes it apart; `outer` is the schema of the query around the rows.
+    /// Takes it apart; `outer` is the schema of the query around the rows, which may have the names of columns of the rows.
     ///
     /// # Errors
     /// Those of building plans.
-    pub(super) fn parts(self, outer: &DFSchema) -> Result<Parts> {
+    pub(super) fn parts(self, outer: &DFSchema, names: &Names) -> Result<Parts> {
         let is_nullable = self.value.nullable(outer)?;
         let (input, item) = item_of(self.rows)?;
         let nothing = if item.nullable(input.schema())? {
@@ -102,6 +104,13 @@ impl Membership {
         };
         let unknown = is_nullable.then(|| (self.value.clone().is_null(), input.clone()));
         let value = from_inside(self.value, outer)?;
+        let (input, item) = if outer_columns(&input)?.is_empty() {
+            let name = names.fresh("item");
+            let named = LogicalPlanBuilder::from(input).project([item.alias(&name)])?.build()?;
+            (named, Expr::Column(Column::new_unqualified(name)))
+        } else {
+            (input, item)
+        };
         let compares = Expr::BinaryExpr(BinaryExpr::new(Box::new(value), self.op, Box::new(item)));
         let member = narrowed(input, compares)?;
         Ok(Parts { member, nothing, unknown })

@@ -78,14 +78,15 @@ pub(super) fn names_outer(expression: &Expr) -> bool {
     collect_outer(expression, &mut columns).is_ok() && !columns.is_empty()
 }
 
-/// Whether outer columns are named in nothing but one filter on top of the plan: DataFusion joins that as it should.
+/// Whether outer columns are named in nothing but one filter on top of the plan: DataFusion joins that as it should, unless they have
+/// the names of columns below the filter: then it takes the one for the other.
 pub(super) fn is_filtered_only(plan: &LogicalPlan) -> Result<bool> {
-    match plan {
-        LogicalPlan::Filter(filter) if !super::holds_subquery(plan)? => {
-            Ok(outer_columns(&filter.input)?.is_empty())
-        }
-        _ => Ok(outer_columns(plan)?.is_empty()),
+    let LogicalPlan::Filter(filter) = plan else { return Ok(outer_columns(plan)?.is_empty()) };
+    if super::holds_subquery(plan)? {
+        return Ok(false);
     }
+    let is_below = |column: &Column| filter.input.schema().is_column_from_schema(column);
+    Ok(!outer_columns(plan)?.iter().any(is_below) && outer_columns(&filter.input)?.is_empty())
 }
 
 /// Whether a plan is one plain aggregate over filters that compare columns of its own with outer ones: DataFusion groups it by those
