@@ -304,7 +304,7 @@ impl Pairing<'_> {
             .skip(width)
             .zip(&names)
             .map(|(column, name)| Expr::Column(column.clone()).alias(name));
-        let plan = LogicalPlanBuilder::from(union.clone()).project(renamed.chain(keys))?.build()?;
+        let plan = LogicalPlanBuilder::from(union).project(renamed.chain(keys))?.build()?;
         Ok(Dependent { plan, keys: names.into_iter().map(Column::new_unqualified).collect(), rank: None })
     }
 }

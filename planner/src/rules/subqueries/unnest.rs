@@ -154,7 +154,7 @@ impl Unnest {
         let keeps_names = matches!(node, LogicalPlan::Aggregate(_) | LogicalPlan::Window(_));
         let mut answers: Vec<Expr> = Vec::new();
         let mut known: Vec<(Expr, Expr)> = Vec::new();
-        let moved = node.clone().map_expressions(|expression| {
+        let moved = node.map_expressions(|expression| {
             let name = names.save(&expression);
             let moved = expression.transform_down(|part| {
                 if !is_subquery(&part) {
