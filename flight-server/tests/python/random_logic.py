@@ -276,5 +276,6 @@ class Generator:
         """One event of each type or device."""
         key, order = rng.choice(["type", "device_id", "latitude"]), rng.choice(ORDERS)
         columns = f"a.{key} AS c0, {{0}} AS c1"
-        query = f"SELECT DISTINCT ON (a.{key}) {columns} FROM events a{{1}} ORDER BY a.{key}, a.timestamp{order}, a.device_id"
+        last = "" if key == "device_id" else ", a.device_id"
+        query = f"SELECT DISTINCT ON (a.{key}) {columns} FROM events a{{1}} ORDER BY a.{key}, a.timestamp{order}{last}"
         return Term("rows", query, (self._terms.number(rng, ("a",), 1), self._where(rng, ("a",), 2)))
