@@ -18,6 +18,7 @@ mod sql;
 mod geo;
 mod wide_sums;
 mod functions;
+mod guard;
 mod rules;
 mod session;
 mod system;

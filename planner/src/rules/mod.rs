@@ -20,14 +20,21 @@ mod window_frames;
 mod counted_set_operations;
 mod subqueries;
 mod distinct_inner_keys;
+mod guard_conditions;
+mod held;
+mod hold_above_joins;
+mod projections_above_guards;
+mod guard_filtered_arguments;
 mod yield_in_joins;
+
+pub(crate) use held::PlanHeld;
 
 use std::sync::Arc;
 
 use datafusion::{
     logical_expr::expr_rewriter::FunctionRewrite,
     optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule},
-    physical_optimizer::PhysicalOptimizerRule,
+    physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
 };
 
 use self::mend::{Mend, MendExpressions};
@@ -81,6 +88,8 @@ pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         // One line per rule.
         Arc::new(exact_times::ExactTimes),
+        Arc::new(guard_filtered_arguments::GuardFilteredArguments),
+        Arc::new(hold_above_joins::HoldAboveJoins),
     ];
     rules.extend(Optimizer::new().rules);
     // What DataFusion's rules made is what these look at.
@@ -88,10 +97,24 @@ pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules
 }
 
+/// DataFusion's physical rules, some of them in a form of ours.
+pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let rules = PhysicalOptimizer::new().rules.into_iter();
+    rules
+        .map(|rule| match rule.name() {
+            projections_above_guards::PROJECTION_PUSHDOWN => {
+                Arc::new(projections_above_guards::ProjectionsAboveGuards) as _
+            }
+            _ => rule,
+        })
+        .collect()
+}
+
 /// Physical rules after all others.
 pub(crate) fn last_physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     vec![
         // One line per rule.
+        Arc::new(guard_conditions::GuardConditions),
         Arc::new(yield_in_joins::YieldInJoins),
     ]
 }

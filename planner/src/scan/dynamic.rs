@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use datafusion::{
     error::Result,
     physical_expr::{PhysicalExpr, conjunction, expressions::DynamicFilterTracking},
@@ -10,6 +11,7 @@ use datafusion::{
 };
 use hexflight_engine::{TableSpec, ZoneMap};
 
+use crate::guard::can_fail;
 use crate::prune::{Pruner, ZoneStatistics};
 
 /// The state of dynamic filters as of the last look.
@@ -48,12 +50,14 @@ impl DynamicPruner {
     }
 }
 
-/// The filters of operators above that tighten while the query runs, without those that do not.
-pub(super) fn only_dynamic(filters: &ChildPushdownResult) -> ChildPushdownResult {
+/// The filters of operators above that tighten while the query runs, without those that do not, and without those that could
+/// fail for a row: they only save work.
+pub(super) fn only_dynamic(filters: &ChildPushdownResult, schema: &Schema) -> ChildPushdownResult {
+    let is_dynamic = |filter| DynamicFilterTracking::classify(filter).contains_dynamic_filter();
     let parent_filters = filters
         .parent_filters
         .iter()
-        .filter(|parent| DynamicFilterTracking::classify(&parent.filter).contains_dynamic_filter())
+        .filter(|parent| is_dynamic(&parent.filter) && !can_fail(&parent.filter, schema))
         .cloned()
         .collect();
     ChildPushdownResult { parent_filters, self_filters: Vec::new() }

@@ -34,6 +34,7 @@ use super::{
     scan_metrics::{self, MemoryMetrics},
     scan_statistics,
 };
+use crate::guard::{Role, guard};
 
 /// What a query wants of a table.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +59,8 @@ pub struct SegmentScanExec {
     kept_memory: Arc<[KeptBatch]>,
     projection: Arc<[usize]>,
     predicate: Option<Arc<dyn PhysicalExpr>>,
+    /// The predicate as rows in memory are asked: what can fail is asked of rows that all else lets through.
+    guarded: Option<Arc<dyn PhysicalExpr>>,
     /// Filters of operators above that tighten while the query runs; over all columns of the table.
     dynamic: Vec<Arc<dyn PhysicalExpr>>,
     limit: Option<usize>,
@@ -95,6 +98,8 @@ impl SegmentScanExec {
         let schema = snapshot.spec().query_schema();
         let projection = request.projection.unwrap_or_else(|| (0..schema.fields().len()).collect());
         let projected = Arc::new(schema.project(&projection)?);
+        let guarded = request.predicate.as_ref();
+        let guarded = guarded.map(|predicate| guard(predicate, schema, Role::Filter)).transpose()?;
         let partitions = layout::partition_count(&kept.files, &kept.memory, context.partitions_max());
         let files = (!kept.files.is_empty())
             .then(|| {
@@ -122,6 +127,7 @@ impl SegmentScanExec {
             properties: properties(&projected, partitions.max(file_partitions)),
             projection: projection.into(),
             predicate: request.predicate,
+            guarded,
             dynamic: Vec::new(),
             limit: request.limit,
             files,
@@ -184,7 +190,7 @@ impl SegmentScanExec {
     fn memory_scan(&self, partition: usize, baseline: &BaselineMetrics, context: &TaskContext) -> MemoryScan {
         MemoryScan {
             slices: Arc::clone(&self.memory[partition]),
-            predicate: self.predicate.clone(),
+            predicate: self.guarded.clone(),
             dynamic: DynamicPruner::new(&self.dynamic, self.snapshot.spec()),
             projection: Arc::clone(&self.projection),
             schema: self.schema(),
@@ -343,7 +349,7 @@ impl ExecutionPlan for SegmentScanExec {
         filters: ChildPushdownResult,
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
-        let dynamic = only_dynamic(&filters);
+        let dynamic = only_dynamic(&filters, &self.schema());
         // Below a limit a filter would change which rows the limit takes.
         let useless = dynamic.parent_filters.is_empty() || self.limit.is_some();
         if matches!(phase, FilterPushdownPhase::Pre) || useless {

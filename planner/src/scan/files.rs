@@ -21,7 +21,7 @@ use hexflight_engine::{DataFile, TableName, column};
 use object_store::ObjectMeta;
 
 use super::{ScanContext, file_reader::ScanFiles};
-use crate::session::STORE_URL;
+use crate::{guard::surest_first, session::STORE_URL};
 
 /// What to read of which files.
 pub(super) struct FilesRequest<'a> {
@@ -43,7 +43,13 @@ pub(super) fn plan_files(
     context: &ScanContext,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let url = ObjectStoreUrl::parse(STORE_URL)?;
-    let source = filtered(parquet_source(request, context)?, request.predicate, context)?;
+    let ordered = request.predicate.map(|predicate| surest_first(predicate, request.schema)).transpose()?;
+    let (conjuncts, any_order) = match (ordered.flatten(), request.predicate) {
+        (Some(ordered), _) => (ordered, false),
+        (None, Some(predicate)) => (split_conjunction(predicate).into_iter().map(Arc::clone).collect(), true),
+        (None, None) => (vec![], true),
+    };
+    let source = filtered(parquet_source(request, any_order, context)?, conjuncts, context)?;
     let files = request.files.iter().map(|file| partitioned_file(request.schema, file)).collect();
     let config = FileScanConfigBuilder::new(url, source)
         .with_file_group(FileGroup::new(files))
@@ -54,13 +60,18 @@ pub(super) fn plan_files(
     Ok(scan.repartitioned(request.partitions, &context.options)?.unwrap_or(scan))
 }
 
-fn parquet_source(request: &FilesRequest<'_>, context: &ScanContext) -> Result<Arc<dyn FileSource>> {
+fn parquet_source(
+    request: &FilesRequest<'_>,
+    any_order: bool,
+    context: &ScanContext,
+) -> Result<Arc<dyn FileSource>> {
     let footers = context.env.cache_manager.get_file_metadata_cache();
     let reader = ScanFiles::new(context.files(request.table)?.clone(), footers);
-    let options = TableParquetOptions {
+    let mut options = TableParquetOptions {
         global: context.options.execution.parquet.clone(),
         ..TableParquetOptions::default()
     };
+    options.global.reorder_filters &= any_order;
     let source = ParquetSource::new(Arc::clone(request.schema))
         .with_table_parquet_options(options)
         .with_parquet_file_reader_factory(Arc::new(reader));
@@ -70,14 +81,15 @@ fn parquet_source(request: &FilesRequest<'_>, context: &ScanContext) -> Result<A
 /// The scan promises that every filter is applied exactly, so each conjunct must be accepted as one that is.
 fn filtered(
     source: Arc<dyn FileSource>,
-    predicate: Option<&Arc<dyn PhysicalExpr>>,
+    conjuncts: Vec<Arc<dyn PhysicalExpr>>,
     context: &ScanContext,
 ) -> Result<Arc<dyn FileSource>> {
-    let Some(predicate) = predicate else { return Ok(source) };
-    let conjuncts = split_conjunction(predicate).into_iter().map(Arc::clone).collect();
+    if conjuncts.is_empty() {
+        return Ok(source);
+    }
     let pushed = source.try_pushdown_filters(conjuncts, &context.options)?;
     if pushed.filters.iter().any(|taken| matches!(taken, PushedDown::No)) {
-        return internal_err!("the Parquet reader did not take all of the predicate {predicate}");
+        return internal_err!("the Parquet reader did not take all of the predicate");
     }
     Ok(pushed.updated_node.unwrap_or(source))
 }

@@ -18,7 +18,8 @@ pub(crate) enum Shape {
 }
 
 /// Rules that only look at joins, subqueries, unions, DISTINCT and `op ANY (…)`.
-const NOT_FOR_PLAIN: [&str; 13] = [
+const NOT_FOR_PLAIN: [&str; 14] = [
+    "hold_above_joins",
     "rewrite_set_comparison",
     "optimize_unions",
     "unions_to_filter",

@@ -27,7 +27,7 @@ use crate::{
     catalog::QueryCatalogs,
     functions,
     query::{QueryLog, QueryOptions},
-    rules,
+    rules::{self, PlanHeld},
 };
 
 /// Name of the one catalog.
@@ -93,7 +93,9 @@ fn template(
         .with_catalog_list(Arc::new(QueryCatalogs::unpinned(engine, log)))
         .with_default_features()
         .with_analyzer_rules(rules::analyzer_rules())
-        .with_optimizer_rules(rules::logical_rules());
+        .with_optimizer_rules(rules::logical_rules())
+        .with_physical_optimizer_rules(rules::physical_rules())
+        .with_query_planner(Arc::new(PlanHeld));
     if options.rollups {
         builder = builder.with_physical_optimizer_rule(Arc::new(AnswerFromRollups::new(caches.clone())));
     }
@@ -139,6 +141,8 @@ fn session_config(options: &QueryOptions) -> Result<SessionConfig> {
 fn set_engine_options(config: &mut ConfigOptions) {
     config.sql_parser.dialect = Dialect::PostgreSQL;
     config.execution.time_zone = Some("UTC".to_owned());
+    // Planned and computed columns may differ in whether they can be null, which changes no value; DataFusion calls it a bug.
+    config.execution.skip_physical_aggregate_schema_check = true;
     config.execution.parquet.pushdown_filters = true;
     config.execution.parquet.reorder_filters = true;
     config.execution.parquet.enable_page_index = true;

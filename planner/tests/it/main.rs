@@ -28,3 +28,4 @@ mod moments;
 mod precedence;
 mod overflow;
 mod upstream;
+mod guards;

@@ -137,6 +137,22 @@ fn copy_directory(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
+/// Statements with the first column of the only row that each gives; all that differ are named.
+pub(crate) async fn check(fixture: &Fixture, table: &[(&str, &str)]) {
+    let mut wrong = vec![];
+    for (sql, expected) in table {
+        match fixture.try_rows(sql, vec![]).await {
+            Ok(rows) if rows.iter().map(RecordBatch::num_rows).sum::<usize>() != 1 => {
+                wrong.push(format!("{sql}\n    gave other than one row"));
+            }
+            Ok(rows) if first_value(&rows) == *expected => {}
+            Ok(rows) => wrong.push(format!("{sql}\n    gave {}, expected {expected}", first_value(&rows))),
+            Err(error) => wrong.push(format!("{sql}\n    {error}")),
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 /// The first column of the only row, as text.
 pub(crate) fn first_value(rows: &[RecordBatch]) -> String {
     assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);

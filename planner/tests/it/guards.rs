@@ -1,0 +1,194 @@
+//! One type's metadata does not break another's query: what can fail for a row is computed only for rows that all other
+//! conditions let through, in memory as in files.
+
+use crate::support::{Event, Fixture, START, check, event};
+
+/// Statements about pumps, whose levels are numbers, beside valves, whose levels are words.
+const ABOUT_PUMPS: [(&str, &str); 33] = [
+    (
+        "SELECT string_agg(device_id, ',' ORDER BY (metadata->>'level')::int DESC) FILTER (WHERE type = 'pump') FROM events",
+        "p3,p2,p1",
+    ),
+    ("SELECT count(*) FROM events WHERE type = 'pump' AND (metadata->>'level')::int > 2", "2"),
+    ("SELECT count(*) FROM events WHERE (metadata->>'level')::int > 2 AND type = 'pump'", "2"),
+    (
+        "SELECT count(*) FROM events WHERE metadata->>'level' ~ '^[0-9]+$' AND (metadata->>'level')::int > 2",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM events WHERE (metadata->>'level')::int > 2 AND (metadata->>'level')::int < 4 AND type = 'pump'",
+        "1",
+    ),
+    ("SELECT count(*) FROM events WHERE type <> 'pump' OR (metadata->>'level')::int > 2", "5"),
+    ("SELECT count(*) FROM events WHERE NOT (type <> 'pump' OR (metadata->>'level')::int <= 2)", "2"),
+    ("SELECT count(*) FROM events WHERE latitude > 0 AND (metadata->>'level')::int > 2", "1"),
+    (
+        "SELECT count(*) FROM events WHERE CASE WHEN type = 'pump' THEN (metadata->>'level')::int > 2 ELSE false END",
+        "2",
+    ),
+    ("SELECT sum(CASE WHEN type = 'pump' THEN (metadata->>'level')::int ELSE 0 END) FROM events", "9"),
+    (
+        "SELECT sum(CASE WHEN type = 'pump' AND (metadata->>'level')::int > 2 THEN 1 ELSE 0 END) FROM events",
+        "2",
+    ),
+    ("SELECT sum((metadata->>'level')::int) FROM events WHERE type = 'pump'", "9"),
+    ("SELECT sum((metadata->>'level')::int) FILTER (WHERE type = 'pump') FROM events", "9"),
+    ("SELECT count(*) FILTER (WHERE type = 'pump' AND (metadata->>'level')::int > 2) FROM events", "2"),
+    (
+        "SELECT max((metadata->>'level')::int) FILTER (WHERE type = 'pump' AND (metadata->>'level')::int < 4) FROM events",
+        "3",
+    ),
+    ("SELECT (metadata->>'level')::int FROM events WHERE type = 'pump' ORDER BY 1 DESC LIMIT 1", "4"),
+    (
+        "SELECT device_id FROM events WHERE type = 'pump' ORDER BY (metadata->>'level')::int DESC LIMIT 1",
+        "p3",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT (metadata->>'level')::int AS l FROM events WHERE type = 'pump') WHERE l > 2",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT type, (metadata->>'level')::int AS l FROM events) WHERE type = 'pump' AND l > 2",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT * FROM events LIMIT 100) WHERE (metadata->>'level')::int > 2 AND type = 'pump'",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM events a JOIN events b ON a.device_id = b.device_id AND a.type = 'pump' AND (a.metadata->>'level')::int > b.value",
+        "2",
+    ),
+    (
+        "SELECT count(b.value) FROM events a LEFT JOIN events b ON a.device_id = b.device_id AND a.type = 'pump' AND (a.metadata->>'level')::int > b.value",
+        "2",
+    ),
+    (
+        "SELECT count(b.value) FROM events a LEFT JOIN events b ON a.type = 'pump' AND b.type = 'pump' AND (a.metadata->>'level')::int > (b.metadata->>'level')::int",
+        "3",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT type, min(metadata->>'level') AS l FROM events GROUP BY type HAVING min(metadata->>'level')::int > 1 AND type = 'pump')",
+        "1",
+    ),
+    ("SELECT count(*) FROM events WHERE type = 'pump' AND 10 / (value::int - 1) > 5", "2"),
+    (
+        "SELECT count(*) FROM events WHERE device_id IN (SELECT device_id FROM events WHERE type = 'pump') AND (metadata->>'level')::int > 2",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM events WHERE device_id NOT IN (SELECT device_id FROM events WHERE type = 'valve') AND (metadata->>'level')::int > 2",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM events e WHERE EXISTS (SELECT 1 FROM events p WHERE p.device_id = e.device_id AND p.type = 'pump') AND (metadata->>'level')::int BETWEEN 3 AND 9",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM events e JOIN (SELECT device_id FROM events WHERE type = 'pump') p ON e.device_id = p.device_id WHERE (e.metadata->>'level')::int > 2",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM events e JOIN (SELECT device_id FROM events WHERE type = 'pump') p ON e.device_id = p.device_id AND (e.metadata->>'level')::int > 2",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM events e, events p WHERE e.device_id = p.device_id AND p.type = 'pump' AND 10 / (e.metadata->>'level')::int > 4",
+        "1",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT e.metadata->>'level' AS l FROM events e JOIN events p ON e.device_id = p.device_id AND p.type = 'pump') WHERE l::int > 2",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM events e JOIN events p ON (e.metadata->>'level')::int = p.value::int AND e.type = 'pump' AND p.type = 'pump'",
+        "3",
+    ),
+];
+
+#[tokio::test]
+async fn other_rows_do_not_break_a_query_in_memory() {
+    let fixture = Fixture::new().await;
+    fixture.append(&pumps_and_valves()).await;
+    check(&fixture, &ABOUT_PUMPS).await;
+}
+
+#[tokio::test]
+async fn other_rows_do_not_break_a_query_in_files() {
+    let fixture = Fixture::new().await;
+    fixture.append_to_files(&pumps_and_valves()).await;
+    check(&fixture, &ABOUT_PUMPS).await;
+}
+
+#[tokio::test]
+async fn other_rows_do_not_break_a_query_over_both() {
+    let fixture = Fixture::new().await;
+    let events = pumps_and_valves();
+    fixture.append_to_files(&events[..4]).await;
+    fixture.append(&events[4..]).await;
+    check(&fixture, &ABOUT_PUMPS).await;
+}
+
+#[tokio::test]
+async fn a_row_that_is_let_through_still_fails() {
+    for in_files in [false, true] {
+        let fixture = Fixture::new().await;
+        if in_files {
+            fixture.append_to_files(&pumps_and_valves()).await;
+        } else {
+            fixture.append(&pumps_and_valves()).await;
+        }
+        for condition in [
+            "(metadata->>'level')::int > 2",
+            "type = 'valve' AND (metadata->>'level')::int > 2",
+            "type = 'pump' OR (metadata->>'level')::int > 2",
+            "CASE WHEN type = 'valve' THEN (metadata->>'level')::int > 2 ELSE false END",
+        ] {
+            let error = fixture.refusal(&format!("SELECT count(*) FROM events WHERE {condition}")).await;
+            assert!(error.message.contains("Cannot cast string 'high'"), "{condition}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_between_others_do_not_break_a_query() {
+    for in_files in [false, true] {
+        let fixture = Fixture::new().await;
+        let events: Vec<_> = (0_i32..1_000)
+            .map(|number| Event {
+                metadata: Some(
+                    if number % 3 == 0 { r#"{"level":7}"# } else { r#"{"level":"high"}"# }.to_owned(),
+                ),
+                ..event(START + i64::from(number), "a", "t", f64::from(number % 3))
+            })
+            .collect();
+        fixture.append(&events).await;
+        if in_files {
+            fixture.engine.flush().await.unwrap();
+        }
+        for sql in [
+            "SELECT count(*) FROM events WHERE (metadata->>'level')::int > 6 AND value = 0",
+            "SELECT count((metadata->>'level')::int) FILTER (WHERE value = 0) FROM events",
+            "SELECT count(*) FROM events WHERE (value > 0 OR (metadata->>'level')::int > 6) AND value < 1",
+        ] {
+            assert_eq!(fixture.value(sql).await, "334", "{sql}");
+        }
+    }
+}
+
+/// Three pumps with levels 2, 3, 4, of which one has a position, and three valves.
+fn pumps_and_valves() -> Vec<Event> {
+    let of = |number: i32, device: &str, kind: &str, level: &str| Event {
+        metadata: Some(format!(r#"{{"level":{level}}}"#)),
+        place: (device == "p2").then_some((10.0, 10.0)),
+        ..event(START + i64::from(number), device, kind, if kind == "pump" { f64::from(number) } else { 1.0 })
+    };
+    vec![
+        of(2, "p1", "pump", "2"),
+        of(3, "v1", "valve", "\"high\""),
+        of(2, "p2", "pump", "3"),
+        of(4, "v2", "valve", "\"low\""),
+        of(3, "p3", "pump", "4"),
+        of(5, "v3", "valve", "\"high\""),
+    ]
+}
