@@ -1,12 +1,19 @@
 //! SQL functions of our own: H3 cells under the names of H3 v4's API, and geometry on latitude and longitude.
-//! Beside them stand functions that rules and the parser put where DataFusion's would answer wrongly.
+//! Beside them stand functions of DataFusion's and its friends under their own names, mended, and functions that rules and the parser put
+//! where DataFusion's would answer wrongly.
 //!
 //! Degrees are WGS84 and come as latitude, longitude. A cell is an Int64, as in the column `h3`. Null in, null out.
 
 mod row_function;
 mod cell;
 mod geo;
+mod json;
 mod json_values;
+mod pattern;
+mod date_bin;
+mod moments;
+mod to_char;
+mod whole_moment;
 mod once;
 mod plain_float;
 mod timezone;
@@ -14,29 +21,40 @@ mod wide_aggregates;
 mod shift;
 
 pub(crate) use geo::WITHIN_RADIUS;
+pub(crate) use json::{JSON_CONTAINS, JSON_GET, JsonContains, JsonGet};
 pub(crate) use json_values::{json_boolean, json_compare, json_number, json_number_text, json_string};
 pub(crate) use once::{between, first_value};
 pub(crate) use plain_float::plain_float;
 pub(crate) use timezone::TIMEZONE;
+pub(crate) use whole_moment::{WholeMoment, whole_moment};
+
 
 use std::sync::Arc;
 
-use datafusion::{error::Result, execution::FunctionRegistry};
+use datafusion::{
+    error::Result,
+    execution::{FunctionRegistry, SessionState},
+};
 
-/// Registers every function.
+/// Registers every function, scalar ones and tables.
 ///
 /// # Errors
 /// `Plan` when a name is refused.
-pub(crate) fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
-    for function in cell::functions().into_iter().chain(geo::functions()) {
-        registry.register_udf(function.into_udf())?;
+pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
+    for function in moments::functions(&Arc::clone(state.config().options())) {
+        state.register_udf(function)?;
     }
-    registry.register_udf(timezone::udf())?;
+    state.register_udf(date_bin::DateBin::udf())?;
+    state.register_udf(to_char::ToChar::udf())?;
+    for function in cell::functions().into_iter().chain(geo::functions()) {
+        state.register_udf(function.into_udf())?;
+    }
+    state.register_udf(timezone::udf())?;
     for function in wide_aggregates::functions() {
-        registry.register_udaf(Arc::new(function))?;
+        state.register_udaf(Arc::new(function))?;
     }
     for function in shift::functions() {
-        registry.register_udwf(function)?;
+        state.register_udwf(function)?;
     }
     Ok(())
 }

@@ -23,7 +23,11 @@ mod distinct_inner_keys;
 mod guard_conditions;
 mod held;
 mod hold_above_joins;
+mod json_as_text;
+mod microseconds;
+mod plain_patterns;
 mod projections_above_guards;
+mod whole_moments;
 mod guard_filtered_arguments;
 mod yield_in_joins;
 
@@ -52,6 +56,9 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
         // One line per rule.
         Arc::new(MendExpressions::new("mend_untyped_expressions", untyped_mends())),
+        Arc::new(plain_patterns::PlainPatterns),
+        // `JsonValues` above looks for what `->` gives before this makes text of it.
+        Arc::new(json_as_text::JsonAsText::new()),
     ];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(MendExpressions::new("mend_typed_expressions", typed_mends())));
@@ -59,6 +66,7 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.push(Arc::new(window_frames::CheckWindowFrames));
     rules.push(Arc::new(counted_set_operations::CountSetOperations));
     rules.push(Arc::new(subqueries::SubqueriesToJoins));
+    rules.push(Arc::new(microseconds::Microseconds));
     rules
 }
 
@@ -87,6 +95,7 @@ fn typed_mends() -> Vec<Box<dyn Mend>> {
 pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         // One line per rule.
+        Arc::new(whole_moments::WholeMoments::new()),
         Arc::new(exact_times::ExactTimes),
         Arc::new(guard_filtered_arguments::GuardFilteredArguments),
         Arc::new(hold_above_joins::HoldAboveJoins),

@@ -1,0 +1,104 @@
+//! `WholeMoments`: text that is cast to a moment may lack its seconds, as in `timestamp >= '2024-07-01 18:00'`. Arrow wants them.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::{
+    common::{
+        DFSchema, ScalarValue,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
+    error::Result,
+    logical_expr::{
+        Cast, Expr, ExprSchemable, LogicalPlan, ScalarUDF, TryCast, expr::ScalarFunction, lit,
+        utils::merge_schema,
+    },
+    optimizer::{OptimizerConfig, OptimizerRule, optimizer::ApplyOrder, utils::NamePreserver},
+};
+
+use crate::functions::{WholeMoment, whole_moment};
+
+/// Runs before constants are computed.
+#[derive(Debug)]
+pub(super) struct WholeMoments {
+    whole: Arc<ScalarUDF>,
+}
+
+impl WholeMoments {
+    pub(super) fn new() -> Self {
+        Self { whole: WholeMoment::udf() }
+    }
+
+    fn complete(&self, part: Expr, schema: &DFSchema) -> Transformed<Expr> {
+        match part {
+            Expr::Cast(Cast { expr, field }) if is_moment(field.data_type()) => {
+                self.text(*expr, schema).update_data(|expr| Expr::Cast(Cast { expr: Box::new(expr), field }))
+            }
+            Expr::TryCast(TryCast { expr, field }) if is_moment(field.data_type()) => self
+                .text(*expr, schema)
+                .update_data(|expr| Expr::TryCast(TryCast { expr: Box::new(expr), field })),
+            other => Transformed::no(other),
+        }
+    }
+
+    fn text(&self, text: Expr, schema: &DFSchema) -> Transformed<Expr> {
+        if let Expr::Literal(
+            ScalarValue::Utf8(Some(text))
+            | ScalarValue::Utf8View(Some(text))
+            | ScalarValue::LargeUtf8(Some(text)),
+            _,
+        ) = &text
+        {
+            return Transformed::yes(lit(whole_moment(text).as_ref()));
+        }
+        let is_done = matches!(&text, Expr::ScalarFunction(call) if call.func.inner().is::<WholeMoment>());
+        if is_done || !text.get_type(schema).is_ok_and(|data_type| data_type.is_string()) {
+            return Transformed::no(text);
+        }
+        let call = ScalarFunction { func: Arc::clone(&self.whole), args: vec![text] };
+        Transformed::yes(Expr::ScalarFunction(call))
+    }
+}
+
+impl OptimizerRule for WholeMoments {
+    fn name(&self) -> &'static str {
+        "whole_moments"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::TopDown)
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        let mut found = false;
+        plan.apply_expressions(|expression| {
+            found |= expression.exists(|part| Ok(is_to_moment(part)))?;
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        if !found {
+            return Ok(Transformed::no(plan));
+        }
+        let mut schema = merge_schema(&plan.inputs());
+        if let LogicalPlan::TableScan(scan) = &plan {
+            schema.merge(&scan.projected_schema);
+        }
+        let names = NamePreserver::new(&plan);
+        plan.map_expressions(|expression| {
+            let name = names.save(&expression);
+            let whole = expression.transform_up(|part| Ok(self.complete(part, &schema)))?;
+            Ok(whole.update_data(|expression| name.restore(expression)))
+        })
+    }
+}
+
+/// A cast to a moment, mostly of a literal.
+fn is_to_moment(part: &Expr) -> bool {
+    match part {
+        Expr::Cast(Cast { field, .. }) | Expr::TryCast(TryCast { field, .. }) => is_moment(field.data_type()),
+        _ => false,
+    }
+}
+
+fn is_moment(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(..) | DataType::Date32)
+}
