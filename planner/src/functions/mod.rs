@@ -19,6 +19,7 @@ mod plain_float;
 mod timezone;
 mod wide_aggregates;
 mod shift;
+mod series;
 
 pub(crate) use geo::WITHIN_RADIUS;
 pub(crate) use json::{JSON_CONTAINS, JSON_GET, JsonContains, JsonGet};
@@ -27,7 +28,6 @@ pub(crate) use once::{between, first_value};
 pub(crate) use plain_float::plain_float;
 pub(crate) use timezone::TIMEZONE;
 pub(crate) use whole_moment::{WholeMoment, whole_moment};
-
 
 use std::sync::Arc;
 
@@ -55,6 +55,11 @@ pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
     }
     for function in shift::functions() {
         state.register_udwf(function)?;
+    }
+    for name in ["generate_series", "range"] {
+        if let Some(function) = state.table_functions().get(name).map(|table| Arc::clone(table.function())) {
+            state.register_udtf(name, Arc::new(series::Series::new(function)));
+        }
     }
     Ok(())
 }

@@ -29,13 +29,13 @@ impl PlanTimes {
         let mut lap = Lap(Instant::now());
         drop(sql::parse(sql, planner.limits())?);
         times.push("parse", &mut lap);
-        drop(sql::logical_plan(&planner.state(Shape::Any), sql, planner.limits()).await?);
+        drop(sql::logical_plan(&planner.state(Shape::Any), sql, Some(&params), planner.limits()).await?);
         times.push("parse and logical plan", &mut lap);
-        let statement = planner.statement(sql).await?;
+        let statement = planner.statement(sql, Some(&params)).await?;
         times.push("remembered statement", &mut lap);
         let state = planner.state(statement.shape);
         times.push("state", &mut lap);
-        let plan = sql::bind(statement.plan.clone(), params)?;
+        let plan = sql::bind(statement.plan.clone(), &statement.series, params)?;
         times.push("bind", &mut lap);
         let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, rule| {
             times.push(&format!("analyze: {}", rule.name()), &mut lap);

@@ -7,13 +7,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::{
     common::ScalarValue,
     error::Result,
     execution::{SessionState, TaskContext},
     logical_expr::LogicalPlan,
-    physical_plan::ExecutionPlan,
+    physical_expr::{PhysicalExpr, expressions::Column},
+    physical_plan::{ExecutionPlan, projection::ProjectionExec},
 };
 use hexflight_engine::Engine;
 
@@ -63,9 +64,14 @@ impl Planner {
 
     /// Result and parameters of a statement.
     pub(super) async fn schema(&self, sql: &str) -> Result<LogicalSchema> {
-        let statement = self.statement(sql).await?;
+        let statement = self.statement(sql, None).await?;
         let (plan, state) = (&statement.plan, self.state(Shape::Any));
-        Ok(LogicalSchema { parameters: sql::parameter_schema(plan)?, result: result_schema(&state, plan) })
+        let result = result_schema(&state, plan);
+        let result = match &statement.names {
+            Some(names) => renamed_schema(&result, names),
+            None => result,
+        };
+        Ok(LogicalSchema { parameters: sql::parameter_schema(plan, &statement.series)?, result })
     }
 
     /// The plan of one run.
@@ -74,24 +80,32 @@ impl Planner {
         sql: &str,
         params: Vec<ScalarValue>,
     ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
-        let statement = self.statement(sql).await?;
+        let statement = self.statement(sql, Some(&params)).await?;
         let state = self.state(statement.shape);
-        let plan = sql::bind(statement.plan.clone(), params)?;
+        let plan = sql::bind(statement.plan.clone(), &statement.series, params)?;
         let plan = match statement.optimised(|plan| state.optimize(plan))? {
             Some(optimised) => optimised.clone(),
             None => state.optimize(&plan)?,
         };
         let plan = catalog::pin(plan, &self.engine)?;
         let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
+        let plan = match &statement.names {
+            Some(names) => renamed(plan, names)?,
+            None => plan,
+        };
         Ok((plan, self.templates.context()))
     }
 
     /// The statement of a text, planned now if it is not remembered.
-    pub(super) async fn statement(&self, sql: &str) -> Result<Arc<Statement>> {
+    pub(super) async fn statement(
+        &self,
+        sql: &str,
+        values: Option<&[ScalarValue]>,
+    ) -> Result<Arc<Statement>> {
         if let Some(known) = self.statements.get(sql) {
             return Ok(known);
         }
-        let plan = sql::logical_plan(&self.state(Shape::Any), sql, &self.limits).await?;
+        let plan = sql::logical_plan(&self.state(Shape::Any), sql, values, &self.limits).await?;
         let statement = Arc::new(Statement::new(plan)?);
         self.statements.insert(sql, &statement);
         Ok(statement)
@@ -104,6 +118,22 @@ fn result_schema(state: &SessionState, plan: &LogicalPlan) -> SchemaRef {
     let analyzed = state.analyzer().execute_and_check(plan.clone(), options, |_, _| {});
     let schema = analyzed.as_ref().unwrap_or(plan).schema();
     SchemaRef::clone(schema.inner())
+}
+
+fn renamed_schema(schema: &SchemaRef, names: &[String]) -> SchemaRef {
+    let fields = schema.fields().iter().zip(names);
+    let fields = fields.map(|(field, name)| field.as_ref().clone().with_name(name)).collect::<Vec<_>>();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// The same plan under other names, of which two may be alike.
+fn renamed(plan: Arc<dyn ExecutionPlan>, names: &[String]) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema = plan.schema();
+    let columns = schema.fields().iter().zip(names).enumerate().map(|(index, (field, name))| {
+        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), index));
+        (column, name.clone())
+    });
+    Ok(Arc::new(ProjectionExec::try_new(columns, plan)?))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ async fn fewer_rules_give_the_same_plans() {
     let mut plain = 0;
     for (question, filter) in QUESTIONS.iter().flat_map(|question| FILTERS.map(|filter| (question, filter))) {
         let sql = question.replace("{}", filter);
-        let statement = planner.statement(&sql).await.unwrap();
+        let statement = planner.statement(&sql, None).await.unwrap();
         plain += usize::from(statement.shape == Shape::Plain);
         let mut texts = vec![];
         for shape in [Shape::Any, statement.shape] {

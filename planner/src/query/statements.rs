@@ -12,7 +12,11 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, Volatility},
 };
 
-use crate::{catalog, session::Shape};
+use crate::{
+    catalog,
+    session::Shape,
+    sql::{self, SeriesParameters},
+};
 
 /// Statements remembered; when there are more, all are forgotten.
 const ENTRIES_MAX: usize = 256;
@@ -28,6 +32,10 @@ const NODES_MAX: usize = 64;
 pub(super) struct Statement {
     /// Over tables without rows, with parameters, not optimised.
     pub(super) plan: LogicalPlan,
+    /// The names of its result's columns, where those of the plan are others.
+    pub(super) names: Option<Vec<String>>,
+    /// Parameters whose values are in the plan already.
+    pub(super) series: SeriesParameters,
     /// Which rules its optimisation needs.
     pub(super) shape: Shape,
     /// Whether each run optimises to the same plan: no parameter, no `now()`, nothing that explains itself.
@@ -40,7 +48,7 @@ pub(super) struct Statement {
 
 impl Statement {
     /// Looks at a plan that was just made.
-    pub(super) fn new(plan: LogicalPlan) -> Result<Self> {
+    pub(super) fn new((plan, series): (LogicalPlan, SeriesParameters)) -> Result<Self> {
         let (mut node_count, mut is_ours, mut is_constant) = (0, true, true);
         plan.apply_with_subqueries(|node| {
             node_count += 1;
@@ -52,8 +60,10 @@ impl Statement {
         })?;
         Ok(Self {
             shape: Shape::of(&plan)?,
+            names: sql::result_names(&plan)?,
+            is_lasting: is_ours && series.is_empty() && node_count <= NODES_MAX,
+            series,
             is_constant,
-            is_lasting: is_ours && node_count <= NODES_MAX,
             optimised: OnceLock::new(),
             plan,
         })

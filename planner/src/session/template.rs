@@ -28,6 +28,7 @@ use crate::{
     functions,
     query::{QueryLog, QueryOptions},
     rules::{self, PlanHeld},
+    sql::DerivedColumns,
 };
 
 /// Name of the one catalog.
@@ -102,7 +103,7 @@ fn template(
     for rule in rules::last_physical_rules() {
         builder = builder.with_physical_optimizer_rule(rule);
     }
-    let mut state = builder.build();
+    let mut state = builder.with_relation_planners(vec![Arc::new(DerivedColumns)]).build();
     for rewrite in rules::function_rewrites() {
         state.register_function_rewrite(rewrite)?;
     }

@@ -77,6 +77,21 @@ impl Dialect for HexflightDialect {
         }))
     }
 
+    /// `SELECT * EXCEPT (…)`, as other databases have it.
+    fn supports_select_wildcard_except(&self) -> bool {
+        true
+    }
+
+    /// `SELECT * EXCLUDE (…)`.
+    fn supports_select_wildcard_exclude(&self) -> bool {
+        true
+    }
+
+    /// `SELECT * REPLACE (… AS …)`.
+    fn supports_select_wildcard_replace(&self) -> bool {
+        true
+    }
+
     fn prec_value(&self, precedence: Precedence) -> u8 {
         POSTGRESQL.prec_value(precedence)
     }

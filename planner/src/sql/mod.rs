@@ -1,5 +1,14 @@
 //! From SQL text to a bound logical plan: bounds, parameters, the statements that are allowed.
 
+mod column_id;
+mod derived_columns;
+mod dialect;
+mod distinct_names;
+mod with_queries;
+mod json_operands;
+mod result_names;
+mod row_in;
+mod series;
 mod limits;
 mod nesting;
 mod placeholder;
@@ -10,5 +19,8 @@ mod json_paths;
 mod time_zones;
 mod plan;
 
+pub(crate) use derived_columns::DerivedColumns;
 pub(crate) use limits::SqlLimits;
 pub(crate) use plan::{bind, logical_plan, parameter_schema, parse};
+pub(crate) use result_names::result_names;
+pub(crate) use series::SeriesParameters;

@@ -4,38 +4,98 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::{
-    common::{ParamValues, ScalarValue, plan_err, tree_node::TreeNodeRecursion},
-    error::Result,
+    common::{ParamValues, ScalarValue, SchemaError, plan_err, tree_node::TreeNodeRecursion},
+    error::{DataFusionError, Result},
     execution::{SessionState, context::SQLOptions},
     logical_expr::{Expr, LogicalPlan},
     sql::parser::{DFParserBuilder, Statement},
 };
 
 use super::{
+    column_id::speaks_of_ids,
     dialect::HexflightDialect,
+    distinct_names::name_apart,
     expansion::table_uses,
+    json_operands::call_for_json,
     json_paths::plan_json_paths,
     limits::SqlLimits,
     placeholder::number_placeholders,
-    statement::{check_allowed, statement_name},
+    row_in::look_for_rows,
+    series::{SeriesParameters, bind_series},
+    statement::{check_allowed, refuse_asof, statement_name},
     time_zones::plan_time_zones,
+    with_queries::derive_with_queries,
 };
 
+/// The dialect that statements are written in.
 const DIALECT: HexflightDialect = HexflightDialect;
 
 /// What the parser counts as one level of recursion; a bracket takes several.
 const RECURSION_MAX: usize = 128;
 
-/// Parses and plans one statement that only reads.
+/// Parses and plans one statement that only reads. `values` are for the parameters of table functions, which are gone from the plan.
 ///
 /// # Errors
 /// `SQL` for syntax, `Plan` for everything else that is wrong with the text.
-pub(crate) async fn logical_plan(state: &SessionState, sql: &str, limits: &SqlLimits) -> Result<LogicalPlan> {
-    let (statement, name) = parse(sql, limits)?;
-    let plan = state.statement_to_plan(statement).await?;
+pub(crate) async fn logical_plan(
+    state: &SessionState,
+    sql: &str,
+    values: Option<&[ScalarValue]>,
+    limits: &SqlLimits,
+) -> Result<(LogicalPlan, SeriesParameters)> {
+    let (mut statement, name) = parse(sql, limits)?;
+    let series = bind_series(&mut statement, values)?;
+    let plan = match state.statement_to_plan(statement).await {
+        Err(error) if speaks_of_ids(&error.to_string()) => return plan_err!("{AMBIGUOUS}"),
+        Err(error) if is_about_names(&error) => {
+            let (mut statement, _) = parse(sql, limits)?;
+            bind_series(&mut statement, values)?;
+            named_apart(state, statement, error).await?
+        }
+        Err(error) if error.to_string().contains(JSON_TYPE) => {
+            let (mut statement, _) = parse(sql, limits)?;
+            bind_series(&mut statement, values)?;
+            call_for_json(&mut statement)?;
+            state.statement_to_plan(statement).await?
+        }
+        planned => planned?,
+    };
     limits.check_plan(&plan)?;
     check_reads_only(&plan, &name)?;
-    Ok(plan)
+    Ok((plan, series))
+}
+
+/// Plans again a statement whose columns of one name were refused.
+async fn named_apart(
+    state: &SessionState,
+    mut statement: Statement,
+    refused: DataFusionError,
+) -> Result<LogicalPlan> {
+    if !name_apart(&mut statement)? {
+        return Err(refused);
+    }
+    match state.statement_to_plan(statement).await {
+        Err(error) if speaks_of_ids(&error.to_string()) => plan_err!("{AMBIGUOUS}"),
+        Err(error) if is_about_names(&error) => plan_err!("{ALIKE}"),
+        planned => planned,
+    }
+}
+
+/// How errors begin to write out the type that `->` has before it is text.
+const JSON_TYPE: &str = "Union(Sparse, 0: (\"null\"";
+
+const AMBIGUOUS: &str = "a column of a subquery is asked for by a name that two of its columns have; give them names of their own with AS";
+
+const ALIKE: &str = "two columns have one name in a place where each needs its own; write out what stands for * and name them apart with AS";
+
+fn is_about_names(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::Plan(text) => text.contains("require unique expression names"),
+        DataFusionError::SchemaError(error, _) => {
+            !matches!(error.as_ref(), SchemaError::FieldNotFound { .. })
+        }
+        _ => false,
+    }
 }
 
 /// A query can hide a write, for example in `SELECT … INTO`.
@@ -51,6 +111,7 @@ fn check_reads_only(plan: &LogicalPlan, name: &str) -> Result<()> {
 pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)> {
     let tokens = number_placeholders(limits.tokens(sql, &DIALECT)?, &DIALECT)?;
     let name = statement_name(&tokens);
+    refuse_asof(&tokens)?;
     let mut parser =
         DFParserBuilder::new(tokens).with_dialect(&DIALECT).with_recursion_limit(RECURSION_MAX).build()?;
     let mut statements = parser.parse_statements()?;
@@ -59,6 +120,8 @@ pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)
     }
     let Some(mut statement) = statements.pop_front() else { return plan_err!("no statement given") };
     check_allowed(&statement, &name)?;
+    look_for_rows(&mut statement)?;
+    derive_with_queries(&mut statement)?;
     limits.check_table_uses(table_uses(&statement))?;
     plan_time_zones(&mut statement);
     plan_json_paths(&mut statement);
@@ -69,8 +132,12 @@ pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)
 ///
 /// # Errors
 /// `Plan` when a parameter has no value or a value no parameter.
-pub(crate) fn bind(plan: LogicalPlan, params: Vec<ScalarValue>) -> Result<LogicalPlan> {
-    let expected = parameter_count(&plan)?;
+pub(crate) fn bind(
+    plan: LogicalPlan,
+    series: &SeriesParameters,
+    params: Vec<ScalarValue>,
+) -> Result<LogicalPlan> {
+    let expected = parameter_count(&plan, series)?;
     if expected != params.len() {
         return plan_err!("the statement has {expected} parameters, {} values were given", params.len());
     }
@@ -84,15 +151,15 @@ pub(crate) fn bind(plan: LogicalPlan, params: Vec<ScalarValue>) -> Result<Logica
 ///
 /// # Errors
 /// `Plan` for a parameter that is not `?` or `$n`, or that is used with two types.
-pub(crate) fn parameter_schema(plan: &LogicalPlan) -> Result<SchemaRef> {
+pub(crate) fn parameter_schema(plan: &LogicalPlan, series: &SeriesParameters) -> Result<SchemaRef> {
     let mut types = plan.get_parameter_types()?;
     plan.apply_with_subqueries(|node| {
         row_count_parameters(node).for_each(|id| drop(types.insert(id.to_owned(), Some(DataType::Int64))));
         Ok(TreeNodeRecursion::Continue)
     })?;
-    let fields = (1..=parameter_count(plan)?).map(|number| {
+    let fields = (1..=parameter_count(plan, series)?).map(|number| {
         let name = format!("${number}");
-        let known = types.get(&name).cloned().flatten();
+        let known = types.get(&name).cloned().flatten().or_else(|| series.get(&number).cloned());
         // The type of what `->` gives is no type that a value is sent in.
         let known = known.filter(|data_type| !matches!(data_type, DataType::Union(..)));
         Field::new(name, known.unwrap_or(DataType::Null), true)
@@ -117,8 +184,11 @@ fn row_count_parameters(node: &LogicalPlan) -> impl Iterator<Item = &str> {
 }
 
 /// The highest number used: `$2` alone still has a first parameter.
-fn parameter_count(plan: &LogicalPlan) -> Result<usize> {
-    let mut count = 0;
+fn parameter_count(plan: &LogicalPlan, series: &SeriesParameters) -> Result<usize> {
+    let mut count = series.keys().next_back().copied().unwrap_or_default();
+    if count > PARAMETERS_MAX {
+        return plan_err!("parameter ${count}: write parameters as ? or $1 to ${PARAMETERS_MAX}");
+    }
     for name in plan.get_parameter_names()? {
         match name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()) {
             Some(number) if number <= PARAMETERS_MAX => count = count.max(number),

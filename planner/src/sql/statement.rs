@@ -1,5 +1,6 @@
 //! Which statements may run: those that only read. Everything else is refused by name before it is planned.
 
+use super::limits::is_space;
 use datafusion::{
     common::plan_err,
     error::Result,
@@ -46,6 +47,28 @@ pub(super) fn statement_name(tokens: &[TokenWithSpan]) -> String {
         })
         .unwrap_or_else(|| "the statement".to_owned())
 }
+
+/// `FROM a ASOF JOIN b` would be a join of a table that is called asof.
+///
+/// # Errors
+/// `Plan` for ASOF JOIN.
+pub(super) fn refuse_asof(tokens: &[TokenWithSpan]) -> Result<()> {
+    let words = tokens.iter().filter(|token| !is_space(&token.token));
+    let mut after_asof = false;
+    for token in words {
+        let Token::Word(word) = &token.token else {
+            after_asof = false;
+            continue;
+        };
+        if after_asof && word.keyword == Keyword::JOIN {
+            return plan_err!("{NO_ASOF}");
+        }
+        after_asof = word.keyword == Keyword::ASOF || (after_asof && word.keyword == Keyword::LEFT);
+    }
+    Ok(())
+}
+
+const NO_ASOF: &str = "ASOF JOIN is not supported; write a LEFT JOIN on a.device_id = b.device_id AND b.timestamp <= a.timestamp, number its rows with row_number() OVER (PARTITION BY a.device_id, a.timestamp ORDER BY b.timestamp DESC) in a subquery, and keep number 1";
 
 fn only_explains(keyword: Keyword) -> bool {
     matches!(keyword, Keyword::EXPLAIN | Keyword::ANALYZE | Keyword::VERBOSE)

@@ -29,3 +29,5 @@ mod precedence;
 mod overflow;
 mod upstream;
 mod guards;
+mod json;
+mod names;

@@ -1,0 +1,219 @@
+//! Makes a statement over whose columns of one name DataFusion stumbles one in which each has a name of its own: `SELECT value, value`,
+//! `SELECT timestamp::date … ORDER BY timestamp` (a cast has the name of what it casts).
+//! Only what has failed comes here.
+
+use std::{collections::HashMap, mem, ops::ControlFlow};
+
+use datafusion::{
+    error::Result,
+    sql::{
+        parser::{DFParserBuilder, Statement},
+        sqlparser::ast::{
+            CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem,
+            Value, VisitMut, VisitorMut, visit_expressions,
+        },
+    },
+};
+
+use super::{column_id::ColumnId, dialect::HexflightDialect};
+
+/// Names columns apart. Says whether there was anything to do.
+///
+/// # Errors
+/// None that is expected: what the parser says of texts of ours.
+pub(super) fn name_apart(statement: &mut Statement) -> Result<bool> {
+    let statement = match statement {
+        Statement::Explain(explain) => return name_apart(&mut explain.statement),
+        Statement::Statement(statement) => statement,
+        _ => return Ok(false),
+    };
+    let mut naming = Naming { count: 0, changed: false, call: call_template()? };
+    // This visitor never breaks.
+    let _: ControlFlow<()> = statement.visit(&mut naming);
+    Ok(naming.changed)
+}
+
+struct Naming {
+    count: usize,
+    changed: bool,
+    /// `arrow_cast(NULL, NULL)`.
+    call: Expr,
+}
+
+impl VisitorMut for Naming {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        let mut uses: HashMap<String, usize> = HashMap::new();
+        let has_wildcard = select.projection.iter().any(is_wildcard);
+        for key in select.projection.iter().filter_map(key) {
+            *uses.entry(key).or_default() += 1;
+        }
+        for item in &mut select.projection {
+            let alone = key(item).is_none_or(|key| uses.get(&key) == Some(&1));
+            let is_column =
+                item_expression(item).is_some_and(|expression| column(uncast(expression)).is_some());
+            if !alone || has_borrowed_name(item) || (has_wildcard && is_column) {
+                self.name(item);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A call has a name of its own, where a cast has that of its argument.
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } = expression
+            && let Some(arrow_type) = arrow_type(&data_type.to_string())
+        {
+            let argument = mem::replace(expr.as_mut(), Expr::value(Value::Null));
+            *expression = self.cast_call(argument, arrow_type);
+            self.changed = true;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Naming {
+    /// Gives an item of a SELECT list a name of its own, which remembers the name that it should have.
+    fn name(&mut self, item: &mut SelectItem) {
+        let id = |number, name: &str| Ident::with_quote('"', ColumnId { number, name }.column());
+        let number = self.count;
+        match item {
+            SelectItem::UnnamedExpr(expression) => {
+                let name = match column(uncast(expression)) {
+                    Some(column) => Some(folded(column)),
+                    None => has_cast(expression).then(|| expression.to_string()),
+                };
+                let expr = mem::replace(expression, Expr::value(Value::Null));
+                *item = SelectItem::ExprWithAlias { expr, alias: id(number, &name.unwrap_or_default()) };
+            }
+            SelectItem::ExprWithAlias { alias, .. } => *alias = id(number, &folded(alias)),
+            _ => return,
+        }
+        self.count += 1;
+        self.changed = true;
+    }
+
+    fn cast_call(&self, argument: Expr, arrow_type: &str) -> Expr {
+        let mut call = self.call.clone();
+        if let Expr::Function(function) = &mut call
+            && let FunctionArguments::List(list) = &mut function.args
+        {
+            let arrow_type = Expr::value(Value::SingleQuotedString(arrow_type.to_owned()));
+            let unnamed = |argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument));
+            list.args = [argument, arrow_type].map(unnamed).into();
+        }
+        call
+    }
+}
+
+/// By what an item is likely to be called as another: its text without casts.
+pub(super) fn key(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::UnnamedExpr(expression) => Some(match column(uncast(expression)) {
+            Some(column) => folded(column),
+            None => uncast(expression).to_string().to_lowercase(),
+        }),
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+        _ => None,
+    }
+}
+
+fn item_expression(item: &SelectItem) -> Option<&Expr> {
+    match item {
+        SelectItem::UnnamedExpr(expression) => Some(expression),
+        _ => None,
+    }
+}
+
+/// A cast and a subquery have the name of what is inside, and a call that has a cast inside is about to be another.
+fn has_borrowed_name(item: &SelectItem) -> bool {
+    let is_borrowing = |expression: &Expr| matches!(expression, Expr::Subquery(_)) || has_cast(expression);
+    item_expression(item).is_some_and(is_borrowing)
+}
+
+fn has_cast(expression: &Expr) -> bool {
+    let found = visit_expressions(expression, |part| match part {
+        Expr::Cast { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
+}
+
+pub(super) fn is_wildcard(item: &SelectItem) -> bool {
+    matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+}
+
+fn uncast(expression: &Expr) -> &Expr {
+    match expression {
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => uncast(expr),
+        other => other,
+    }
+}
+
+fn column(expression: &Expr) -> Option<&Ident> {
+    match expression {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(names) => names.last(),
+        _ => None,
+    }
+}
+
+/// As DataFusion takes a name.
+fn folded(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
+/// What `arrow_cast` calls the types that casts are mostly to.
+fn arrow_type(sql_type: &str) -> Option<&'static str> {
+    Some(match sql_type.to_uppercase().as_str() {
+        "DATE" => "Date32",
+        "TIME" => "Time64(Nanosecond)",
+        "TIMESTAMP" => "Timestamp(Nanosecond, None)",
+        "TIMESTAMPTZ" | "TIMESTAMP WITH TIME ZONE" => "Timestamp(Nanosecond, Some(\"UTC\"))",
+        "SMALLINT" | "INT2" => "Int16",
+        "INT" | "INTEGER" | "INT4" => "Int32",
+        "BIGINT" | "INT8" => "Int64",
+        "REAL" | "FLOAT" | "FLOAT4" => "Float32",
+        "DOUBLE" | "DOUBLE PRECISION" | "FLOAT8" => "Float64",
+        "TEXT" | "VARCHAR" | "STRING" => "Utf8View",
+        "BOOLEAN" | "BOOL" => "Boolean",
+        _ => return None,
+    })
+}
+
+fn call_template() -> Result<Expr> {
+    let mut parser =
+        DFParserBuilder::new("arrow_cast(NULL, NULL)").with_dialect(&HexflightDialect).build()?;
+    Ok(parser.parser.parse_expr()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_of_one_name_are_named_apart() {
+        for (sql, expected) in [
+            (
+                "SELECT value, value FROM events",
+                r#"SELECT value AS "__column_0__value", value AS "__column_1__value" FROM events"#,
+            ),
+            ("SELECT count(*), Count(*)", r#"SELECT count(*) AS "__column_0__", Count(*) AS "__column_1__""#),
+            (
+                "SELECT e.value::int, sum(x::float) FROM e",
+                r#"SELECT arrow_cast(e.value, 'Int32') AS "__column_0__value", sum(arrow_cast(x, 'Float32')) AS "__column_1__sum(x::FLOAT)" FROM e"#,
+            ),
+            ("SELECT *, value, 1 FROM t", r#"SELECT *, value AS "__column_0__value", 1 FROM t"#),
+        ] {
+            assert_eq!(named(sql).as_deref(), Some(expected));
+        }
+        assert_eq!(named("SELECT value, type, count(*) FROM events"), None);
+    }
+
+    fn named(sql: &str) -> Option<String> {
+        let mut parser = DFParserBuilder::new(sql).with_dialect(&HexflightDialect).build().unwrap();
+        let mut statement = parser.parse_statement().unwrap();
+        name_apart(&mut statement).unwrap().then(|| statement.to_string())
+    }
+}

@@ -1,0 +1,105 @@
+//! `(a, b) IN (SELECT …)`: DataFusion compares one column with a subquery. Here a row is looked for by EXISTS, whose conditions compare
+//! column by column; NOT IN takes a comparison with null for what it is, unknown.
+
+use std::ops::ControlFlow;
+
+use datafusion::{
+    common::plan_err,
+    error::{DataFusionError, Result},
+    sql::{
+        parser::{DFParserBuilder, Statement},
+        sqlparser::ast::{Expr, Query, SetExpr, VisitMut, VisitorMut},
+    },
+};
+
+use super::dialect::HexflightDialect;
+
+/// Rewrites each row that is looked for in a subquery.
+///
+/// # Errors
+/// `Plan` when the row and the subquery have different numbers of columns.
+pub(super) fn look_for_rows(statement: &mut Statement) -> Result<()> {
+    match statement {
+        Statement::Explain(explain) => look_for_rows(&mut explain.statement),
+        Statement::Statement(statement) => match statement.visit(&mut Rows) {
+            ControlFlow::Break(error) => Err(error),
+            ControlFlow::Continue(()) => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+struct Rows;
+
+impl VisitorMut for Rows {
+    type Break = DataFusionError;
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<DataFusionError> {
+        let Expr::InSubquery { expr, subquery, negated } = expression else {
+            return ControlFlow::Continue(());
+        };
+        let Expr::Tuple(row) = expr.as_ref() else { return ControlFlow::Continue(()) };
+        match exists(row, subquery, *negated) {
+            Ok(exists) => {
+                *expression = exists;
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+/// The names are ours, so that no column of the row is taken for one of the subquery.
+fn exists(row: &[Expr], subquery: &Query, negated: bool) -> Result<Expr> {
+    if let Some(found) = column_count(subquery)
+        && found != row.len()
+    {
+        return plan_err!("a row of {} columns is looked for in a subquery that has {found}", row.len());
+    }
+    let names: Vec<_> = (0..row.len()).map(|number| format!("__sought_{number}")).collect();
+    let (not, unless_false) = if negated { ("NOT ", " IS NOT FALSE") } else { ("", "") };
+    let equal =
+        row.iter().zip(&names).map(|(column, name)| format!("(__row.{name} = ({column})){unless_false}"));
+    let equal = equal.collect::<Vec<_>>().join(" AND ");
+    let names = names.join(", ");
+    let text = format!("{not}EXISTS (SELECT 1 FROM ({subquery}) AS __row ({names}) WHERE {equal})");
+    let mut parser = DFParserBuilder::new(text.as_str()).with_dialect(&HexflightDialect).build()?;
+    Ok(parser.parser.parse_expr()?)
+}
+
+/// How many columns a SELECT lists; unknown with a `*`.
+fn column_count(query: &Query) -> Option<usize> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let is_known = !select.projection.iter().any(|item| item.to_string().contains('*'));
+    is_known.then_some(select.projection.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_looked_for_column_by_column() {
+        let found = rewritten("SELECT 1 FROM t WHERE (a, b) IN (SELECT x, y FROM u)").unwrap();
+        let expected = "SELECT 1 FROM t WHERE EXISTS (SELECT 1 FROM (SELECT x, y FROM u) AS __row (__sought_0, __sought_1) WHERE (__row.__sought_0 = (a)) AND (__row.__sought_1 = (b)))";
+        assert_eq!(found, expected);
+        let found = rewritten("SELECT 1 FROM t WHERE (a, b) NOT IN (SELECT x, y FROM u)").unwrap();
+        assert!(found.contains("NOT EXISTS") && found.contains("IS NOT FALSE"), "{found}");
+    }
+
+    #[test]
+    fn other_lists_stay() {
+        for sql in ["SELECT 1 WHERE a IN (SELECT x FROM u)", "SELECT 1 WHERE (a, b) IN ((1, 2))"] {
+            assert_eq!(rewritten(sql).unwrap(), sql);
+        }
+        let error = rewritten("SELECT 1 WHERE (a, b) IN (SELECT x FROM u)").unwrap_err();
+        assert!(error.to_string().contains("a row of 2 columns"), "{error}");
+    }
+
+    fn rewritten(sql: &str) -> Result<String> {
+        let mut parser = DFParserBuilder::new(sql).with_dialect(&HexflightDialect).build()?;
+        let mut statement = parser.parse_statement()?;
+        look_for_rows(&mut statement)?;
+        Ok(statement.to_string())
+    }
+}

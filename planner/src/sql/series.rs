@@ -1,0 +1,162 @@
+//! Parameters of table functions, `generate_series(?, ?, INTERVAL '1 hour')`: DataFusion calls such a function while it plans, before there
+//! are values. Here the values are written into the statement, and the statement is planned for each run.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use arrow::{
+    compute::kernels::cast_utils::parse_interval_month_day_nano,
+    datatypes::{DataType, TimeUnit},
+};
+use datafusion::{
+    common::{ScalarValue, plan_err},
+    error::{DataFusionError, Result},
+    sql::{
+        parser::{DFParserBuilder, Statement},
+        sqlparser::ast::{
+            Expr, FunctionArg, FunctionArgExpr, TableFactor, Value, VisitMut, VisitorMut,
+            visit_expressions_mut,
+        },
+    },
+};
+
+use super::dialect::HexflightDialect;
+use crate::functions::whole_moment;
+
+/// Types of parameters by their numbers, from 1.
+pub(crate) type SeriesParameters = BTreeMap<usize, DataType>;
+
+/// Writes values, or nulls while there are none, in the place of parameters of table functions. Gives the parameters it has found.
+///
+/// # Errors
+/// `Plan` for a value that no table function takes.
+pub(super) fn bind_series(
+    statement: &mut Statement,
+    values: Option<&[ScalarValue]>,
+) -> Result<SeriesParameters> {
+    match statement {
+        Statement::Explain(explain) => bind_series(&mut explain.statement, values),
+        Statement::Statement(statement) => {
+            let mut binding = Binding { values, found: SeriesParameters::new() };
+            match statement.visit(&mut binding) {
+                ControlFlow::Break(error) => Err(error),
+                ControlFlow::Continue(()) => Ok(binding.found),
+            }
+        }
+        _ => Ok(SeriesParameters::new()),
+    }
+}
+
+struct Binding<'a> {
+    values: Option<&'a [ScalarValue]>,
+    found: SeriesParameters,
+}
+
+impl VisitorMut for Binding<'_> {
+    type Break = DataFusionError;
+
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<DataFusionError> {
+        let arguments = match table {
+            TableFactor::Table { args: Some(function), .. } => &mut function.args,
+            TableFactor::Function { args, .. } => args,
+            _ => return ControlFlow::Continue(()),
+        };
+        match self.bind(arguments) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+impl Binding<'_> {
+    /// Steps of time are between moments, all other steps between numbers.
+    fn bind(&mut self, arguments: &mut [FunctionArg]) -> Result<()> {
+        let of_time =
+            arguments.get(2).is_some_and(|step| is_interval(step) || self.is_bound_to_interval(step));
+        for (index, argument) in arguments.iter_mut().enumerate() {
+            let data_type = match (of_time, index) {
+                (true, 2) => DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano),
+                (true, _) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+                (false, _) => DataType::Int64,
+            };
+            let bound = visit_expressions_mut(argument, |expression| {
+                let Some(number) = parameter(expression) else { return ControlFlow::Continue(()) };
+                self.found.insert(number, data_type.clone());
+                let value = self.values.map(|values| values.get(number - 1).unwrap_or(&ScalarValue::Null));
+                match written(value, &data_type, number) {
+                    Ok(literal) => {
+                        *expression = literal;
+                        ControlFlow::Continue(())
+                    }
+                    Err(error) => ControlFlow::Break(error),
+                }
+            });
+            if let ControlFlow::Break(error) = bound {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_bound_to_interval(&self, step: &FunctionArg) -> bool {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(step)) = step else { return false };
+        let value = parameter(step).and_then(|number| self.values?.get(number - 1));
+        value.is_some_and(|value| match value.try_as_str() {
+            Some(Some(text)) => parse_interval_month_day_nano(text).is_ok() && text.parse::<i64>().is_err(),
+            _ => matches!(value.data_type(), DataType::Interval(_)),
+        })
+    }
+}
+
+fn is_interval(argument: &FunctionArg) -> bool {
+    matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Interval(_))))
+        || argument.to_string().to_lowercase().ends_with("interval")
+}
+
+/// The number of a parameter.
+fn parameter(expression: &Expr) -> Option<usize> {
+    let Expr::Value(value) = expression else { return None };
+    let Value::Placeholder(name) = &value.value else { return None };
+    name.strip_prefix('$')?.parse().ok().filter(|number| *number > 0)
+}
+
+/// A value as a literal of its type.
+fn written(value: Option<&ScalarValue>, data_type: &DataType, number: usize) -> Result<Expr> {
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        return literal(&format!("arrow_cast(NULL, '{}')", arrow_name(data_type)));
+    };
+    if let Some(Some(text)) = value.try_as_str() {
+        let quoted = whole_moment(text).replace('\'', "''");
+        return literal(&match data_type {
+            DataType::Interval(_) => format!("INTERVAL '{quoted}'"),
+            DataType::Int64 => format!("CAST('{quoted}' AS BIGINT)"),
+            _ => format!("CAST('{quoted}' AS TIMESTAMPTZ)"),
+        });
+    }
+    match (value.data_type(), data_type) {
+        (from, DataType::Timestamp(..)) if from.is_temporal() => {
+            let nanoseconds = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
+            match value.cast_to(&nanoseconds)? {
+                ScalarValue::TimestampNanosecond(Some(moment), _) => {
+                    literal(&format!("arrow_cast({moment}, '{}')", arrow_name(&nanoseconds)))
+                }
+                _ => plan_err!("parameter ${number}: {value} is out of the range of a series"),
+            }
+        }
+        (from, DataType::Int64) if from.is_integer() => literal(&value.to_string()),
+        (DataType::Interval(_), DataType::Interval(_)) => literal(&format!("INTERVAL '{value}'")),
+        (from, _) => plan_err!("parameter ${number}: a series takes {data_type}, {from} was given"),
+    }
+}
+
+fn arrow_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Timestamp(..) => "Timestamp(Nanosecond, Some(\"UTC\"))".to_owned(),
+        DataType::Interval(_) => "Interval(MonthDayNano)".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn literal(text: &str) -> Result<Expr> {
+    let mut parser = DFParserBuilder::new(text).with_dialect(&HexflightDialect).build()?;
+    Ok(parser.parser.parse_expr()?)
+}

@@ -1,0 +1,103 @@
+//! A result may have columns of one name; only a question that two columns could answer is refused.
+
+use arrow::{array::RecordBatch, datatypes::Schema, util::display::array_value_to_string};
+
+use crate::support::{Fixture, START, event};
+
+/// Statements, the names of their columns, and their first row.
+const TWINS: [(&str, &str, &str); 21] = [
+    ("SELECT value, value FROM events", "value,value", "1.0,1.0"),
+    ("SELECT count(*), count(*) FROM events", "count(*),count(*)", "1,1"),
+    (
+        "SELECT max(value), type, max(value) FROM events GROUP BY type",
+        "max(events.value),type,max(events.value)",
+        "1.0,t,1.0",
+    ),
+    ("SELECT 1 AS x, 2 AS x", "x,x", "1,2"),
+    ("SELECT timestamp::date, value FROM events ORDER BY timestamp", "timestamp,value", "2024-01-01,1.0"),
+    ("SELECT timestamp::date, timestamp::time FROM events", "timestamp,timestamp", "2024-01-01,00:00:00"),
+    ("SELECT value::text, count(*) FROM events GROUP BY value", "events.value,count(*)", "1.0,1"),
+    ("SELECT value::text, value FROM events GROUP BY value", "value,value", "1.0,1.0"),
+    (
+        "SELECT timestamp::date AS day, timestamp::time AS t, count(*) FROM events GROUP BY 1, 2",
+        "day,t,count(*)",
+        "2024-01-01,00:00:00,1",
+    ),
+    ("SELECT count(value::int) AS a, count(value::text) AS b FROM events", "a,b", "1,1"),
+    ("SELECT *, value FROM (SELECT value, type FROM events)", "value,type,value", "1.0,t,1.0"),
+    ("SELECT * FROM (SELECT value, value FROM events) AS t", "value,value", "1.0,1.0"),
+    (
+        "SELECT * FROM (SELECT a.value, b.value FROM events a JOIN events b ON a.type = b.type) AS t",
+        "value,value",
+        "1.0,1.0",
+    ),
+    (
+        "WITH t AS (SELECT a.value, b.value FROM events a JOIN events b ON a.type = b.type) SELECT * FROM t",
+        "value,value",
+        "1.0,1.0",
+    ),
+    ("WITH t AS (SELECT value, value FROM events) SELECT count(*) FROM t", "count(*)", "1"),
+    ("WITH t(a, b) AS (SELECT value, value FROM events) SELECT b, a FROM t", "b,a", "1.0,1.0"),
+    ("SELECT a.value, b.value FROM events a JOIN events b ON a.type = b.type", "value,value", "1.0,1.0"),
+    ("SELECT value, value FROM events UNION ALL SELECT 2, 3 ORDER BY 1 LIMIT 1", "value,value", "1.0,1.0"),
+    ("SELECT DISTINCT value, value FROM events", "value,value", "1.0,1.0"),
+    ("SELECT value AS type, type FROM events", "type,type", "1.0,t"),
+    ("SELECT type, value, value FROM events ORDER BY value LIMIT 1", "type,value,value", "t,1.0,1.0"),
+];
+
+#[tokio::test]
+async fn columns_may_have_one_name() {
+    let fixture = Fixture::new().await;
+    fixture.append(&[event(START, "a", "t", 1.0)]).await;
+    let mut wrong = vec![];
+    for (sql, names, values) in TWINS {
+        let found = match fixture.try_rows(sql, vec![]).await {
+            Ok(rows) => (joined_names(&rows[0].schema()), joined_values(&rows[0])),
+            Err(error) => (error.to_string(), String::new()),
+        };
+        if found != (names.to_owned(), values.to_owned()) {
+            wrong.push(format!("{sql}\n    gave {found:?}"));
+            continue;
+        }
+        let announced = fixture.queries.schema(sql).await.unwrap().result;
+        assert_eq!(joined_names(&announced), names, "{sql}");
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn joined_names(schema: &Schema) -> String {
+    schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(",")
+}
+
+fn joined_values(rows: &RecordBatch) -> String {
+    let values = rows.columns().iter().map(|column| array_value_to_string(column, 0).unwrap());
+    values.collect::<Vec<_>>().join(",")
+}
+
+#[tokio::test]
+async fn a_join_of_all_columns_may_be_a_subquery() {
+    let fixture = Fixture::new().await;
+    fixture.append(&[event(START, "a", "t", 1.0)]).await;
+    for sql in [
+        "SELECT * FROM events a JOIN events b USING (device_id)",
+        "SELECT * FROM (SELECT * FROM events a JOIN events b ON a.type = b.type) AS t",
+        "WITH t AS (SELECT * FROM events a JOIN events b ON a.type = b.type) SELECT * FROM t",
+        "SELECT t.*, 1 FROM (SELECT * FROM events a, events b) t",
+    ] {
+        let rows = fixture.rows(sql).await;
+        assert!(rows[0].num_columns() > 8, "{sql}");
+        assert!(rows[0].schema().fields().iter().all(|field| !field.name().contains("__")), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_two_columns_have_cannot_be_asked_for() {
+    let fixture = Fixture::new().await;
+    for sql in [
+        "SELECT value FROM (SELECT a.value, b.value FROM events a JOIN events b ON a.type = b.type) AS t",
+        "WITH t AS (SELECT 1 AS x, 2 AS x) SELECT x FROM t",
+    ] {
+        let error = fixture.refusal(sql).await;
+        assert!(error.message.contains("give them names of their own with AS"), "{sql}: {error}");
+    }
+}
