@@ -31,3 +31,4 @@ mod upstream;
 mod guards;
 mod json;
 mod names;
+mod expressions;

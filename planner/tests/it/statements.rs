@@ -115,7 +115,7 @@ async fn mistakes_are_invalid_and_told_in_one_clean_sentence() {
     SELECT foo FROM events
         No field named foo. Valid fields are events.timestamp, events.device_id, events.type, events.value, events.latitude, events.longitude, events.h3, events.metadata.
     SELECT nofn(1)
-        Invalid function 'nofn'. Did you mean 'now'?
+        there is no function 'nofn'; SHOW FUNCTIONS lists all
     SELECT * FROM nope
         table 'hexflight.public.nope' not found
     SELECT * FROM '/etc/passwd'

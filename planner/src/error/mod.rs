@@ -1,10 +1,15 @@
 //! What a failed query means to its caller: one kind and one clean sentence, found under DataFusion's layers of wrapping.
 
+mod functions;
+mod plain_words;
+
 use std::{error::Error, fmt};
 
 use arrow::error::ArrowError;
 use datafusion::{error::DataFusionError, parquet::errors::ParquetError};
 use hexflight_engine::{EngineError, ErrorKind};
+
+use plain_words::plain_words;
 
 /// What to do about a failed query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +157,9 @@ fn clean(message: &str) -> String {
     if let Some((_, rest)) = message.split_once(NO_FUNCTION) {
         let sentence = rest.split('\n').next().unwrap_or(rest);
         return format!("no function matches{sentence}");
+    }
+    if let Some(sentence) = plain_words(text) {
+        return sentence;
     }
     while let Some(rest) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) {
         text = rest.trim_start();
