@@ -32,3 +32,4 @@ mod guards;
 mod json;
 mod names;
 mod expressions;
+mod still_needed;
