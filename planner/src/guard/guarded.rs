@@ -186,17 +186,16 @@ mod tests {
 
     use super::*;
 
+    /// The texts of two columns.
+    type Row<'a> = (Option<&'a str>, Option<&'a str>);
+
     /// Columns `a` and `b`: `t` and `f` are booleans as text, anything else fails to be one.
-    fn guarded(
-        conjunction: bool,
-        null_is_false: bool,
-        rows: &[(Option<&str>, Option<&str>)],
-    ) -> Result<String> {
+    fn guarded(conjunction: bool, null_is_false: bool, rows: &[Row<'_>]) -> Result<String> {
         let schema = Arc::new(Schema::new(vec![
             Field::new("a", DataType::Utf8, true),
             Field::new("b", DataType::Utf8, true),
         ]));
-        let text = |of: fn(&(Option<&str>, Option<&str>)) -> Option<String>| -> ArrayRef {
+        let text = |of: fn(&Row<'_>) -> Option<String>| -> ArrayRef {
             Arc::new(rows.iter().map(of).collect::<StringArray>())
         };
         let columns = vec![text(|row| row.0.map(str::to_owned)), text(|row| row.1.map(str::to_owned))];

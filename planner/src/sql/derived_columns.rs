@@ -48,7 +48,7 @@ fn named_apart(plan: LogicalPlan) -> Result<LogicalPlan> {
         if uses.get(field.name()) == Some(&1) {
             return column;
         }
-        let name = ColumnId::of(field.name()).map_or(field.name().as_str(), |id| id.name);
+        let name = ColumnId::of(field.name()).map_or_else(|| field.name().as_str(), |id| id.name);
         column.alias(ColumnId { number, name }.column())
     });
     Ok(LogicalPlan::Projection(Projection::try_new(columns.collect(), Arc::new(plan))?))

@@ -49,7 +49,7 @@ async fn statements_use_json_values_as_any_other() {
         ("SELECT count(*) FROM (SELECT DISTINCT metadata->'int' FROM events)", "3"),
         (
             "SELECT count(*) FROM (SELECT metadata->'int' FROM events UNION SELECT metadata->'none' FROM events)",
-            "4",
+            "5",
         ),
         ("SELECT metadata->'int' FROM events ORDER BY metadata->'int' DESC NULLS LAST LIMIT 1", "2"),
         (
