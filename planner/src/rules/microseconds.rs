@@ -21,19 +21,24 @@ impl AnalyzerRule for Microseconds {
         "microseconds"
     }
 
-    fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
-        Ok(match plan {
-            LogicalPlan::Explain(explain) => {
-                let plan = self.analyze(explain.plan.as_ref().clone(), config)?;
-                LogicalPlan::Explain(Explain { plan: Arc::new(plan), ..explain })
-            }
-            LogicalPlan::Analyze(analyze) => {
-                let input = self.analyze(analyze.input.as_ref().clone(), config)?;
-                LogicalPlan::Analyze(Analyze { input: Arc::new(input), ..analyze })
-            }
-            plan => in_microseconds(plan)?,
-        })
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        at_root(plan)
     }
+}
+
+/// What is explained is what would run.
+fn at_root(plan: LogicalPlan) -> Result<LogicalPlan> {
+    Ok(match plan {
+        LogicalPlan::Explain(explain) => {
+            let plan = at_root(Arc::unwrap_or_clone(explain.plan))?;
+            LogicalPlan::Explain(Explain { plan: Arc::new(plan), ..explain })
+        }
+        LogicalPlan::Analyze(analyze) => {
+            let input = at_root(Arc::unwrap_or_clone(analyze.input))?;
+            LogicalPlan::Analyze(Analyze { input: Arc::new(input), ..analyze })
+        }
+        plan => in_microseconds(plan)?,
+    })
 }
 
 fn in_microseconds(plan: LogicalPlan) -> Result<LogicalPlan> {
