@@ -14,7 +14,6 @@ mod nesting;
 mod placeholder;
 mod statement;
 mod expansion;
-mod dialect;
 mod json_paths;
 mod time_zones;
 mod plan;
