@@ -93,13 +93,14 @@ fn is_subquery(expression: &Expr) -> bool {
 pub(super) fn for_plain(state: &SessionState) -> SessionState {
     let rules = state.optimizers().iter().filter(|rule| !NOT_FOR_PLAIN.contains(&rule.name()));
     let rules = rules.cloned().collect();
-    let analyzer = state.analyzer().rules.iter();
-    let analyzer = analyzer.filter(|rule| !ANALYZER_NOT_FOR_PLAIN.contains(&rule.name())).cloned().collect();
     let physical = state.physical_optimizers().iter();
     let physical = physical.filter(|rule| !PHYSICAL_NOT_FOR_PLAIN.contains(&rule.name())).cloned().collect();
-    SessionStateBuilder::new_from_existing(state.clone())
-        .with_analyzer_rules(analyzer)
+    let mut builder = SessionStateBuilder::new_from_existing(state.clone())
         .with_optimizer_rules(rules)
-        .with_physical_optimizer_rules(physical)
-        .build()
+        .with_physical_optimizer_rules(physical);
+    // In place: an analyzer that is made of rules has lost its rewrites of calls.
+    if let Some(analyzer) = builder.analyzer() {
+        analyzer.rules.retain(|rule| !ANALYZER_NOT_FOR_PLAIN.contains(&rule.name()));
+    }
+    builder.build()
 }
