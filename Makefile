@@ -14,12 +14,15 @@ PYTHON_TESTS := flight-server/tests/python
 REQUIREMENTS := $(PYTHON_TESTS)/requirements.txt
 VENV := target/venv
 VENV_PYTHON := $(VENV)/bin/python
+# They ask as many random statements as there is time for, so they run alone.
+RANDOM_TESTS := $(PYTHON_TESTS)/test_random_queries.py $(PYTHON_TESTS)/test_random_logic.py
 # A copy of the requirements that the environment was made for: pip runs only when they differ.
 VENV_STAMP := $(VENV)/requirements.installed
 
 DEBUG_BINARY := $(CURDIR)/target/debug/hexflight
 RELEASE_BINARY := $(CURDIR)/target/release/hexflight
 
+pytest = HEXFLIGHT_BIN=$(DEBUG_BINARY) PYTHONDONTWRITEBYTECODE=1 $(VENV_PYTHON) -m pytest
 section = @printf '\n=== %s ===\n' "$(1)"
 
 .PHONY: help demo test test-rust test-python venv build release fmt clippy check bench kill handover backup clean
@@ -39,7 +42,8 @@ test-rust: ## Runs the Rust tests
 
 test-python: venv build ## Runs the tests with real clients against a real server
 	$(call section,Python tests: real clients against a real server)
-	HEXFLIGHT_BIN=$(DEBUG_BINARY) PYTHONDONTWRITEBYTECODE=1 $(VENV_PYTHON) -m pytest $(PYTHON_TESTS) $(PYTEST_ARGS)
+	$(pytest) $(PYTHON_TESTS) $(RANDOM_TESTS:%=--ignore=%) $(PYTEST_ARGS)
+	$(pytest) $(RANDOM_TESTS)
 
 venv: ## Makes the Python environment of the tests below target/
 	$(call section,Python environment)
