@@ -25,10 +25,11 @@ RELEASE_BINARY := $(CURDIR)/target/release/hexflight
 pytest = HEXFLIGHT_BIN=$(DEBUG_BINARY) PYTHONDONTWRITEBYTECODE=1 $(VENV_PYTHON) -m pytest
 section = @printf '\n=== %s ===\n' "$(1)"
 
-.PHONY: help demo test test-rust test-python venv build release fmt clippy check bench kill handover backup clean
+.PHONY: help demo test test-rust test-python venv build release fmt clippy check bench clean \
+	soak-random soak-logic soak-doubles soak-damage soak-kill soak-handover soak-backup
 
 help: ## Lists the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 demo: ## Builds and runs the main job: devices stream in, four questions are answered and checked
 	$(CARGO) run --release --bin hexflight -- demo
@@ -76,17 +77,31 @@ bench: venv ## Runs the measurements; wants a quiet machine
 	$(VENV_PYTHON) benches/python/roundtrip.py
 	$(VENV_PYTHON) benches/python/http_questions.py
 
-kill: venv release ## Runs the long kill test: 200 kills
-	$(call section,kill test)
-	HEXFLIGHT_BIN=$(RELEASE_BINARY) $(VENV_PYTHON) $(PYTHON_TESTS)/killtest.py --kills 200
+# Long forms: release builds, ROUNDS rounds with seeds from SEED on, at most 100 minutes a run; results add up below target/soak/.
+SEED ?= 1
+ROUNDS ?= 10
+soak = HEXFLIGHT_BIN=$(RELEASE_BINARY) $(VENV_PYTHON) $(PYTHON_TESTS)/soak.py --seed $(SEED) --rounds $(ROUNDS)
 
-handover: venv release ## Runs the long handover test: 100,000 queries
-	$(call section,handover test)
-	HEXFLIGHT_BIN=$(RELEASE_BINARY) $(VENV_PYTHON) $(PYTHON_TESTS)/handover.py --queries 100000
+soak-random: venv release ## Soaks: random aggregates against DuckDB, 5,000 a round
+	$(soak) --size 5000 --size-variable HEXFLIGHT_RANDOM_QUERIES random -- $(VENV_PYTHON) -m pytest -q $(PYTHON_TESTS)/test_random_queries.py
 
-backup: venv release ## Runs the long backup test: 20 backups under 250,000 events per second
-	$(call section,backup test)
-	HEXFLIGHT_BIN=$(RELEASE_BINARY) $(VENV_PYTHON) $(PYTHON_TESTS)/backuptest.py --backups 20 --rate 250000
+soak-logic: venv release ## Soaks: random three-valued logic against DuckDB, 5,000 a round
+	$(soak) --size 5000 --size-variable HEXFLIGHT_RANDOM_QUERIES logic -- $(VENV_PYTHON) -m pytest -q $(PYTHON_TESTS)/test_random_logic.py
+
+soak-doubles: venv release ## Soaks: doubles through every door with real clients, 100,000 a round
+	$(soak) --size 100000 --size-variable HEXFLIGHT_DOUBLES doubles -- $(VENV_PYTHON) -m pytest -q $(PYTHON_TESTS)/test_numbers.py
+
+soak-damage: venv ## Soaks: every kind of stored object damaged, 200 times each a round
+	$(soak) --size 200 --size-variable HEXFLIGHT_DAMAGE_ROUNDS damage -- $(CARGO) test --release -p hexflight-engine -p hexflight-planner --test it damage
+
+soak-kill: venv release ## Soaks: kills at every moment, 200 a round
+	$(soak) --size 200 kill -- $(VENV_PYTHON) $(PYTHON_TESTS)/killtest.py --kills {size} --seed {seed}
+
+soak-handover: venv release ## Soaks: counts while rows move to files, 100,000 queries a round
+	$(soak) --size 100000 handover -- $(VENV_PYTHON) $(PYTHON_TESTS)/handover.py --queries {size}
+
+soak-backup: venv release ## Soaks: backups under 250,000 events per second, 20 a round
+	$(soak) --size 20 backup -- $(VENV_PYTHON) $(PYTHON_TESTS)/backuptest.py --backups {size} --rate 250000
 
 clean: ## Removes everything that was built
 	$(CARGO) clean

@@ -1,7 +1,7 @@
 //! The damage matrix: every kind of object that a start reads, and every way in which its bytes can be gone. A start then gives every row, or
 //! is refused by the name of the object, or says what is missing; and nothing is gone afterwards that a clean start leaves.
 //!
-//! `HEXFLIGHT_DAMAGE_ROUNDS` and `HEXFLIGHT_DAMAGE_SEED` make it longer.
+//! `HEXFLIGHT_DAMAGE_ROUNDS` and `HEXFLIGHT_SEED` make it longer.
 
 mod absence;
 mod gap;
@@ -38,7 +38,7 @@ fn is_fence(key: &str) -> bool {
 #[tokio::test]
 async fn damage_is_answered_rightly_or_named() {
     let rounds = setting("HEXFLIGHT_DAMAGE_ROUNDS", 10);
-    let seed = setting("HEXFLIGHT_DAMAGE_SEED", rand::random_range(0..1 << 32));
+    let seed = setting("HEXFLIGHT_SEED", rand::random_range(0..1 << 32));
     let image = Image::make().await;
     let deleted = deleted_by_a_clean_start(&image).await;
     let mut rng = StdRng::seed_from_u64(seed);

@@ -1,7 +1,7 @@
 //! Stored bytes that are not what was written: every answer is right, or an error that names the file. Flipped bits, zeros, cuts,
 //! nothing and absence, of data files and of their rollups, asked in every way in which files are read.
 //!
-//! `HEXFLIGHT_DAMAGE_ROUNDS` sets how often each kind is tried, `HEXFLIGHT_DAMAGE_SEED` at which places.
+//! `HEXFLIGHT_DAMAGE_ROUNDS` sets how often each kind is tried, `HEXFLIGHT_SEED` at which places.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -150,7 +150,7 @@ async fn a_file_is_read_whatever_lies_behind_its_end() {
 fn rounds() -> impl Iterator<Item = (Damage, i64)> {
     let setting = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<i64>().ok());
     let (rounds, seed) =
-        (setting("HEXFLIGHT_DAMAGE_ROUNDS").unwrap_or(ROUNDS), setting("HEXFLIGHT_DAMAGE_SEED").unwrap_or(1));
+        (setting("HEXFLIGHT_DAMAGE_ROUNDS").unwrap_or(ROUNDS), setting("HEXFLIGHT_SEED").unwrap_or(1));
     let drawn = [Damage::Flip, Damage::Zero, Damage::Cut].into_iter();
     drawn
         .flat_map(move |damage| (0..rounds).map(move |round| (damage, seed * 1_000_000 + round)))
