@@ -434,26 +434,50 @@ impl Core {
     }
 
     async fn flush_to(&self, store: &Store, concurrency: usize, everything: bool) -> Result<()> {
+        let mut failure = None;
         for table in self.tables.values() {
-            flush_table(table, &self.budget, concurrency, everything).await?;
-        }
-        self.let_go_of_wal(store).await
-    }
-
-    async fn let_go_of_wal(&self, store: &Store) -> Result<()> {
-        let ended: Vec<EndedStream> = lock(&self.ended).clone();
-        for EndedStream { stream, fence } in ended {
-            if !self.tables.values().any(|table| table.view.holds(stream)) {
-                wal::close_stream(store, stream, fence).await?;
-                lock(&self.ended).retain(|ended| ended.stream != stream);
-                lock(&self.deleted).remove(&stream);
+            if let Err(error) = flush_table(table, &self.budget, concurrency, everything).await {
+                failure.get_or_insert(error);
             }
         }
+        // Also behind a flush that got only part of the way: on a full disk the rest needs the space.
+        let freed = self.let_go_of_wal(store).await;
+        failure.map_or(freed, Err)
+    }
+
+    /// Deletes the WAL behind what is in files. One stream that fails does not keep the others from it.
+    async fn let_go_of_wal(&self, store: &Store) -> Result<()> {
+        let mut failure = None;
+        let ended: Vec<EndedStream> = lock(&self.ended).clone();
+        for EndedStream { stream, fence } in ended {
+            if let Err(error) = self.let_go_of_ended(store, stream, fence).await {
+                failure.get_or_insert(error);
+            }
+        }
+        let freed = self.let_go_of_flushed().await;
+        failure.map_or(freed, Err)
+    }
+
+    /// Closes an ended stream whose rows are all in files; of one that is not so far, what was flushed goes.
+    async fn let_go_of_ended(&self, store: &Store, stream: StreamId, fence: Fence) -> Result<()> {
+        if !self.tables.values().any(|table| table.view.holds(stream)) {
+            wal::close_stream(store, stream, fence).await?;
+            lock(&self.ended).retain(|ended| ended.stream != stream);
+            lock(&self.deleted).remove(&stream);
+        } else if !lock(&self.deleted).contains_key(&stream) {
+            let flushed = self.flushed_everywhere(stream);
+            wal::delete_listed_commits(store, stream, flushed).await?;
+            lock(&self.deleted).insert(stream, flushed);
+        }
+        Ok(())
+    }
+
+    /// Deletes the commits that were flushed since the last time.
+    async fn let_go_of_flushed(&self) -> Result<()> {
         let live: Vec<(StreamId, Sequence)> =
             lock(&self.deleted).iter().map(|(stream, through)| (*stream, *through)).collect();
         for (stream, through) in live {
-            let flushed = self.tables.values().map(|table| table.view.snapshot().table.flushed(stream)).min();
-            let flushed = flushed.unwrap_or_default();
+            let flushed = self.flushed_everywhere(stream);
             if flushed > through {
                 // The last one stays: should the version that names it get lost, the gap before it tells.
                 wal::delete_commits(&self.store, stream, through, flushed).await?;
@@ -461,6 +485,12 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// The last sequence of a stream whose rows are in files of all tables.
+    fn flushed_everywhere(&self, stream: StreamId) -> Sequence {
+        let flushed = self.tables.values().map(|table| table.view.snapshot().table.flushed(stream)).min();
+        flushed.unwrap_or_default()
     }
 
     /// Makes space on a full disk at a start, before anything is flushed: what a flush that was cut off has left takes the space that the

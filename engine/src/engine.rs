@@ -216,7 +216,6 @@ impl Engine {
         if core.options.read_only {
             return Ok(Arc::new(Self::without_tasks(core)));
         }
-        core.mark_versions().await;
         let stream = StreamId::generate();
         let registered = wal::registry::register(&core.store.with_reserve(), stream).await;
         let is_registered = match registered {
@@ -228,7 +227,9 @@ impl Engine {
             registered => registered.map(|()| true)?,
         };
         core.begin_stream(stream);
+        // Before the mark is renewed: what it says of the log that was found is the proof that nothing is missing.
         core.free_space().await;
+        core.mark_versions().await;
 
         let (appends, append_inbox) = mpsc::channel(APPEND_QUEUE);
         let (flushes, flush_inbox) = mpsc::channel(FLUSH_QUEUE);

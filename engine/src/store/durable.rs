@@ -22,7 +22,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::files::Files;
+use super::files::{Files, OpenFile};
 use crate::error::is_out_of_space;
 
 /// Directory below the root where objects are written before they get their name. One directory, so that the sweep at start
@@ -98,13 +98,15 @@ impl DurableFiles {
         let directory = self.directory_of(target);
         self.ensure_directory(directory)?;
         let staged = self.stage(chunks)?;
+        // Open before there is a name that others can read: a process without a free descriptor could not make it durable any more.
+        let open = self.open_directory(directory).inspect_err(|_| self.discard(&staged))?;
         let linked = self.files.hard_link(&staged, target);
         self.discard(&staged);
         match linked {
-            Ok(()) => self.sync_directory(directory),
+            Ok(()) => self.sync_open(directory, &open),
             Err(source) => {
                 if source.kind() == ErrorKind::AlreadyExists {
-                    self.sync_directory(directory)?;
+                    self.sync_open(directory, &open)?;
                 }
                 Err(self.name_failed("link", target, source))
             }
@@ -116,11 +118,12 @@ impl DurableFiles {
         let directory = self.directory_of(target);
         self.ensure_directory(directory)?;
         let staged = self.stage(chunks)?;
+        let open = self.open_directory(directory).inspect_err(|_| self.discard(&staged))?;
         if let Err(source) = self.files.rename(&staged, target) {
             self.discard(&staged);
             return Err(self.name_failed("rename", target, source));
         }
-        self.sync_directory(directory)
+        self.sync_open(directory, &open)
     }
 
     /// Removes a file; a crash may bring it back.
@@ -200,8 +203,17 @@ impl DurableFiles {
     }
 
     fn sync_directory(&self, directory: &Path) -> Result<(), FileError> {
-        let open = self.files.open_dir(directory).map_err(at("open directory", directory))?;
-        self.files.sync_dir(&open).map_err(|error| {
+        let open = self.open_directory(directory)?;
+        self.sync_open(directory, &open)
+    }
+
+    fn open_directory(&self, directory: &Path) -> Result<OpenFile, FileError> {
+        let opened = self.files.open_dir(directory);
+        opened.map_err(|source| self.name_failed("open directory", directory, source))
+    }
+
+    fn sync_open(&self, directory: &Path, open: &OpenFile) -> Result<(), FileError> {
+        self.files.sync_dir(open).map_err(|error| {
             self.files.stop_after_failed_sync(directory, &error);
             at("fsync", directory)(error)
         })

@@ -198,9 +198,20 @@ impl Reserve {
     }
 }
 
+/// Size of the largest file that this process may write, where Linux tells of one. **Units**: bytes.
+fn file_bytes_max() -> Option<u64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let limit = limits.lines().find_map(|line| line.strip_prefix("Max file size"))?;
+    limit.split_whitespace().next()?.parse().ok()
+}
+
 /// Makes a file with as many bytes on disk, also over one that has the size and lacks the blocks.
 fn allocate(path: &Path, bytes: u64) -> io::Result<()> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    // Beyond this limit the system ends the process with a signal instead of an error.
+    if file_bytes_max().is_some_and(|limit| limit < bytes) {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
     file.set_len(bytes)?;
     // Without this look the last of the space would be taken and given back, and others would meet a full disk meanwhile.
     let system = fstatvfs(&file)?;

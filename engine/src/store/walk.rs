@@ -33,8 +33,11 @@ pub(super) fn walk(root: &FilePath, prefix: &Path) -> Result<Vec<ObjectMeta>, Wa
         for entry in entries {
             let entry = entry.map_err(at)?;
             let Some(location) = key_of(&key, entry.file_name().to_str()) else { continue };
-            // Links are followed; one that leads nowhere is as good as gone.
-            let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
+            // Links are followed; one that leads nowhere is as good as gone. What cannot be looked at for another reason is not.
+            let metadata = match std::fs::metadata(entry.path()) {
+                Err(error) if error.kind() == ErrorKind::NotFound || is_link(&entry.path()) => continue,
+                metadata => metadata.map_err(at)?,
+            };
             if metadata.is_dir() && depth < DEPTH_MAX && !leads_up(&entry.path(), &folder) {
                 folders.push((entry.path(), location.to_string(), depth + 1));
             } else if metadata.is_file() && !is_staged(&location) {
@@ -49,9 +52,12 @@ pub(super) fn walk(root: &FilePath, prefix: &Path) -> Result<Vec<ObjectMeta>, Wa
 
 /// Whether a folder is a link to one above itself.
 fn leads_up(path: &FilePath, folder: &FilePath) -> bool {
-    let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
     let up = || folder.canonicalize().ok()?.starts_with(path.canonicalize().ok()?).then_some(());
-    is_link && up().is_some()
+    is_link(path) && up().is_some()
+}
+
+fn is_link(path: &FilePath) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 /// The key of a name in a folder, if it can be one.

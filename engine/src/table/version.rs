@@ -100,9 +100,20 @@ fn read(bytes: &[u8]) -> std::result::Result<Vec<Action>, String> {
         Some((line, info)) if info.engine_info.starts_with(ENGINE_NAME) => {
             check_unsealed(bytes, line, info, &actions)?;
         }
-        _ => {}
+        _ => check_foreign(&actions)?,
     }
     Ok(actions)
+}
+
+/// Other writers never say how far our streams and loads are: a version that does has lost the line that says it is ours.
+fn check_foreign(actions: &[Action]) -> std::result::Result<(), String> {
+    let is_ours = |app: &str| {
+        StreamId::parse(app).is_some() || app.starts_with("import:") || app.starts_with("rewrite:")
+    };
+    match actions.iter().find_map(|action| action.txn.as_ref().filter(|txn| is_ours(&txn.app_id))) {
+        Some(txn) => Err(format!("txn of {} without the commitInfo that is written with it", txn.app_id)),
+        None => Ok(()),
+    }
 }
 
 /// When a version was written by an earlier build of ours, which did not seal it. **Units**: ms since 1970.

@@ -10,7 +10,7 @@ mod takeover;
 mod recovery;
 mod close;
 
-pub(crate) use close::{close_stream, delete_commits};
+pub(crate) use close::{close_stream, delete_commits, delete_listed_commits};
 pub(crate) use object::{ObjectKind, decode, decode_header};
 pub(crate) use put::{PutEnd, key as object_path, parse_key};
 pub(crate) use recovery::{Fence, put_fence_if_space, tail};
