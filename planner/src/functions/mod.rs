@@ -17,6 +17,7 @@ mod whole_moment;
 mod once;
 mod plain_float;
 mod timezone;
+mod sliding_sum;
 mod wide_aggregates;
 mod shift;
 mod series;

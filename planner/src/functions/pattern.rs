@@ -3,13 +3,16 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use arrow::array::AsArray;
 use arrow::{
-    array::{ArrayRef, StringArray},
+    array::{ArrayRef, AsArray, StringArray},
     compute::cast,
     datatypes::DataType,
 };
-use datafusion::{common::ScalarValue, error::Result, logical_expr::ColumnarValue};
+use datafusion::{
+    common::ScalarValue,
+    error::{DataFusionError, Result},
+    logical_expr::ColumnarValue,
+};
 
 use crate::geo::refuse;
 
@@ -82,6 +85,8 @@ pub(super) fn format_of(pattern: &str) -> Result<Cow<'_, str>> {
             let (text, after) = quoted.split_once('"').unwrap_or((quoted, ""));
             format.push_str(text);
             rest = after;
+        } else if let Some(field) = UNKNOWN.iter().find(|field| has_prefix(rest, field)) {
+            return Err(unknown(pattern, field));
         } else if let Some((field, meaning)) =
             FIELDS.iter().chain(&SMALL).find(|(field, _)| rest.starts_with(field))
         {
@@ -89,15 +94,26 @@ pub(super) fn format_of(pattern: &str) -> Result<Cow<'_, str>> {
             rest = &rest[field.len()..];
         } else if first.is_ascii_alphabetic() && first != 'T' && first != 'Z' {
             let field: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-            return Err(refuse(format!(
-                "pattern '{pattern}': {field} is not known; write letters in double quotes, and fields as YYYY, MM, DD, HH24, MI, SS, MS, US, Mon, FMMonth, Dy, FMDay, AM or as strftime does, '%Y-%m-%d'"
-            )));
+            return Err(unknown(pattern, &field));
         } else {
             format.push(first);
             rest = &rest[first.len_utf8()..];
         }
     }
     Ok(Cow::Owned(format))
+}
+
+/// Fields of PostgreSQL's that would be read as others: seconds of the day as seconds twice, a zone as two letters.
+const UNKNOWN: [&str; 2] = ["SSSS", "TZ"];
+
+fn has_prefix(text: &str, field: &str) -> bool {
+    text.get(..field.len()).is_some_and(|start| start.eq_ignore_ascii_case(field))
+}
+
+fn unknown(pattern: &str, field: &str) -> DataFusionError {
+    refuse(format!(
+        "pattern '{pattern}': {field} is not known; write letters in double quotes, and fields as YYYY, MM, DD, HH24, MI, SS, MS, US, Mon, FMMonth, Dy, FMDay, AM or as strftime does, '%Y-%m-%d'"
+    ))
 }
 
 /// The formats of an argument that holds patterns. What is no text stays for the function to refuse.
@@ -142,7 +158,11 @@ mod tests {
 
     #[test]
     fn an_unknown_field_is_refused_by_name() {
-        let error = format_of("YYYY-Q").unwrap_err().to_string();
-        assert!(error.contains("'YYYY-Q': Q is not known"), "{error}");
+        for (pattern, field) in
+            [("YYYY-Q", "Q"), ("SSSS", "SSSS"), ("HH24:MI TZ", "TZ"), ("HH24:MI tz", "TZ")]
+        {
+            let error = format_of(pattern).unwrap_err().to_string();
+            assert!(error.contains(&format!("'{pattern}': {field} is not known")), "{error}");
+        }
     }
 }

@@ -21,6 +21,7 @@ use datafusion::{
     },
 };
 
+use super::sliding_sum::SlidingSum;
 use crate::wide_sums::WideSums;
 
 /// Both functions.
@@ -71,7 +72,7 @@ impl AggregateUDFImpl for WideAggregate {
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         if is_ours(&args) {
-            return Ok(Box::new(WideAccumulator::new(self.average)));
+            return Ok(Box::new(SlidingSum::new(self.average)));
         }
         self.inner.create_sliding_accumulator(args)
     }
@@ -148,7 +149,7 @@ impl AggregateUDFImpl for WideAggregate {
     }
 }
 
-/// One sum, of all rows or of a window that moves.
+/// One sum of all rows.
 #[derive(Debug)]
 struct WideAccumulator {
     average: bool,
@@ -164,10 +165,10 @@ impl WideAccumulator {
     }
 
     /// Adds a batch at once; value by value if it leaves the range by itself.
-    fn add_all(&mut self, values: &Float64Array, sign: f64) {
+    fn add_all(&mut self, values: &Float64Array) {
         match compute::sum(values) {
-            Some(sum) if sum.is_finite() => self.sum.add(0, sign * sum),
-            _ => values.iter().flatten().for_each(|value| self.sum.add(0, sign * value)),
+            Some(sum) if sum.is_finite() => self.sum.add(0, sum),
+            _ => values.iter().flatten().for_each(|value| self.sum.add(0, value)),
         }
     }
 }
@@ -176,19 +177,8 @@ impl Accumulator for WideAccumulator {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let values = values[0].as_primitive::<Float64Type>();
         self.count += (values.len() - values.null_count()) as u64;
-        self.add_all(values, 1.0);
+        self.add_all(values);
         Ok(())
-    }
-
-    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let values = values[0].as_primitive::<Float64Type>();
-        self.count -= (values.len() - values.null_count()) as u64;
-        self.add_all(values, -1.0);
-        Ok(())
-    }
-
-    fn supports_retract_batch(&self) -> bool {
-        true
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {

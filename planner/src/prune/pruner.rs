@@ -108,14 +108,20 @@ fn cover(conjuncts: &[Arc<dyn PhysicalExpr>], spec: &TableSpec) -> Option<CellCo
 }
 
 /// A container is kept if its range of cells touches the cover, or if it is not known. Rows without a location have no cell,
-/// and are in no place.
+/// and are in no place. Another tool may have left the cells out: then there are fewer of them than there are positions.
 fn kept_by_cells(cover: &CellCover, statistics: &dyn PruningStatistics) -> Vec<bool> {
     let cells = Column::from_name(column::H3);
     let mins = statistics.min_values(&cells);
     let maxs = statistics.max_values(&cells);
     let nulls = statistics.null_counts(&cells);
     let rows = statistics.row_counts();
+    let nowhere = statistics.null_counts(&Column::from_name(column::LATITUDE));
     let kept = |container: usize| {
+        let (without_cell, without_place) =
+            (count(nulls.as_ref(), container), count(nowhere.as_ref(), container));
+        if without_cell.zip(without_place).is_some_and(|(cells, places)| cells > places) {
+            return true;
+        }
         let range = cell(mins.as_ref(), container).zip(cell(maxs.as_ref(), container));
         if let Some((first, last)) = range {
             return cover.overlaps(first, last);

@@ -17,6 +17,7 @@ mod plain_floats;
 mod volatile_once;
 mod exact_times;
 mod window_frames;
+mod distinct_on_order;
 mod counted_set_operations;
 mod subqueries;
 mod distinct_inner_keys;
@@ -64,6 +65,7 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.push(Arc::new(MendExpressions::new("mend_typed_expressions", typed_mends())));
     // Types have been brought together before these.
     rules.push(Arc::new(window_frames::CheckWindowFrames));
+    rules.push(Arc::new(distinct_on_order::DistinctOnOrder));
     rules.push(Arc::new(counted_set_operations::CountSetOperations));
     rules.push(Arc::new(subqueries::SubqueriesToJoins));
     rules.push(Arc::new(microseconds::Microseconds));

@@ -65,6 +65,11 @@ impl Mend for PlainFloats {
                     plain_box(*base, schema, false)?
                         .update_data(|base| Expr::Case(Case { expr: Some(base), when_then_expr, else_expr }))
                 }
+                // Compares its arguments.
+                Expr::ScalarFunction(mut call) if call.func.name() == "nullif" => {
+                    let changed = plain_all(&mut call.args, schema)?;
+                    Transformed::new_transformed(Expr::ScalarFunction(call), changed)
+                }
                 Expr::AggregateFunction(call) => plain_arguments(call, schema)?,
                 Expr::WindowFunction(call) => plain_window(*call, schema)?,
                 other => Transformed::no(other),

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use datafusion::{
+    common::tree_node::TreeNode,
     error::Result,
-    physical_expr::{PhysicalExpr, conjunction, expressions::DynamicFilterTracking},
+    physical_expr::{
+        PhysicalExpr, conjunction,
+        expressions::{Column, DynamicFilterTracking, Literal},
+    },
     physical_expr_common::physical_expr::{snapshot_generation, snapshot_physical_expr},
     physical_plan::filter_pushdown::ChildPushdownResult,
 };
@@ -51,14 +55,25 @@ impl DynamicPruner {
 }
 
 /// The filters of operators above that tighten while the query runs, without those that do not, and without those that could
-/// fail for a row: they only save work.
+/// fail for a row or compute doubles: they only save work.
 pub(super) fn only_dynamic(filters: &ChildPushdownResult, schema: &Schema) -> ChildPushdownResult {
     let is_dynamic = |filter| DynamicFilterTracking::classify(filter).contains_dynamic_filter();
     let parent_filters = filters
         .parent_filters
         .iter()
         .filter(|parent| is_dynamic(&parent.filter) && !can_fail(&parent.filter, schema))
+        .filter(|parent| !computes_doubles(&parent.filter, schema))
         .cloned()
         .collect();
     ChildPushdownResult { parent_filters, self_filters: Vec::new() }
+}
+
+/// What is computed may be a zero with a sign, which the bits of a join's keys tell from the other one and a join does not. What is
+/// stored never is.
+fn computes_doubles(filter: &Arc<dyn PhysicalExpr>, schema: &Schema) -> bool {
+    let is_computed_double = |part: &Arc<dyn PhysicalExpr>| {
+        let is_given = part.downcast_ref::<Column>().is_some() || part.downcast_ref::<Literal>().is_some();
+        !is_given && part.data_type(schema).is_ok_and(|data_type| data_type.is_floating())
+    };
+    filter.exists(|part| Ok(is_computed_double(part))).unwrap_or(true)
 }

@@ -36,8 +36,8 @@ const NOT_FOR_PLAIN: [&str; 14] = [
 ];
 
 /// Rules before these that only look at windows, set operations and subqueries.
-const ANALYZER_NOT_FOR_PLAIN: [&str; 3] =
-    ["check_window_frames", "count_set_operations", "subqueries_to_joins"];
+const ANALYZER_NOT_FOR_PLAIN: [&str; 4] =
+    ["check_window_frames", "distinct_on_order", "count_set_operations", "subqueries_to_joins"];
 
 /// Rules that only look at joins, windows and UNNEST.
 const PHYSICAL_NOT_FOR_PLAIN: [&str; 5] =

@@ -14,7 +14,7 @@ use datafusion::{
 
 use super::limits::is_space;
 
-/// Rewrites `?` in operand position to `$n`; in operator position it stays the JSON operator.
+/// Rewrites `?` in operand position to `$n`; in operator position it stays the JSON operator. Signs leave the operators before them.
 ///
 /// # Errors
 /// `Plan` when a text uses both `?` and `$n` for parameters.
@@ -22,7 +22,8 @@ pub(super) fn number_placeholders(
     tokens: Vec<TokenWithSpan>,
     dialect: &dyn Dialect,
 ) -> Result<Vec<TokenWithSpan>> {
-    if !tokens.iter().any(|token| has_question_mark(&token.token)) {
+    let is_custom = |token: &Token| matches!(token, Token::CustomBinaryOperator(_));
+    if !tokens.iter().any(|token| has_question_mark(&token.token) || is_custom(&token.token)) {
         return Ok(tokens);
     }
     let mut numbering =
@@ -92,18 +93,32 @@ fn rest_after_question_mark(token: &Token) -> Option<&'static [Token]> {
     }
 }
 
-/// `value>?` is one custom operator to a PostgreSQL lexer; clients mean `>` and a parameter.
+/// `value>?` is one custom operator to this lexer; clients mean `>` and a parameter. So is `value>-1`, which PostgreSQL takes apart, too.
 fn split_operator(token: TokenWithSpan, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>> {
     let Token::CustomBinaryOperator(text) = &token.token else { return Ok(vec![token]) };
-    let Some(at) = text.find('?') else { return Ok(vec![token]) };
+    let pieces: Vec<&str> = match text.find('?') {
+        Some(at) => vec![&text[..at], &text[at..]],
+        None => signs_apart(text),
+    };
+    if pieces.len() < 2 {
+        return Ok(vec![token]);
+    }
     let mut parts = Vec::new();
-    for piece in [&text[..at], &text[at..]] {
+    for piece in pieces {
         let pieces = Tokenizer::new(dialect, piece)
             .tokenize()
             .map_err(|error| DataFusionError::from(ParserError::from(error)))?;
         parts.extend(pieces.into_iter().map(|piece| TokenWithSpan { token: piece, span: token.span }));
     }
     Ok(parts)
+}
+
+/// An operator and the signs behind it, each by itself.
+fn signs_apart(text: &str) -> Vec<&str> {
+    let operator = text.trim_end_matches(['+', '-']);
+    let signs = &text[operator.len()..];
+    let operator = (!operator.is_empty()).then_some(operator);
+    operator.into_iter().chain(signs.split_inclusive(['+', '-'])).collect()
 }
 
 /// Whether what stands before the end of this token is a complete operand, after which `?` is an operator.

@@ -84,3 +84,25 @@ async fn numbers(fixture: &Fixture, sql: &str) -> Vec<f64> {
     let text = crate::values_table::rows_of(fixture, sql, vec![]).await;
     text.split([' ', ';']).map(|number| number.parse().unwrap_or_else(|_| panic!("{sql}: {text}"))).collect()
 }
+
+#[tokio::test]
+async fn a_large_value_takes_nothing_along_when_it_leaves_a_window() {
+    let fixture = fixture_of([21.0, 1e17, 1.0, 1.0, 2.5].into_iter()).await;
+    let moving = |call: &str, frame: &str| {
+        format!(
+            "SELECT string_agg(round(s)::text, ' ' ORDER BY t) FROM (SELECT timestamp AS t, {call} OVER
+             (ORDER BY timestamp ROWS BETWEEN {frame}) AS s FROM events)"
+        )
+    };
+    let (sums, rest) =
+        (moving("sum(value)", "1 PRECEDING AND CURRENT ROW"), "CURRENT ROW AND UNBOUNDED FOLLOWING");
+    expect(
+        &fixture,
+        &[
+            (&sums, "21.0 1.0000000000000002e17 1e17 2.0 4.0"),
+            (&moving("avg(value)", "2 PRECEDING AND 1 PRECEDING"), "21.0 5.000000000000001e16 5e16 1.0"),
+            (&moving("sum(value)", rest), "1.0000000000000002e17 1e17 5.0 4.0 3.0"),
+        ],
+    )
+    .await;
+}

@@ -25,6 +25,7 @@ async fn operators_bind_as_people_read_them() {
                 "SELECT value + 1 IN (2) AND true FROM events ORDER BY timestamp LIMIT 4",
                 "false; false; false; true",
             ),
+            ("SELECT 1>-1, 1>=-1, 1<>-1, 1>+0, 5%-3, 'a'||-1, 2*-3", "true true true true 2 a-1 -6"),
             ("SELECT '1'::int + 1, -'1'::int, 'a' LIKE 'a' || '%'", "2 -1 true"),
         ],
     )

@@ -110,3 +110,18 @@ async fn random_numbers_are_drawn_once() {
         assert!((count - expected).abs() < 750, "{condition}: {count}");
     }
 }
+
+#[tokio::test]
+async fn a_zero_with_a_sign_is_found_by_joins_and_nullif() {
+    let fixture = ten_events().await;
+    fixture.engine.flush().await.unwrap();
+    expect(
+        &fixture,
+        &[
+            ("SELECT count(*) FROM events WHERE value*0 IN (SELECT 0.0)", "10"),
+            ("SELECT count(*) FROM events WHERE -abs(value)*0 = ANY (SELECT 0.0)", "10"),
+            ("SELECT count(*) FROM events WHERE NULLIF(-abs(value)*0, 0.0) IS NULL", "10"),
+        ],
+    )
+    .await;
+}

@@ -94,3 +94,16 @@ fn gappy_events() -> Vec<Event> {
         })
         .collect()
 }
+
+#[tokio::test]
+async fn distinct_on_sorts_by_a_key_that_stands_twice() {
+    let fixture = Fixture::new().await;
+    fixture.append(&gappy_events()).await;
+    let newest = |order: &str| {
+        format!("SELECT DISTINCT ON (type) type, value AS v FROM events ORDER BY type, timestamp DESC{order}")
+    };
+    let once = fixture.rows(&newest("")).await;
+    for twice in [", timestamp", ", timestamp DESC, type"] {
+        assert_eq!(fixture.rows(&newest(twice)).await, once, "{twice}");
+    }
+}
