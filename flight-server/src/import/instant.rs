@@ -3,9 +3,7 @@
 
 use arrow::{compute::kernels::cast_utils::string_to_datetime, datatypes::TimeUnit};
 use chrono::Utc;
-
-/// Unix seconds above this, the year 5138, are refused as a smaller unit, as ingest does.
-const UNIX_SECONDS_MAX: i64 = 100_000_000_000;
+use hexflight_engine::{UNIX_SECONDS_MAX, not_seconds};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -62,7 +60,7 @@ pub(crate) fn of_json_number(number: &str) -> Result<i64, &'static str> {
 /// Reads Unix seconds.
 pub(crate) fn of_seconds(seconds: i64) -> Result<i64, &'static str> {
     if seconds > UNIX_SECONDS_MAX {
-        return Err(unit_rule(seconds));
+        return Err(not_seconds(seconds as f64));
     }
     seconds.checked_mul(MICROS_PER_SECOND).ok_or(RANGE_RULE)
 }
@@ -86,15 +84,6 @@ fn of_decimal(whole: &str, fraction: &str, is_negative: bool) -> Result<i64, &'s
     let is_rounded = fraction.bytes().skip(6).any(|digit| digit != b'0');
     let instant = of_seconds(seconds)? + micros;
     Ok(if is_negative { -instant - i64::from(is_rounded) } else { instant })
-}
-
-/// The unit that a number of this size is probably counted in: each reaches from 1973 or so to the year 5138.
-fn unit_rule(number: i64) -> &'static str {
-    match number / UNIX_SECONDS_MAX {
-        0..1_000 => "looks like milliseconds; give Unix seconds or RFC 3339",
-        1_000..1_000_000 => "looks like microseconds; give Unix seconds or RFC 3339",
-        _ => "looks like nanoseconds; give Unix seconds or RFC 3339",
-    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::{
-    array::{ArrayRef, AsArray, Float64Array},
-    compute::cast,
-    datatypes::DataType,
-    error::ArrowError,
-};
+use arrow::{array::ArrayRef, compute::cast, datatypes::DataType, error::ArrowError};
+use hexflight_engine::nearest_doubles;
 
 /// Text that is no number.
 const TEXT_RULE: &str = "is not a number";
@@ -31,23 +27,17 @@ pub(crate) fn of_text(text: &str) -> Result<f64, &'static str> {
 /// # Errors
 /// The column is not of numbers.
 pub(crate) fn of_array(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    if !array.data_type().is_decimal() {
-        return cast(array, &DataType::Float64);
+    match nearest_doubles(array) {
+        // Arrow's cast divides floats, which rounds twice.
+        Some(decimals) => Ok(Arc::new(decimals)),
+        None => cast(array, &DataType::Float64),
     }
-    // Arrow divides floats, which rounds twice: the digits themselves are read instead.
-    let texts = cast(array, &DataType::Utf8)?;
-    let texts = texts.as_string::<i32>();
-    let numbers = texts.iter().map(|text| text.map(str::parse::<f64>).transpose());
-    let numbers = numbers.collect::<Result<Float64Array, _>>();
-    let numbers =
-        numbers.map_err(|error| ArrowError::CastError(format!("a decimal is no number: {error}")))?;
-    Ok(Arc::new(numbers))
 }
 
 #[cfg(test)]
 mod tests {
     use arrow::{
-        array::{Decimal128Array, Decimal256Array, UInt64Array},
+        array::{AsArray, Decimal128Array, Decimal256Array, UInt64Array},
         datatypes::{Float64Type, i256},
     };
 

@@ -39,8 +39,10 @@ def binary() -> Path:
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Returns this environment without any `HEXFLIGHT_*` setting, so that only `extra` configures the process."""
+    """Returns this environment without its `HEXFLIGHT_*` settings, so that only `extra` configures the process, and with a small reserve of disk."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HEXFLIGHT_")}
+    # Hundreds of servers in a row would each keep 128 MiB of disk free.
+    kept["HEXFLIGHT_RESERVE"] = "1MiB"
     return kept | dict(extra or {})
 
 
