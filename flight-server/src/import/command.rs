@@ -45,7 +45,10 @@ pub async fn run(args: ImportArgs) -> Result<(), CliError> {
         console::note(&format!("passed over {}: a data directory of hexflight", data_dir.display()));
     }
     if passed_over > 0 {
-        console::note(&format!("passed over {} files in other formats", grouped(passed_over as u64)));
+        console::note(&format!(
+            "passed over {} files in other formats or with rejects of earlier loads",
+            grouped(passed_over as u64)
+        ));
     }
     let scratch_dir = std::env::temp_dir();
     let rules = LoadRules { read, on_bad_row: args.on_bad_row(), on_loaded: args.on_loaded(), scratch_dir };

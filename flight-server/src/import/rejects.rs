@@ -88,6 +88,14 @@ impl RejectsFile {
     }
 }
 
+/// Whether a file in a folder of data is one that a load before this has left: its lines were refused once.
+pub(crate) fn is_ours(name: &str) -> bool {
+    let number = name.strip_prefix(NAME).and_then(|rest| rest.strip_suffix(ENDING)?.strip_suffix('.'));
+    let is_number =
+        |number: &str| number.strip_prefix('-').is_some_and(|digits| digits.parse::<u32>().is_ok());
+    number.is_some_and(|number| number.is_empty() || is_number(number))
+}
+
 fn is_device(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
@@ -174,6 +182,23 @@ impl Rejects {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_names_that_a_load_gives_are_passed_over() {
+        for name in ["rejects.ndjson", "rejects-1.ndjson", "rejects-99.ndjson"] {
+            assert!(is_ours(name), "{name}");
+        }
+        for name in [
+            "rejects",
+            "rejects.csv",
+            "rejects-.ndjson",
+            "rejects-a.ndjson",
+            "my-rejects.ndjson",
+            "rejectsndjson",
+        ] {
+            assert!(!is_ours(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_file_that_is_there_is_not_named_again() {

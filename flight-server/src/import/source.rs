@@ -8,7 +8,7 @@ use std::{
 
 use object_store::{ObjectStore, path::Path as ObjectPath};
 
-use super::{error::ImportError, file::Format, remote, text::Compression};
+use super::{error::ImportError, file::Format, rejects, remote, text::Compression};
 
 /// Folders inside folders: far deeper than anybody sorts files, and an end to loops of links.
 const DEPTH_MAX: usize = 64;
@@ -162,6 +162,10 @@ impl Finder {
         for path in paths {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if is_hidden(&name) {
+                continue;
+            }
+            if rejects::is_ours(&name) {
+                self.found.passed_over += 1;
                 continue;
             }
             if path.is_dir() && is_data_dir(&path) {

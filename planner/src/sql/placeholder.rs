@@ -181,6 +181,7 @@ fn awaits_operand(keyword: Keyword) -> bool {
             | Keyword::VALUES
             | Keyword::WHEN
             | Keyword::WHERE
+            | Keyword::ZONE
     )
 }
 

@@ -18,6 +18,17 @@ fn parameters_may_touch_an_operator() {
     assert_eq!(numbered("a->? AND b->>?"), "a->$1 AND b->>$2");
     assert_eq!(numbered("SELECT ?||'x', ?-1, a||?"), "SELECT $1||'x', $2-1, a||$3");
     assert_eq!(numbered("SELECT ?::int"), "SELECT $1::int");
+    assert_eq!(numbered("timestamp AT TIME ZONE ?"), "timestamp AT TIME ZONE $1");
+}
+
+#[test]
+fn signs_leave_the_operator_before_them() {
+    for text in ["a>-1", "a>=-1", "a<>-1", "a>+0", "a->-1", "a%-2", "a||-1", "a>-?"] {
+        let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().unwrap();
+        let apart = number_placeholders(tokens, &PostgreSqlDialect {}).unwrap();
+        let is_custom = |token: &Token| matches!(token, Token::CustomBinaryOperator(_));
+        assert!(!apart.iter().any(|token| is_custom(&token.token)), "{text}: {apart:?}");
+    }
 }
 
 #[test]
