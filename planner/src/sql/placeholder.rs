@@ -97,12 +97,12 @@ fn rest_after_question_mark(token: &Token) -> Option<&'static [Token]> {
 fn split_operator(token: TokenWithSpan, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>> {
     let Token::CustomBinaryOperator(text) = &token.token else { return Ok(vec![token]) };
     let pieces: Vec<&str> = match text.find('?') {
-        Some(at) => vec![&text[..at], &text[at..]],
-        None => signs_apart(text),
+        Some(at) => signs_apart(&text[..at]).into_iter().chain([&text[at..]]).collect(),
+        None => match signs_apart(text) {
+            whole if whole.len() < 2 => return Ok(vec![token]),
+            apart => apart,
+        },
     };
-    if pieces.len() < 2 {
-        return Ok(vec![token]);
-    }
     let mut parts = Vec::new();
     for piece in pieces {
         let pieces = Tokenizer::new(dialect, piece)
