@@ -81,7 +81,12 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Server:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            # Nobody calls `__exit__` of what was not entered.
+            self.stop_or_kill()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self.stop()
