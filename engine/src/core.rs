@@ -341,9 +341,11 @@ impl Core {
         blocking("read back", move || Ok(MemoryBatch::new(to_query(&spec, &batch)?, Some(memory)))).await
     }
 
-    /// A WAL tail may be larger than memory: what is loaded goes to files before more is read.
+    /// A WAL tail may be larger than memory: what is loaded goes to files before more is read. A full disk takes no files; to be read, the
+    /// rows may fill what queries have to share with them otherwise.
     async fn make_room(&self) -> Result<()> {
-        if self.budget.try_reserve(0, INGEST_SHARE).is_ok() {
+        let share = if self.store.is_full() { 1.0 } else { INGEST_SHARE };
+        if self.budget.try_reserve(0, share).is_ok() {
             return Ok(());
         }
         if self.options.read_only {
@@ -352,7 +354,10 @@ impl Core {
                 self.options.memory_limit_bytes
             )));
         }
-        self.flush(false).await
+        match self.flush(false).await {
+            Err(error) if error.is_storage_full() && self.budget.try_reserve(0, 1.0).is_ok() => Ok(()),
+            flushed => flushed,
+        }
     }
 
     /// `Err` when nothing may be written.
@@ -434,9 +439,10 @@ impl Core {
     }
 
     async fn flush_to(&self, store: &Store, concurrency: usize, everything: bool) -> Result<()> {
+        let rows_max = self.options.flush_rows_max;
         let mut failure = None;
         for table in self.tables.values() {
-            if let Err(error) = flush_table(table, &self.budget, concurrency, everything).await {
+            if let Err(error) = flush_table(table, &self.budget, concurrency, rows_max, everything).await {
                 failure.get_or_insert(error);
             }
         }

@@ -54,6 +54,9 @@ pub struct EngineOptions {
     pub generation_rows_max: usize,
     /// Bytes at which the active generation is sealed.
     pub generation_bytes_max: usize,
+    /// Rows that one commit of a flush takes at most, unless a single generation holds more: small generations share files, large ones
+    /// are written one by one, so that memory is freed early and little is sorted twice.
+    pub flush_rows_max: usize,
     /// Age at which the active generation is sealed and flushed.
     pub flush_interval: Duration,
     /// Group commits being written at once.
@@ -126,6 +129,7 @@ impl Default for EngineOptions {
             memory_limit_bytes: 2 << 30,
             generation_rows_max: 1 << 20,
             generation_bytes_max: 256 << 20,
+            flush_rows_max: 1 << 20,
             flush_interval: Duration::from_mins(1),
             wal_puts_max: 4,
             wal_commit_bytes_max: 16 << 20,

@@ -16,11 +16,7 @@ use crate::{
     view::TableView,
 };
 
-/// Rows that one commit takes at most, unless a single generation holds more: small generations share files, large ones
-/// are written one by one, so that memory is freed early and little is sorted twice.
-const COMMIT_ROWS_MAX: usize = 1 << 20;
-
-/// Flushes every generation that is closed by now; with `everything`, the active one as well.
+/// Flushes every generation that is closed by now, in commits of `rows_max` rows; with `everything`, the active one as well.
 ///
 /// # Errors
 /// Whatever stopped it. The rows stay in memory and in the WAL; what of them was committed is not seen twice.
@@ -28,6 +24,7 @@ pub(crate) async fn flush_table(
     table: &Table,
     budget: &Arc<Budget>,
     concurrency: usize,
+    rows_max: usize,
     everything: bool,
 ) -> Result<()> {
     let Table { log, view, .. } = table;
@@ -36,7 +33,7 @@ pub(crate) async fn flush_table(
     }
     loop {
         let snapshot = view.snapshot();
-        let mut ready = ready(snapshot.generations());
+        let mut ready = ready(snapshot.generations(), rows_max);
         if ready.is_empty() {
             return Ok(());
         }
@@ -72,14 +69,14 @@ async fn seal(
     Ok(sealed)
 }
 
-/// The oldest generations that fit into one commit; a stream's rows are committed in order.
-fn ready(generations: &[Arc<Generation>]) -> Vec<Arc<Generation>> {
+/// The oldest generations that fit into one commit of `rows_max` rows; a stream's rows are committed in order.
+fn ready(generations: &[Arc<Generation>], rows_max: usize) -> Vec<Arc<Generation>> {
     let mut rows = 0;
     let waiting = generations.iter().take_while(|generation| generation.state() != GenerationState::Active);
     let fits = |generation: &&Arc<Generation>| {
         let is_first = rows == 0;
         rows += generation.row_count();
-        is_first || rows <= COMMIT_ROWS_MAX
+        is_first || rows <= rows_max
     };
     waiting.take_while(fits).map(Arc::clone).collect()
 }

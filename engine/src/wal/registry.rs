@@ -31,10 +31,10 @@ pub(crate) struct StreamEntry {
     pub(crate) keeps_flushed: bool,
 }
 
-/// Registers a new stream.
+/// Registers a new stream. Again is harmless: the answer to a put may get lost, and what it has put is found then.
 ///
 /// # Errors
-/// `Unavailable` when the store fails; the id must not be used then.
+/// `Unavailable` when the store fails; the id must not be used then. `Corrupt` when another entry has the id.
 pub(crate) async fn register(store: &Store, stream: StreamId) -> Result<()> {
     let entry = StreamEntry {
         format_version: FORMAT_VERSION,
@@ -44,13 +44,16 @@ pub(crate) async fn register(store: &Store, stream: StreamId) -> Result<()> {
         keeps_flushed: true,
     };
     let json = serde_json::to_vec(&entry).unwrap_or_else(|error| unreachable!("entry as JSON: {error}"));
-    match store.put_if_absent(&path(stream), PutPayload::from(json)).await? {
-        PutOutcome::Created => Ok(()),
-        PutOutcome::AlreadyExists => Err(EngineError::Corrupt {
-            path: path(stream).to_string(),
-            detail: String::from("a new stream's id is already registered"),
-        }),
+    let path = path(stream);
+    if store.put_if_absent(&path, PutPayload::from(json.clone())).await? == PutOutcome::Created
+        || store.get(&path).await?.is_some_and(|found| found == json)
+    {
+        return Ok(());
     }
+    Err(EngineError::Corrupt {
+        path: path.to_string(),
+        detail: String::from("a new stream's id is already registered"),
+    })
 }
 
 /// A registered stream, and what is wrong with its entry.

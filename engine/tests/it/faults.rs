@@ -138,6 +138,38 @@ async fn a_stream_may_end_while_its_last_generation_is_being_flushed() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_flush_lets_go_of_the_log_behind_it() {
+    let disk = Arc::new(InMemory::new());
+    let names = ["a", "b", "c", "d", "e"];
+    let broken = Arc::new(refusing(&disk, "00000000000000000001.json"));
+    let store = Store::new(Arc::<FaultyStore>::clone(&broken));
+    let engine = Engine::open(store, options(), Arc::new(SystemClock)).await.unwrap();
+    for name in names {
+        engine.append(&events(), &batch(name, 1_000)).await.unwrap().wait().await.unwrap();
+    }
+    broken.set_failing(1.0);
+    drop(engine);
+
+    let all = expected(names.map(|name| (name, 1_000)));
+    let two_commits = EngineOptions { flush_rows_max: 3_000, ..options() };
+    let engine = over(refusing(&disk, "00000000000000000002.json"), two_commits).await;
+    engine.flush().await.unwrap_err();
+    assert_eq!(engine.snapshot(&events()).unwrap().version(), 1);
+    assert_eq!(visible(&engine).await, all);
+    let stream = engine.store().list(&Path::from("streams")).await.unwrap()[0].location.clone();
+    let stream = stream.filename().unwrap().trim_end_matches(".json");
+    let log = engine.store().list(&Path::from(format!("wal/{stream}"))).await.unwrap();
+    // The last commit that was flushed, two that were not, and the fence.
+    assert_eq!(log.len(), 4, "{log:?}");
+    drop(engine);
+
+    let revived = over(FaultyStore::new(&disk, 1, 0.0), options()).await;
+    assert_eq!(visible(&revived).await, all);
+    flush_until_done(&revived).await;
+    assert_eq!(visible(&revived).await, all);
+}
+
 #[tokio::test]
 async fn shutdown_ends_although_the_store_refuses_everything() {
     let disk = Arc::new(InMemory::new());
@@ -160,6 +192,12 @@ async fn over(store: FaultyStore, options: EngineOptions) -> Arc<Engine> {
             return engine;
         }
     }
+}
+
+fn refusing(disk: &Arc<InMemory>, end: &'static str) -> FaultyStore {
+    let store = FaultyStore::new(disk, 1, 0.0);
+    store.refuse(end);
+    store
 }
 
 async fn append(engine: &Engine, name: &str) -> Result<hexflight_engine::Ack, hexflight_engine::EngineError> {

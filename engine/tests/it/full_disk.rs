@@ -220,6 +220,26 @@ async fn a_start_on_a_full_disk_reads_and_goes_on_once_there_is_space() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_on_a_full_disk_may_fill_the_memory_of_queries() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = SmallDisk::new(directory.path(), 1 << 30);
+    let roomy = start(&disk, 0).await;
+    let names: Vec<String> = (0..8).map(|n| format!("before-{n}")).collect();
+    for name in &names {
+        roomy.append(&events(), &batch(name, 60_000)).await.unwrap().wait().await.unwrap();
+    }
+    let memory_limit_bytes = roomy.budget().used() * 3 / 2;
+    drop(roomy);
+    let store = store(&disk).await;
+    disk.resize(0);
+    let tight = EngineOptions { memory_limit_bytes, ..settings(0) };
+    let reader = Engine::open(store, tight, Arc::new(SystemClock)).await.unwrap();
+    let found = rows(&reader, &reader.snapshot(&events()).unwrap()).await;
+    assert_eq!(found, expected(names.iter().map(|name| (name.as_str(), 60_000))));
+    append(&reader, "refused").await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_on_a_full_disk_flushes_from_the_reserve() {
     let directory = tempfile::tempdir().unwrap();
     let disk = SmallDisk::new(directory.path(), 64 << 20);
