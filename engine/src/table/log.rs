@@ -75,10 +75,12 @@ impl DeltaLog {
     /// `Corrupt` when a version is missing or not what was written, or the table was created with other fixed numbers.
     pub(crate) async fn load(&self, flushed: Option<&Path>) -> Result<Option<TableState>> {
         let folder = self.log_folder();
+        // Before the versions are listed: one that is put meanwhile is no loss.
+        let mark = self.newest_mark().await?;
         self.store.sync_listing(&folder).await?;
         let listed = self.store.list(&folder).await?;
         let newest = listed.iter().filter_map(|meta| version_number(&folder, &meta.location, ".json")).max();
-        self.check_mark(newest.unwrap_or(-1)).await?;
+        self.check_mark(mark, newest.unwrap_or(-1))?;
         let Some(newest) = newest else {
             self.check_new(flushed).await?;
             return Ok(None);

@@ -48,11 +48,9 @@ impl DeltaLog {
     /// Refuses a log that ends before its mark.
     ///
     /// # Errors
-    /// `Corrupt` naming the first version that is gone, `Unavailable` when the store fails.
-    pub(super) async fn check_mark(&self, newest: i64) -> Result<()> {
-        let Some(mark) = self.newest_mark().await?.filter(|mark| *mark > newest) else {
-            return Ok(());
-        };
+    /// `Corrupt` naming the first version that is gone.
+    pub(super) fn check_mark(&self, mark: Option<i64>, newest: i64) -> Result<()> {
+        let Some(mark) = mark.filter(|mark| *mark > newest) else { return Ok(()) };
         Err(EngineError::Corrupt {
             path: self.version_path(newest + 1).to_string(),
             detail: format!(
