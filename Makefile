@@ -26,10 +26,10 @@ pytest = HEXFLIGHT_BIN=$(DEBUG_BINARY) PYTHONDONTWRITEBYTECODE=1 $(VENV_PYTHON) 
 section = @printf '\n=== %s ===\n' "$(1)"
 
 .PHONY: help demo test test-rust test-python venv build release fmt clippy check bench clean \
-	soak-random soak-logic soak-doubles soak-damage soak-kill soak-handover soak-backup
+	soak-random soak-logic soak-doubles soak-damage soak-damage-engine soak-kill soak-kill-damaged soak-handover soak-backup
 
 help: ## Lists the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
 
 demo: ## Builds and runs the main job: devices stream in, four questions are answered and checked
 	$(CARGO) run --release --bin hexflight -- demo
@@ -91,11 +91,17 @@ soak-logic: venv release ## Soaks: random three-valued logic against DuckDB, 5,0
 soak-doubles: venv release ## Soaks: doubles through every door with real clients, 100,000 a round
 	$(soak) --size 100000 --size-variable HEXFLIGHT_DOUBLES doubles -- $(VENV_PYTHON) -m pytest -q $(PYTHON_TESTS)/test_numbers.py
 
-soak-damage: venv ## Soaks: every kind of stored object damaged, 200 times each a round
-	$(soak) --size 200 --size-variable HEXFLIGHT_DAMAGE_ROUNDS damage -- $(CARGO) test --release -p hexflight-engine -p hexflight-planner --test it damage
+soak-damage: venv release ## Soaks: every kind of stored object damaged, whole processes, 200 times each a round
+	$(soak) --size 200 damage -- $(VENV_PYTHON) $(PYTHON_TESTS)/damagetest.py --rounds {size} --seed {seed}
+
+soak-damage-engine: venv ## Soaks: the same within one process, 200 times each a round
+	$(soak) --size 200 --size-variable HEXFLIGHT_DAMAGE_ROUNDS damage-engine -- $(CARGO) test --release --workspace --test it damage
 
 soak-kill: venv release ## Soaks: kills at every moment, 200 a round
 	$(soak) --size 200 kill -- $(VENV_PYTHON) $(PYTHON_TESTS)/killtest.py --kills {size} --seed {seed}
+
+soak-kill-damaged: venv release ## Soaks: the same with an object damaged behind each kill
+	$(soak) --size 200 kill-damaged -- $(VENV_PYTHON) $(PYTHON_TESTS)/killtest.py --damage --kills {size} --seed {seed}
 
 soak-handover: venv release ## Soaks: counts while rows move to files, 100,000 queries a round
 	$(soak) --size 100000 handover -- $(VENV_PYTHON) $(PYTHON_TESTS)/handover.py --queries {size}

@@ -3,6 +3,9 @@
 `python killtest.py --kills 200 [--seed N]` runs the long form; `test_kill.py` runs the short one. What must hold after every
 restart: each acknowledged batch is there with all its rows, exactly once; a batch without an ack is there wholly or not at
 all; nothing else is there. Sealing and flushing are forced to happen all the time, so that kills meet them.
+
+With `--damage` an object that no row depends on is damaged behind each kill, and `hexflight check` looks at the directory before the
+next start.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hexserver
+from damagetest import drawn, simple
 from flight_client import connect, rows
 from hexserver import READY_SECONDS, Server, wait_until
 from ledger import Intent, Ledger, read_ledgers
@@ -49,6 +54,8 @@ class Options:
     check_every: int = 1
     # Mean time between two sends of a producer; bounds the rows, and with them the cost of a check.
     pause: float = 0.05
+    # Whether an object is damaged behind each kill.
+    damage: bool = False
 
 
 @dataclass
@@ -61,6 +68,7 @@ class Report:
     batches_unacked_kept: int = 0
     rows: int = 0
     checks: int = 0
+    damages: int = 0
     files_max: int = 0
 
     def __str__(self) -> str:
@@ -68,7 +76,7 @@ class Report:
         return (
             f"{sum(self.kills.values())} kills ({moments}); {self.batches_sent} batches sent, {self.batches_acked} acked, "
             f"{self.batches_unacked_kept} kept without an ack; {self.rows} rows in {self.files_max} files; "
-            f"{self.checks} checks: 0 acked rows missing, 0 rows twice, 0 torn batches"
+            f"{self.damages} objects damaged; {self.checks} checks: 0 acked rows missing, 0 rows twice, 0 torn batches"
         )
 
 
@@ -106,6 +114,8 @@ class KillTest:
         MOMENTS[moment][1](self)
         self._kill(allowed=(0,) if moment == "while stopping" else ())
         self.report.kills[moment] += 1
+        if self._options.damage:
+            self._damage()
         self._start()
         if (index + 1) % self._options.check_every == 0:
             self._check_running()
@@ -121,6 +131,25 @@ class KillTest:
             raise Broken(
                 f"seed {self._options.seed}: the server ended by itself with {code}:\n{self._server.log}"
             )
+
+    def _damage(self) -> None:
+        """Damages an object that no row depends on, and lets `check` look at it."""
+        data_dir = self._server.data_dir
+        found = sorted(data_dir.glob(self._random.choice(SPARE_OBJECTS)))
+        if not found:
+            return
+        path = self._random.choice(found)
+        content = path.read_bytes()
+        damages = [damage for damage in (*simple(content), *drawn(content, self._random)) if damage.left != content]
+        damage = self._random.choice(damages)
+        path.unlink()
+        if damage.left is not None:
+            path.write_bytes(damage.left)
+        checked = hexserver.run("check", "--data-dir", str(data_dir))
+        key = str(path.relative_to(data_dir))
+        if checked.returncode not in (0, 1):
+            raise Broken(f"{key}, {damage.what}: check ended with {checked.returncode}:\n{checked.stdout}{checked.stderr}")
+        self.report.damages += 1
 
     def _start(self) -> None:
         """Starts the server and tells the producers where it is, as soon as it has bound its port."""
@@ -220,6 +249,9 @@ class KillTest:
         self._server.stop_or_kill()
 
 
+# Objects that no row depends on.
+SPARE_OBJECTS = ("streams/*.json", "tables/events/_rollups/**/*.rollup", "tables/events/_marks/*.mark", "LOCK")
+
 # How often each moment is chosen, and how it is reached.
 MOMENTS: dict[str, tuple[int, Callable[[KillTest], None]]] = {
     "during ingest": (8, KillTest.during_ingest),
@@ -260,11 +292,12 @@ def main() -> None:
     arguments.add_argument("--kills", type=int, default=200)
     arguments.add_argument("--seed", type=int, default=None, help="default: a new one, printed")
     arguments.add_argument("--check-every", type=int, default=5, help="kills between two comparisons")
+    arguments.add_argument("--damage", action="store_true", help="damage an object behind each kill")
     given = arguments.parse_args()
     seed = random.SystemRandom().getrandbits(32) if given.seed is None else given.seed
     with tempfile.TemporaryDirectory(prefix="hexflight-kill-") as folder:
         started = time.monotonic()
-        report = KillTest(Path(folder), Options(given.kills, seed, given.check_every)).run()
+        report = KillTest(Path(folder), Options(given.kills, seed, given.check_every, damage=given.damage)).run()
         print(f"{report} (seed {seed}, {time.monotonic() - started:.0f} s)")
 
 

@@ -24,6 +24,15 @@ def test_twenty_kills_lose_double_and_tear_nothing(tmp_path: Path) -> None:
     assert report.files_max > 10
 
 
+def test_kills_over_a_damaged_directory_lose_nothing(tmp_path: Path) -> None:
+    seed = int(os.environ.get("HEXFLIGHT_TEST_SEED", random.SystemRandom().getrandbits(32)))
+
+    report = KillTest(tmp_path, Options(kills=6, seed=seed, damage=True)).run()
+
+    print(f"{report} (seed {seed})")
+    assert report.damages >= 3
+
+
 SENT = Intent("p0-b1", 3, 3.0, "aa")
 
 
