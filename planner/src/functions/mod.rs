@@ -24,7 +24,9 @@ mod series;
 
 pub(crate) use geo::WITHIN_RADIUS;
 pub(crate) use json::{JSON_CONTAINS, JSON_GET, JsonContains, JsonGet};
-pub(crate) use json_values::{json_boolean, json_compare, json_number, json_number_text, json_string};
+pub(crate) use json_values::{
+    json_boolean, json_compare, json_number, json_number_text, json_string, json_whole_text,
+};
 pub(crate) use once::{between, first_value};
 pub(crate) use plain_float::plain_float;
 pub(crate) use timezone::TIMEZONE;
