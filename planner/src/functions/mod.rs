@@ -20,6 +20,9 @@ mod timezone;
 mod sliding_sum;
 mod wide_aggregates;
 mod shift;
+mod spread;
+mod sliding_spread;
+mod spread_aggregates;
 mod series;
 
 pub(crate) use geo::WITHIN_RADIUS;
@@ -58,6 +61,9 @@ pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
     }
     for function in shift::functions() {
         state.register_udwf(function)?;
+    for function in spread_aggregates::functions() {
+        state.register_udaf(Arc::new(function))?;
+    }
     }
     for name in ["generate_series", "range"] {
         if let Some(function) = state.table_functions().get(name).map(|table| Arc::clone(table.function())) {
