@@ -15,16 +15,18 @@ mod moments;
 mod to_char;
 mod whole_moment;
 mod once;
+mod beside;
 mod plain_float;
 mod timezone;
 mod sliding_sum;
 mod wide_aggregates;
-mod shift;
 mod spread;
 mod sliding_spread;
 mod spread_aggregates;
+mod shift;
 mod series;
 
+pub(crate) use beside::beside;
 pub(crate) use geo::WITHIN_RADIUS;
 pub(crate) use json::{JSON_CONTAINS, JSON_GET, JsonContains, JsonGet};
 pub(crate) use json_values::{
@@ -59,11 +61,11 @@ pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
     for function in wide_aggregates::functions() {
         state.register_udaf(Arc::new(function))?;
     }
-    for function in shift::functions() {
-        state.register_udwf(function)?;
     for function in spread_aggregates::functions() {
         state.register_udaf(Arc::new(function))?;
     }
+    for function in shift::functions() {
+        state.register_udwf(function)?;
     }
     for name in ["generate_series", "range"] {
         if let Some(function) = state.table_functions().get(name).map(|table| Arc::clone(table.function())) {
