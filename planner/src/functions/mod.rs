@@ -8,6 +8,7 @@ mod row_function;
 mod cell;
 mod geo;
 mod json;
+mod json_key;
 mod json_values;
 mod pattern;
 mod date_bin;
@@ -29,6 +30,7 @@ mod series;
 pub(crate) use beside::beside;
 pub(crate) use geo::WITHIN_RADIUS;
 pub(crate) use json::{JSON_CONTAINS, JSON_GET, JsonContains, JsonGet};
+pub(crate) use json_key::JSON_KEY;
 pub(crate) use json_values::{
     json_boolean, json_compare, json_number, json_number_text, json_string, json_whole_text,
 };
@@ -54,6 +56,7 @@ pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
     }
     state.register_udf(date_bin::DateBin::udf())?;
     state.register_udf(to_char::ToChar::udf())?;
+    state.register_udf(Arc::new(json_key::JsonKey::udf()))?;
     for function in cell::functions().into_iter().chain(geo::functions()) {
         state.register_udf(function.into_udf())?;
     }

@@ -5,6 +5,8 @@ mod derived_columns;
 mod dialect;
 mod distinct_names;
 mod with_queries;
+mod call;
+mod json_keys;
 mod json_operands;
 mod result_names;
 mod row_in;

@@ -16,6 +16,7 @@ use super::{
     dialect::HexflightDialect,
     distinct_names::name_apart,
     expansion::table_uses,
+    json_keys::plan_json_keys,
     json_operands::call_for_json,
     json_paths::plan_json_paths,
     limits::SqlLimits,
@@ -125,6 +126,7 @@ pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)
     limits.check_table_uses(table_uses(&statement))?;
     plan_time_zones(&mut statement);
     plan_json_paths(&mut statement);
+    plan_json_keys(&mut statement);
     Ok((statement, name))
 }
 
