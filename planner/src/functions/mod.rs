@@ -10,6 +10,7 @@ mod geo;
 mod json;
 mod json_key;
 mod json_values;
+mod written_fields;
 mod pattern;
 mod date_bin;
 mod moments;

@@ -8,6 +8,7 @@ mod with_queries;
 mod call;
 mod json_keys;
 mod json_operands;
+mod no_escape;
 mod result_names;
 mod row_in;
 mod series;

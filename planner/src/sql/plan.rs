@@ -20,6 +20,7 @@ use super::{
     json_operands::call_for_json,
     json_paths::plan_json_paths,
     limits::SqlLimits,
+    no_escape::plan_no_escapes,
     placeholder::number_placeholders,
     row_in::look_for_rows,
     series::{SeriesParameters, bind_series},
@@ -127,6 +128,7 @@ pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)
     plan_time_zones(&mut statement);
     plan_json_paths(&mut statement);
     plan_json_keys(&mut statement);
+    plan_no_escapes(&mut statement);
     Ok((statement, name))
 }
 
