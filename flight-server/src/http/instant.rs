@@ -1,7 +1,7 @@
 //! Points in time as clients write them: Unix seconds or RFC 3339 in, Unix seconds out. Exact: digits are counted as integers, never
 //! through a float.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use chrono::DateTime;
 use hexflight_engine::{UNIX_SECONDS_MAX, not_seconds};
@@ -13,6 +13,9 @@ use utoipa::{
 };
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// The last day that SQL writes, 9999-12-31, which many senders give for "without end". As milliseconds it would be 86 seconds of 1978.
+const LAST_DAY: RangeInclusive<i64> = 253_402_214_400..=253_402_300_799;
 
 const RULE: &str =
     "must be Unix seconds such as 1764547200 or 1764547200.25, or RFC 3339 such as 2025-12-01T00:00:00Z";
@@ -48,12 +51,16 @@ pub(super) fn nanos_of_seconds(text: &str) -> Result<i128, String> {
     let seconds = text.parse::<f64>().unwrap_or(f64::INFINITY);
     let limit = i128::from(UNIX_SECONDS_MAX) * 1_000_000_000;
     match nanos {
-        Some(nanos) if nanos.abs() <= limit => Ok(nanos),
+        Some(nanos) if nanos.abs() <= limit || is_in_last_day(nanos / 1_000_000_000) => Ok(nanos),
         None if seconds.abs() < 1e11 => {
             Err("is told finer than a nanosecond, which no timestamp is".to_owned())
         }
         _ => Err(too_large(seconds)),
     }
+}
+
+fn is_in_last_day(seconds: i128) -> bool {
+    i64::try_from(seconds).is_ok_and(|seconds| LAST_DAY.contains(&seconds))
 }
 
 fn too_large(seconds: f64) -> String {
@@ -71,7 +78,8 @@ fn parse_seconds(text: &str) -> Result<i64, String> {
     let whole: i64 = whole.parse().map_err(|_| too_large())?;
     let micros: i64 = format!("{fraction:0<6}").get(..6).and_then(|six| six.parse().ok()).ok_or(RULE)?;
     let is_between = fraction.bytes().skip(6).any(|digit| digit != b'0');
-    if whole > UNIX_SECONDS_MAX || (whole == UNIX_SECONDS_MAX && (micros > 0 || is_between)) {
+    let is_last = !negative && LAST_DAY.contains(&whole);
+    if !is_last && (whole > UNIX_SECONDS_MAX || (whole == UNIX_SECONDS_MAX && (micros > 0 || is_between))) {
         return Err(too_large());
     }
     let micros = whole * MICROS_PER_SECOND + micros;
@@ -89,12 +97,18 @@ impl PartialSchema for InstantText {
             .minimum(Some(-UNIX_SECONDS_MAX))
             .maximum(Some(UNIX_SECONDS_MAX))
             .examples([1_764_547_200]);
+        let last_day = ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .description(Some("Unix seconds of 9999-12-31, for a window without end"))
+            .minimum(Some(*LAST_DAY.start()))
+            .maximum(Some(*LAST_DAY.end()))
+            .examples([*LAST_DAY.end()]);
         let text = ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .description(Some("RFC 3339; the + of a zone is written %2B"))
             .examples(["2025-12-01T00:00:00Z"]);
-        OneOfBuilder::new().item(seconds).item(text).into()
+        OneOfBuilder::new().item(seconds).item(last_day).item(text).into()
     }
 }
 
@@ -158,6 +172,20 @@ mod tests {
         assert_eq!(parse_micros("2025-12-01T00:00:00.0000001Z"), Ok(1_764_547_200_000_001));
         assert_eq!(parse_micros("99999999999.999999"), Ok(99_999_999_999_999_999));
         assert_eq!(parse_micros("-0.5"), Ok(-500_000));
+    }
+
+    #[test]
+    fn the_last_day_is_taken_for_without_end() {
+        for (text, seconds) in [("253402300799", 253_402_300_799), ("253402214400", 253_402_214_400)] {
+            assert_eq!(parse_micros(text), Ok(seconds * MICROS_PER_SECOND));
+            assert_eq!(nanos_of_seconds(text), Ok(i128::from(seconds) * 1_000_000_000));
+        }
+        assert_eq!(parse_micros("253402300799.999999"), Ok(253_402_300_799_999_999));
+        assert_eq!(parse_micros("9999-12-31T23:59:59Z"), parse_micros("253402300799"));
+        for other in ["253402214399", "253402300800", "-253402300799"] {
+            assert!(parse_micros(other).unwrap_err().contains("looks like milliseconds"), "{other}");
+            assert!(nanos_of_seconds(other).unwrap_err().contains("looks like milliseconds"), "{other}");
+        }
     }
 
     #[test]

@@ -291,10 +291,19 @@ def refused(response: requests.Response, parameter: str, said: str = "", code: s
     assert problem["request_id"] == response.headers["x-request-id"]
 
 
+def test_a_window_may_end_with_the_last_day(server: Server) -> None:
+    ends = [253402300799, "9999-12-31T23:59:59Z", 253402214400]
+    found = [answer(server, "/aggregates", metric_name="temperature", start=START_SECONDS, end=end) for end in ends]
+
+    assert found[0]["count"] > 0
+    assert [one["count"] for one in found] == [found[0]["count"]] * len(ends)
+
+
 @pytest.mark.parametrize(
     ("changed", "parameter", "said"),
     [
         ({"start": START_SECONDS + 100}, "start", "before"),
+        ({"end": 253402300800}, "end", "looks like milliseconds"),
         ({"start": START_SECONDS + 101}, "start", "before"),
         ({"start": START_SECONDS * 1000}, "start", "looks like milliseconds"),
         ({"end": "100000000000.000001"}, "end", "looks like milliseconds"),

@@ -189,6 +189,23 @@ def test_parameters_take_the_types_that_the_statement_wants(server: Server) -> N
     assert untyped == [{"a": "x'y", "b": 2**53 + 1, "c": 0.5, "d": True, "e": None}]
 
 
+def test_a_number_without_a_type_keeps_every_digit(server: Server) -> None:
+    sql = "SELECT CAST('1234567890.12345678901' AS DECIMAL(30, 11)) = x AS same FROM (SELECT $1 AS x)"
+    body = b'{"sql": "%s", "params": [%s]}'
+
+    for digits, same in [(b"1234567890.12345678901", True), (b"1234567890.12345678902", False)]:
+        assert post(server, body % (sql.encode(), digits)).json()["data"] == [{"same": same}]
+    many = b"0." + b"1" * 80
+    detail = problem(post(server, body % (b"SELECT $1", many)), 400, "invalid_parameter")["detail"]
+    assert "params[0] = 0.111" in detail and "CAST($1 AS DOUBLE)" in detail
+
+
+def test_keys_of_json_may_be_parameters(server: Server) -> None:
+    sql = "SELECT x->>$1 AS a, x->$2->>$3 AS b, x ? $4 AS c FROM (SELECT '{\"k\": 1, \"l\": [2, 3]}' AS x)"
+
+    assert rows_of(server, sql, "k", "l", -1, "m") == [{"a": "1", "b": "3", "c": False}]
+
+
 @pytest.mark.parametrize(
     ("params", "said"),
     [

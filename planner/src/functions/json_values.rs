@@ -1,5 +1,5 @@
-//! What JSON values are worth to SQL: `json_number`, `json_number_text`, `json_string`, `json_boolean` and `json_compare`. Statements do
-//! not call these; `rules::JsonValues` and `JsonCasts` put them where `->` is compared or cast.
+//! What JSON values are worth to SQL: `json_number`, `json_number_text`, `json_whole_text`, `json_string`, `json_boolean` and
+//! `json_compare`. Statements do not call these; `rules::JsonValues` and `JsonCasts` put them where `->` is compared or cast.
 //!
 //! Each takes one value as JSON text, as `json_get_json` gives it, or as the union that `json_get` gives.
 
@@ -29,6 +29,8 @@ enum Reading {
     Number,
     /// The digits of a number, or of a string that is one; null for all else.
     NumberText,
+    /// The digits of such a number, rounded to a whole one; null for all else.
+    WholeText,
     /// What a string says; null for all else.
     Text,
     /// A boolean; null for all else.
@@ -39,6 +41,7 @@ enum Reading {
 
 static NUMBER: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| JsonReading::udf(Reading::Number));
 static NUMBER_TEXT: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| JsonReading::udf(Reading::NumberText));
+static WHOLE_TEXT: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| JsonReading::udf(Reading::WholeText));
 static TEXT: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| JsonReading::udf(Reading::Text));
 static BOOLEAN: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| JsonReading::udf(Reading::Boolean));
 static COMPARE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| JsonReading::udf(Reading::Compare));
@@ -51,6 +54,11 @@ pub(crate) fn json_number(value: Expr) -> Expr {
 /// The digits of the number that a JSON value is.
 pub(crate) fn json_number_text(value: Expr) -> Expr {
     NUMBER_TEXT.call(vec![value])
+}
+
+/// The digits of the whole number that is nearest to a JSON value, away from zero where two are.
+pub(crate) fn json_whole_text(value: Expr) -> Expr {
+    WHOLE_TEXT.call(vec![value])
 }
 
 /// The text that a JSON value is.
@@ -87,6 +95,7 @@ impl ScalarUDFImpl for JsonReading {
         match self.reading {
             Reading::Number => "json_number",
             Reading::NumberText => "json_number_text",
+            Reading::WholeText => "json_whole_text",
             Reading::Text => "json_string",
             Reading::Boolean => "json_boolean",
             Reading::Compare => "json_compare",
@@ -100,7 +109,7 @@ impl ScalarUDFImpl for JsonReading {
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(match self.reading {
             Reading::Number => DataType::Float64,
-            Reading::NumberText | Reading::Text => DataType::Utf8,
+            Reading::NumberText | Reading::WholeText | Reading::Text => DataType::Utf8,
             Reading::Boolean => DataType::Boolean,
             Reading::Compare => DataType::Int64,
         })
@@ -139,6 +148,9 @@ impl JsonReading {
                 value.iter().map(|text| text?.trim_ascii().parse::<bool>().ok()).collect::<BooleanArray>(),
             ),
             (Reading::Compare, Some(other)) => compare(value, other)?,
+            (Reading::WholeText, _) => {
+                Arc::new(value.iter().map(|text| digits(text?).map(whole)).collect::<StringArray>())
+            }
             _ => Arc::new(value.iter().map(|text| digits(text?)).collect::<StringArray>()),
         })
     }
@@ -243,24 +255,62 @@ fn digits(text: &str) -> Option<String> {
     let text = text.trim_ascii();
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).map_or(text, str::trim_ascii);
     number(text)?;
-    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return Some(text.to_owned()) };
-    let exponent: i32 = exponent.parse().ok()?;
-    // Decimals have 76 digits at most; what is longer is refused by the cast as it stands.
-    if exponent.abs() > 100 {
-        return Some(text.to_owned());
-    }
+    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return Some(cut(text)) };
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |mantissa| ("-", mantissa));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let all = [whole, fraction].concat();
-    let point = i32::try_from(whole.len()).ok()? + exponent;
+    let point = point_of(&all, whole.len(), exponent);
+    // What is longer than any decimal is refused by the cast as it stands.
+    if point > POINT_MAX {
+        return Some(text.to_owned());
+    }
     Some(match usize::try_from(point) {
         Ok(point) if point > 0 => {
             let padded = format!("{all:0<point$}");
             let (whole, fraction) = padded.split_at(point);
-            format!("{sign}{whole}.{fraction}0")
+            cut(&format!("{sign}{whole}.{fraction}0"))
         }
-        _ => format!("{sign}0.{}{all}", "0".repeat(usize::try_from(point.unsigned_abs()).ok()?)),
+        _ => cut(&format!("{sign}0.{}{all}", "0".repeat(usize::try_from(point.unsigned_abs()).ok()?))),
     })
+}
+
+/// Without digits behind the point that no decimal has. Arrow refuses to read them; rounding looks at the first that is not kept alone.
+fn cut(digits: &str) -> String {
+    let end = digits.find('.').map_or(digits.len(), |point| point + 1 + FRACTION_MAX);
+    digits.get(..end).unwrap_or(digits).to_owned()
+}
+
+/// Digits of a Decimal256.
+const FRACTION_MAX: usize = 76;
+
+/// Decimals have 76 digits at most.
+const POINT_MAX: i64 = 100;
+
+/// How many digits stand before the point once the exponent is applied, at least `-POINT_MAX`: what is smaller rounds to zero anyway.
+fn point_of(digits: &str, whole: usize, exponent: &str) -> i64 {
+    if digits.bytes().all(|digit| digit == b'0') {
+        return 0;
+    }
+    let beyond = if exponent.starts_with('-') { i64::MIN } else { i64::MAX };
+    let exponent = exponent.parse::<i64>().unwrap_or(beyond);
+    let whole = i64::try_from(whole).unwrap_or(i64::MAX);
+    exponent.saturating_add(whole).max(-POINT_MAX)
+}
+
+/// Digits rounded as SQL rounds decimals: half away from zero. What has an exponent stays, as it is too large for any type.
+fn whole(digits: String) -> String {
+    let (sign, magnitude) = digits.strip_prefix('-').map_or(("", &*digits), |magnitude| ("-", magnitude));
+    let Some((whole, fraction)) = magnitude.split_once('.').filter(|_| !magnitude.contains(['e', 'E']))
+    else {
+        return if magnitude == "0" { magnitude.to_owned() } else { digits };
+    };
+    let up = u128::from(fraction.starts_with(|digit| digit >= '5'));
+    match whole.parse::<u128>().ok().and_then(|whole| whole.checked_add(up)) {
+        Some(0) => "0".to_owned(),
+        Some(rounded) => format!("{sign}{rounded}"),
+        // Beyond 128 bits the last digit decides nothing.
+        None => format!("{sign}{whole}"),
+    }
 }
 
 fn compare(values: &StringArray, other: &ArrayRef) -> Result<ArrayRef> {

@@ -16,8 +16,39 @@ fn digits_are_kept_and_exponents_written_out() {
         ("15e-1", Some("1.50")),
         ("1.5e-3", Some("0.0015")),
         ("-120e-1", Some("-12.00")),
+        ("1e400", Some("1e400")),
+        ("0e400", Some("0.0")),
     ] {
         assert_eq!(digits(text).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_smaller_than_any_decimal_is_written_out_as_almost_nothing() {
+    for text in ["-1e-400", "12.5e-99999999999999999999"] {
+        assert_eq!(
+            digits(text).as_deref().map(|digits| whole(digits.to_owned())).as_deref(),
+            Some("0"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn whole_numbers_are_rounded_half_away_from_zero() {
+    for (text, expected) in [
+        ("12.5", "13"),
+        ("-12.5", "-13"),
+        ("12.49", "12"),
+        ("1.0", "1"),
+        ("1e3", "1000"),
+        ("\"12\"", "12"),
+        ("-0.4", "0"),
+        ("-0", "0"),
+        ("99999999999999999999.5", "100000000000000000000"),
+        ("1.5e400", "1.5e400"),
+    ] {
+        assert_eq!(digits(text).map(whole).as_deref(), Some(expected), "{text}");
     }
 }
 

@@ -8,23 +8,33 @@ mod row_function;
 mod cell;
 mod geo;
 mod json;
+mod json_key;
 mod json_values;
+mod written_fields;
 mod pattern;
 mod date_bin;
 mod moments;
 mod to_char;
 mod whole_moment;
 mod once;
+mod beside;
 mod plain_float;
 mod timezone;
 mod sliding_sum;
 mod wide_aggregates;
+mod spread;
+mod sliding_spread;
+mod spread_aggregates;
 mod shift;
 mod series;
 
+pub(crate) use beside::beside;
 pub(crate) use geo::WITHIN_RADIUS;
 pub(crate) use json::{JSON_CONTAINS, JSON_GET, JsonContains, JsonGet};
-pub(crate) use json_values::{json_boolean, json_compare, json_number, json_number_text, json_string};
+pub(crate) use json_key::JSON_KEY;
+pub(crate) use json_values::{
+    json_boolean, json_compare, json_number, json_number_text, json_string, json_whole_text,
+};
 pub(crate) use once::{between, first_value};
 pub(crate) use plain_float::plain_float;
 pub(crate) use timezone::TIMEZONE;
@@ -47,11 +57,15 @@ pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
     }
     state.register_udf(date_bin::DateBin::udf())?;
     state.register_udf(to_char::ToChar::udf())?;
+    state.register_udf(Arc::new(json_key::JsonKey::udf()))?;
     for function in cell::functions().into_iter().chain(geo::functions()) {
         state.register_udf(function.into_udf())?;
     }
     state.register_udf(timezone::udf())?;
     for function in wide_aggregates::functions() {
+        state.register_udaf(Arc::new(function))?;
+    }
+    for function in spread_aggregates::functions() {
         state.register_udaf(Arc::new(function))?;
     }
     for function in shift::functions() {

@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use datafusion::{
+    common::ScalarValue,
     error::Result,
     logical_expr::Operator,
-    physical_expr::{PhysicalExpr, expressions::BinaryExpr, split_conjunction},
+    physical_expr::{
+        PhysicalExpr,
+        expressions::{BinaryExpr, CaseExpr, Literal},
+        split_conjunction,
+    },
     physical_expr_common::physical_expr::with_new_children_if_necessary,
 };
 
@@ -40,8 +45,34 @@ pub(crate) fn guard(
         let guarded = Guarded::try_new(operator == Operator::And, operands, role == Role::Filter)?;
         return Ok(Arc::new(guarded));
     }
+    if let Some(case) = expression.downcast_ref::<CaseExpr>()
+        && case.expr().is_none()
+    {
+        return guard_case(case, schema);
+    }
+    if let Some(question) = asks_if_true(expression) {
+        let condition = guard(question.left(), schema, Role::Filter)?;
+        return Ok(Arc::new(BinaryExpr::new(condition, *question.op(), Arc::clone(question.right()))));
+    }
     let children = expression.children().into_iter().map(|child| guard(child, schema, Role::Value));
     with_new_children_if_necessary(Arc::clone(expression), children.collect::<Result<_>>()?)
+}
+
+/// `IS TRUE` and `IS NOT TRUE`, as they are planned: null is no more true than false is.
+fn asks_if_true(expression: &Arc<dyn PhysicalExpr>) -> Option<&BinaryExpr> {
+    let binary = expression.downcast_ref::<BinaryExpr>()?;
+    let literal = binary.right().downcast_ref::<Literal>()?;
+    let compares = matches!(binary.op(), Operator::IsDistinctFrom | Operator::IsNotDistinctFrom);
+    (compares && *literal.value() == ScalarValue::from(true)).then_some(binary)
+}
+
+/// The condition of a branch is a filter: null takes the next branch, as false does.
+fn guard_case(case: &CaseExpr, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+    let value = |part: &Arc<dyn PhysicalExpr>| guard(part, schema, Role::Value);
+    let branches = case.when_then_expr().iter();
+    let branches = branches.map(|(when, then)| Ok((guard(when, schema, Role::Filter)?, value(then)?)));
+    let otherwise = case.else_expr().map(value).transpose()?;
+    Ok(Arc::new(CaseExpr::try_new(None, branches.collect::<Result<_>>()?, otherwise)?))
 }
 
 /// The conjuncts of a filter for a reader that applies them one after the other, each to the rows that are left: those that cannot

@@ -12,7 +12,7 @@ use datafusion::{
     physical_optimizer::PhysicalOptimizerRule,
     physical_plan::{
         ExecutionPlan,
-        aggregates::AggregateExec,
+        aggregates::{AggregateExec, PhysicalGroupBy},
         filter::{FilterExec, FilterExecBuilder},
         joins::{HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder, utils::JoinFilter},
         projection::{ProjectionExec, ProjectionExpr},
@@ -101,6 +101,7 @@ fn guarded_aggregate(aggregate: &AggregateExec) -> Result<Option<Arc<dyn Executi
     let can_fail = |part: &Arc<dyn PhysicalExpr>| can_fail(part, &schema);
     let reads_rows = aggregate.input_schema().fields() == schema.fields();
     let any = aggregate.filter_expr().iter().flatten().any(can_fail)
+        || aggregate.group_expr().expr().iter().any(|(key, _)| can_fail(key))
         || aggregate.aggr_expr().iter().any(|call| call.expressions().iter().any(can_fail));
     if !reads_rows || !any {
         return Ok(None);
@@ -112,13 +113,24 @@ fn guarded_aggregate(aggregate: &AggregateExec) -> Result<Option<Arc<dyn Executi
     let calls = aggregate.aggr_expr().iter().map(|call| guarded_call(call, &schema));
     let guarded = AggregateExec::try_new(
         *aggregate.mode(),
-        aggregate.group_expr().clone(),
+        guarded_keys(aggregate.group_expr(), &schema)?,
         calls.collect::<Result<_>>()?,
         filters.collect::<Result<_>>()?,
         Arc::clone(aggregate.input()),
         aggregate.input_schema(),
     )?;
     Ok(Some(Arc::new(guarded.with_limit_options(aggregate.limit_options()))))
+}
+
+fn guarded_keys(keys: &PhysicalGroupBy, schema: &Schema) -> Result<PhysicalGroupBy> {
+    let guarded = keys.expr().iter().map(|(key, name)| Ok((guard(key, schema, Role::Value)?, name.clone())));
+    let guarded = guarded.collect::<Result<_>>()?;
+    Ok(PhysicalGroupBy::new(
+        guarded,
+        keys.null_expr().to_vec(),
+        keys.groups().to_vec(),
+        keys.has_grouping_set(),
+    ))
 }
 
 fn guarded_call(call: &Arc<AggregateFunctionExpr>, schema: &Schema) -> Result<Arc<AggregateFunctionExpr>> {

@@ -1,12 +1,12 @@
-//! `GuardFilteredArguments`: `sum((metadata->>'level')::int) FILTER (WHERE type = 'pump')` casts the metadata of pumps alone. DataFusion
-//! computes an aggregate's arguments for all rows and looks at FILTER afterwards; here an argument that can fail is put
-//! under the condition, as `CASE WHEN type = 'pump' THEN … END`.
+//! `GuardFilteredArguments`: `sum((metadata->>'level')::int) FILTER (WHERE type = 'pump')` casts the metadata of pumps alone, also with
+//! `OVER`. DataFusion computes an aggregate's arguments for all rows and looks at FILTER afterwards; here an argument that can
+//! fail is put under the condition, as `CASE WHEN type = 'pump' THEN … END`.
 
 use datafusion::common::tree_node::TreeNode;
 use datafusion::{
     common::{DFSchema, tree_node::Transformed},
     error::Result,
-    logical_expr::{Expr, LogicalPlan, expr::AggregateFunction, when},
+    logical_expr::{Expr, LogicalPlan, when},
     optimizer::{OptimizerConfig, OptimizerRule, optimizer::ApplyOrder, utils::NamePreserver},
 };
 
@@ -26,10 +26,14 @@ impl OptimizerRule for GuardFilteredArguments {
     }
 
     fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
-        let schema = std::sync::Arc::clone(aggregate.input.schema());
+        let (input, calls) = match &plan {
+            LogicalPlan::Aggregate(aggregate) => (&aggregate.input, &aggregate.aggr_expr),
+            LogicalPlan::Window(window) => (&window.input, &window.window_expr),
+            _ => return Ok(Transformed::no(plan)),
+        };
+        let schema = std::sync::Arc::clone(input.schema());
         let mut any = false;
-        for expression in &aggregate.aggr_expr {
+        for expression in calls {
             any |= expression.exists(|part| is_unguarded(part, &schema))?;
         }
         if !any {
@@ -45,12 +49,18 @@ impl OptimizerRule for GuardFilteredArguments {
 }
 
 fn is_unguarded(expression: &Expr, schema: &DFSchema) -> Result<bool> {
-    let Expr::AggregateFunction(call) = expression else { return Ok(false) };
-    if call.params.filter.is_none() {
+    let (arguments, order, filter) = match expression {
+        Expr::AggregateFunction(call) => {
+            (&call.params.args, call.params.order_by.as_slice(), &call.params.filter)
+        }
+        // The order of a window is that of all its rows.
+        Expr::WindowFunction(call) => (&call.params.args, [].as_slice(), &call.params.filter),
+        _ => return Ok(false),
+    };
+    if filter.is_none() {
         return Ok(false);
     }
-    let order = call.params.order_by.iter().map(|key| &key.expr);
-    for argument in call.params.args.iter().chain(order) {
+    for argument in arguments.iter().chain(order.iter().map(|key| &key.expr)) {
         if needs_guard(argument, schema)? {
             return Ok(true);
         }
@@ -62,20 +72,23 @@ fn needs_guard(argument: &Expr, schema: &DFSchema) -> Result<bool> {
     Ok(!matches!(argument, Expr::Case(_)) && logical_can_fail(argument, schema)?)
 }
 
-fn guarded(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+fn guarded(mut expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     if !is_unguarded(&expression, schema)? {
         return Ok(Transformed::no(expression));
     }
-    let Expr::AggregateFunction(AggregateFunction { func, mut params }) = expression else {
-        return Ok(Transformed::no(expression));
+    let (arguments, order, filter) = match &mut expression {
+        Expr::AggregateFunction(call) => {
+            (&mut call.params.args, call.params.order_by.as_mut_slice(), &call.params.filter)
+        }
+        Expr::WindowFunction(call) => (&mut call.params.args, [].as_mut_slice(), &call.params.filter),
+        _ => return Ok(Transformed::no(expression)),
     };
-    if let Some(filter) = &params.filter {
-        let order = params.order_by.iter_mut().map(|key| &mut key.expr);
-        for argument in params.args.iter_mut().chain(order) {
+    if let Some(filter) = filter {
+        for argument in arguments.iter_mut().chain(order.iter_mut().map(|key| &mut key.expr)) {
             if needs_guard(argument, schema)? {
                 *argument = when(filter.as_ref().clone(), argument.clone()).end()?;
             }
         }
     }
-    Ok(Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params })))
+    Ok(Transformed::yes(expression))
 }

@@ -117,7 +117,7 @@ fn leaves_rows_out(plan: &LogicalPlan) -> Result<bool> {
     })
 }
 
-fn has_subquery(expression: &Expr) -> Result<bool> {
+pub(super) fn has_subquery(expression: &Expr) -> Result<bool> {
     expression.exists(|part| {
         Ok(matches!(
             part,
@@ -128,7 +128,7 @@ fn has_subquery(expression: &Expr) -> Result<bool> {
 
 /// What of a comparison holds for every row that it lets through, and for those for which it fails. Only of what is null as soon
 /// as a part of it is: anything else could be false with a null where it fails with the value.
-fn cannot_fail(conjunct: &Expr) -> Result<Option<Expr>> {
+pub(super) fn cannot_fail(conjunct: &Expr) -> Result<Option<Expr>> {
     let mut null_in_null_out = true;
     conjunct.apply(|part| {
         null_in_null_out &= match part {

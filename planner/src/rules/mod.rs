@@ -24,12 +24,14 @@ mod distinct_inner_keys;
 mod guard_conditions;
 mod held;
 mod hold_above_joins;
+mod hold_in_outer_joins;
 mod json_as_text;
 mod microseconds;
 mod plain_patterns;
 mod projections_above_guards;
 mod whole_moments;
 mod guard_filtered_arguments;
+mod guard_below;
 mod yield_in_joins;
 
 pub(crate) use held::PlanHeld;
@@ -100,7 +102,9 @@ pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(whole_moments::WholeMoments::new()),
         Arc::new(exact_times::ExactTimes),
         Arc::new(guard_filtered_arguments::GuardFilteredArguments),
+        Arc::new(guard_below::GuardBelow),
         Arc::new(hold_above_joins::HoldAboveJoins),
+        Arc::new(hold_in_outer_joins::HoldInOuterJoins),
     ];
     rules.extend(Optimizer::new().rules);
     // What DataFusion's rules made is what these look at.

@@ -18,8 +18,9 @@ pub(crate) enum Shape {
 }
 
 /// Rules that only look at joins, subqueries, unions, DISTINCT and `op ANY (…)`.
-const NOT_FOR_PLAIN: [&str; 14] = [
+const NOT_FOR_PLAIN: [&str; 15] = [
     "hold_above_joins",
+    "hold_in_outer_joins",
     "rewrite_set_comparison",
     "optimize_unions",
     "unions_to_filter",

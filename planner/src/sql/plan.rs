@@ -16,9 +16,11 @@ use super::{
     dialect::HexflightDialect,
     distinct_names::name_apart,
     expansion::table_uses,
+    json_keys::plan_json_keys,
     json_operands::call_for_json,
     json_paths::plan_json_paths,
     limits::SqlLimits,
+    no_escape::plan_no_escapes,
     placeholder::number_placeholders,
     row_in::look_for_rows,
     series::{SeriesParameters, bind_series},
@@ -125,6 +127,8 @@ pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)
     limits.check_table_uses(table_uses(&statement))?;
     plan_time_zones(&mut statement);
     plan_json_paths(&mut statement);
+    plan_json_keys(&mut statement);
+    plan_no_escapes(&mut statement);
     Ok((statement, name))
 }
 

@@ -5,12 +5,10 @@ use std::{mem, ops::ControlFlow};
 
 use datafusion::sql::{
     parser::Statement,
-    sqlparser::ast::{
-        Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-        ObjectName, Value, VisitMut, VisitorMut,
-    },
+    sqlparser::ast::{Expr, Value, VisitMut, VisitorMut},
 };
 
+use super::call::call;
 use crate::functions::TIMEZONE;
 
 /// Rewrites every `AT TIME ZONE` of a statement.
@@ -37,26 +35,8 @@ impl VisitorMut for TimeZones {
         if let Expr::AtTimeZone { timestamp, time_zone } =
             mem::replace(expression, Expr::Value(Value::Null.into()))
         {
-            *expression = call(*time_zone, *timestamp);
+            *expression = call(TIMEZONE, vec![*time_zone, *timestamp]);
         }
         ControlFlow::Continue(())
     }
-}
-
-fn call(zone: Expr, moment: Expr) -> Expr {
-    let argument = |value| FunctionArg::Unnamed(FunctionArgExpr::Expr(value));
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(TIMEZONE)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: vec![argument(zone), argument(moment)],
-            clauses: vec![],
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    })
 }

@@ -6,7 +6,7 @@ use hexflight_planner::ScalarValue;
 use crate::support::{Event, Fixture, START, check, event, first_value};
 
 /// Statements, each with the first column of its only row.
-const AS_IN_POSTGRESQL: [(&str, &str); 33] = [
+const AS_IN_POSTGRESQL: [(&str, &str); 41] = [
     ("SELECT to_timestamp(metadata->>'installed') FROM events LIMIT 1", "2023-05-01T12:30:00Z"),
     ("SELECT max(to_timestamp_micros(metadata->>'installed')) FROM events", "2023-05-01T12:30:00Z"),
     ("SELECT max(to_timestamp_millis(metadata->>'installed')) FROM events", "2023-05-01T12:30:00Z"),
@@ -35,6 +35,32 @@ const AS_IN_POSTGRESQL: [(&str, &str); 33] = [
     ("SELECT to_char(timestamp, '%Y-%m') FROM events", "2024-01"),
     ("SELECT to_char(timestamp, 'DD Mon YYYY \"at\" HH12 AM') FROM events", "01 Jan 2024 at 12 AM"),
     ("SELECT count(*) FROM events WHERE device_id LIKE 'a!_%' ESCAPE '!'", "1"),
+    (
+        r"SELECT 'a\b' LIKE 'a\b' ESCAPE '' AND 'a\b' LIKE 'a\_' ESCAPE '' AND NOT 'a%' LIKE 'a\%' ESCAPE ''",
+        "true",
+    ),
+    (r"SELECT 'a\b' ILIKE 'A\B' ESCAPE '' AND 'a\b' SIMILAR TO 'a\b' ESCAPE ''", "true"),
+    (r"SELECT 'a\b' NOT LIKE concat('a', '\', 'b') ESCAPE ''", "false"),
+    (
+        "SELECT to_char(timestamp, 'YYYY-Q WW W D J OF TZ tz TZH:TZM') FROM events",
+        "2024-1 01 1 2 2460311 +00 UTC utc +00:00",
+    ),
+    (
+        "SELECT to_char(TIMESTAMP '2024-05-09 07:08:09.123456', 'Q WW W D J IDDD CC Y,YYY YYY Y IYY I SSSS FF3 RM| OF TZ BC A.M.')",
+        "2 19 2 5 2460440 130 21 2,024 024 4 024 4 25689 123 V   | +00  AD A.M.",
+    ),
+    (
+        "SELECT to_char(TIMESTAMP '2024-05-09', 'MONTH|Month|month|MON|Day|DY|FMMONTH|FMDAY|TMMonth')",
+        "MAY      |May      |may      |MAY|Thursday |THU|MAY|THURSDAY|May",
+    ),
+    (
+        "SELECT to_char(DATE '2024-05-01', 'FMDDth FMMonth YYYY, DDTH, FMDDDth, FMIW, YYYY-MM-DDTHH24:MI')",
+        "1st May 2024, 01ST, 122nd, 18, 2024-05-01T00:00",
+    ),
+    (
+        "SELECT to_char(DATE '2024-05-13', 'DDth') || to_char(DATE '2024-05-22', 'DDth') || to_char(DATE '2024-05-23', 'DDth')",
+        "13th22nd23rd",
+    ),
     ("SELECT count(*) FROM events WHERE device_id LIKE 'a!%%' ESCAPE '!'", "0"),
     ("SELECT count(*) FROM events WHERE device_id ILIKE 'A#_1' ESCAPE '#'", "1"),
     ("SELECT count(*) FROM events WHERE device_id NOT LIKE 'a!_%' ESCAPE '!'", "0"),
@@ -129,7 +155,12 @@ async fn what_cannot_be_is_refused_in_words() {
         ("SELECT toStartOfHour(timestamp) FROM events", "date_trunc('hour', timestamp)"),
         ("SELECT st_distance(latitude, longitude) FROM events", "geo_distance_m"),
         ("SELECT cuont(*) FROM events", "did you mean 'count'?"),
-        ("SELECT to_char(timestamp, 'YYYY Q') FROM events", "Q is not known"),
+        ("SELECT to_char(timestamp, 'YYYY foo') FROM events", "foo is not known"),
+        ("SELECT to_timestamp('2024 1', 'YYYY Q')", "Q is not known"),
+        (
+            "SELECT to_char(arrow_cast(timestamp, 'Timestamp(Microsecond, Some(\"Asia/Kolkata\"))'), 'TZ') FROM events",
+            "not for Asia/Kolkata; write OF",
+        ),
     ] {
         let error = fixture.refusal(sql).await;
         assert!(error.message.contains(part), "{sql}: {error}");

@@ -4,7 +4,7 @@
 use crate::support::{Event, Fixture, START, check, event};
 
 /// Statements about pumps, whose levels are numbers, beside valves, whose levels are words.
-const ABOUT_PUMPS: [(&str, &str); 33] = [
+const ABOUT_PUMPS: [(&str, &str); 57] = [
     (
         "SELECT string_agg(device_id, ',' ORDER BY (metadata->>'level')::int DESC) FILTER (WHERE type = 'pump') FROM events",
         "p3,p2,p1",
@@ -104,6 +104,96 @@ const ABOUT_PUMPS: [(&str, &str); 33] = [
         "SELECT count(*) FROM events e JOIN events p ON (e.metadata->>'level')::int = p.value::int AND e.type = 'pump' AND p.type = 'pump'",
         "3",
     ),
+    (
+        "SELECT count(b.value) FROM events a LEFT JOIN events b ON a.device_id = b.device_id AND b.type = 'pump' AND (b.metadata->>'level')::int > 2",
+        "2",
+    ),
+    (
+        "SELECT count(b.value) FROM events a LEFT JOIN events b ON a.device_id = b.device_id AND a.type = 'pump' AND (b.metadata->>'level')::int > 2",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT * FROM events WHERE type = 'pump') a LEFT JOIN events b ON a.device_id = b.device_id AND (b.metadata->>'level')::int > 2",
+        "3",
+    ),
+    (
+        "SELECT count(b.value) FROM events b RIGHT JOIN events a ON a.device_id = b.device_id AND a.type = 'pump' AND (b.metadata->>'level')::int > 2",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM events a LEFT JOIN events b ON a.device_id = b.device_id AND (b.metadata->>'level')::int > 2 WHERE a.type = 'pump'",
+        "3",
+    ),
+    (
+        "SELECT count(*) FROM events a LEFT JOIN events b ON a.device_id = b.device_id AND a.type = 'pump' AND (b.metadata->>'level')::int > 2 WHERE b.value > 0",
+        "2",
+    ),
+    (
+        "SELECT max(s) FROM (SELECT sum(CASE WHEN type = 'pump' AND (metadata->>'level')::int > 2 THEN 1 END) OVER () AS s FROM events)",
+        "2",
+    ),
+    (
+        "SELECT max(s) FROM (SELECT sum(CASE WHEN type = 'pump' AND (metadata->>'level')::int > 2 THEN 1 END) OVER (ORDER BY timestamp) AS s FROM events)",
+        "2",
+    ),
+    (
+        "SELECT max(s) FROM (SELECT sum((metadata->>'level')::int) FILTER (WHERE type = 'pump') OVER () AS s FROM events)",
+        "9",
+    ),
+    (
+        "SELECT max(s) FROM (SELECT sum((metadata->>'level')::int) FILTER (WHERE type = 'pump' AND (metadata->>'level')::int > 2) OVER (PARTITION BY type) AS s FROM events)",
+        "7",
+    ),
+    (
+        "SELECT max(s) FROM (SELECT count(*) FILTER (WHERE type = 'pump' AND (metadata->>'level')::int > 2) OVER (ORDER BY timestamp ROWS BETWEEN 5 PRECEDING AND CURRENT ROW) AS s FROM events)",
+        "2",
+    ),
+    (
+        "SELECT max(s) FROM (SELECT count(*) FILTER (WHERE latitude > 0 AND (metadata->>'level')::int > 2) OVER () AS s FROM events)",
+        "1",
+    ),
+    (
+        "SELECT count(s) FROM (SELECT lag(CASE WHEN type = 'pump' AND (metadata->>'level')::int > 2 THEN 1 END) OVER (ORDER BY timestamp, device_id DESC) AS s FROM events)",
+        "2",
+    ),
+    (
+        "SELECT count(s) FROM (SELECT first_value(type = 'pump' AND (metadata->>'level')::int > 2) OVER (ORDER BY timestamp) AS s FROM events)",
+        "6",
+    ),
+    (
+        "SELECT max(s) FROM (SELECT row_number() OVER (PARTITION BY (type = 'pump' AND (metadata->>'level')::int > 2)) AS s FROM events)",
+        "4",
+    ),
+    (
+        "SELECT device_id FROM events QUALIFY row_number() OVER (ORDER BY (type = 'pump' AND (metadata->>'level')::int > 3) DESC) = 1",
+        "p3",
+    ),
+    (
+        "SELECT device_id FROM events ORDER BY (type = 'pump' AND (metadata->>'level')::int > 3) DESC LIMIT 1",
+        "p3",
+    ),
+    (
+        "SELECT string_agg(device_id, ',') FROM (SELECT device_id FROM events ORDER BY (type = 'pump' AND (metadata->>'level')::int > 3) DESC, device_id LIMIT 1)",
+        "p3",
+    ),
+    (
+        "SELECT string_agg(device_id, ',' ORDER BY (type = 'pump' AND (metadata->>'level')::int > 3) DESC, device_id) FROM events",
+        "p3,p1,p2,v1,v2,v3",
+    ),
+    (
+        "SELECT max(c) FROM (SELECT count(*) AS c FROM events GROUP BY (type = 'pump' AND (metadata->>'level')::int > 2))",
+        "4",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT count(*) FROM events GROUP BY ROLLUP(type = 'pump' AND (metadata->>'level')::int > 2))",
+        "3",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT DISTINCT ON (type = 'pump' AND (metadata->>'level')::int > 2) * FROM events)",
+        "2",
+    ),
+    ("SELECT sum(CASE WHEN latitude > 0 AND (metadata->>'level')::int > 2 THEN 1 END) FROM events", "1"),
+    ("SELECT count(*) FROM events WHERE (latitude > 0 AND (metadata->>'level')::int > 2) IS NOT TRUE", "5"),
 ];
 
 #[tokio::test]

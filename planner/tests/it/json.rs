@@ -2,7 +2,9 @@
 
 use arrow::datatypes::DataType;
 
-use crate::support::{Event, Fixture, START, check, event};
+use hexflight_planner::ScalarValue;
+
+use crate::support::{Event, Fixture, START, check, event, first_value};
 
 #[tokio::test]
 async fn json_values_are_the_text_that_is_stored() {
@@ -79,6 +81,42 @@ async fn statements_use_json_values_as_any_other() {
         ("SELECT count(*) FROM events WHERE (metadata->'object')::text = '{\"k\": 1.0}'", "1"),
     ];
     check(&fixture, &table).await;
+}
+
+#[tokio::test]
+async fn keys_may_be_parameters() {
+    let fixture = documents().await;
+    let (text, place) = (|key: &str| ScalarValue::from(key), |place: i32| ScalarValue::from(place));
+    for (sql, parameters, expected) in [
+        ("SELECT metadata->>$1 FROM events WHERE device_id = 'b'", vec![text("int")], "2"),
+        ("SELECT metadata->>? FROM events WHERE device_id = ?", vec![text("int"), text("b")], "2"),
+        ("SELECT metadata->$1 FROM events WHERE device_id = 'a'", vec![text("text")], r#""a \"b\"""#),
+        ("SELECT count(*) FROM events WHERE metadata ? $1", vec![text("object")], "1"),
+        ("SELECT count(*) FROM events WHERE metadata->>$1 = $2", vec![text("int"), text("1")], "2"),
+        ("SELECT count(*) FROM events WHERE metadata->$1 < 2", vec![text("int")], "2"),
+        (
+            "SELECT metadata->$1->>$2 FROM events WHERE device_id = 'a'",
+            vec![text("object"), text("k")],
+            "1.0",
+        ),
+        ("SELECT metadata->$1->>$2 FROM events WHERE device_id = 'a'", vec![text("list"), place(-1)], "x"),
+        ("SELECT sum((metadata->$1)::int) FROM events", vec![text("int")], "4"),
+        ("SELECT lower(metadata->>$1) FROM events WHERE device_id = 'a'", vec![text("list")], r#"[1, "x"]"#),
+        ("SELECT json_get_int(metadata, $1) FROM events WHERE device_id = 'b'", vec![text("int")], "2"),
+        ("SELECT count(metadata->>$1) FROM events", vec![ScalarValue::Utf8(None)], "0"),
+    ] {
+        assert_eq!(first_value(&fixture.rows_with(sql, parameters).await), expected, "{sql}");
+    }
+    let schema = fixture.queries.schema("SELECT metadata->>$1 FROM events").await.unwrap();
+    assert_eq!(schema.result.field(0).name(), "metadata ->> $1");
+}
+
+#[tokio::test]
+async fn a_key_is_text_or_a_whole_number() {
+    let fixture = documents().await;
+    let sql = "SELECT metadata->>$1 FROM events";
+    let error = fixture.try_rows(sql, vec![ScalarValue::from(1.5)]).await.unwrap_err();
+    assert!(error.message.contains("a key of JSON is text"), "{error}");
 }
 
 #[tokio::test]

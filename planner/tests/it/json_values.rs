@@ -126,10 +126,69 @@ async fn casts_of_json_keep_every_digit() {
             (&decimal, "12345678901234567890; 9007199254740993; 1; 1000; ; ; 77; 0; ; 0"),
             (&wide, "12345678901234567890.00; 9007199254740993.00; 1.10; 1000.00; ; ; 77.00; 0.10; ; 0.00"),
             (&unsigned, "12345678901234567890; 9007199254740993; 1; 1000; ; ; 77; 0; ; 0"),
-            ("SELECT (metadata->'n')::smallint FROM events WHERE metadata->'n' < 30 ORDER BY timestamp", "; 25; -3; 0"),
+            ("SELECT (metadata->'n')::smallint FROM events WHERE metadata->'n' < 30 ORDER BY timestamp", "20; 25; -3; 0"),
             ("SELECT (metadata->'t')::timestamp < '2024-05-01 10:00:01' FROM events ORDER BY timestamp LIMIT 3", "true; true; "),
             ("SELECT (metadata->'t')::date FROM events ORDER BY timestamp LIMIT 2", "2024-05-01; 2024-05-01"),
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn casts_of_json_to_whole_numbers_are_exact_or_refused() {
+    let fixture = ten_events().await;
+    for (json, data_type, expected) in [
+        ("9223372036854775807", "BIGINT", "9223372036854775807"),
+        ("-9223372036854775808.0", "BIGINT", "-9223372036854775808"),
+        ("1e3", "INT", "1000"),
+        ("1.0", "SMALLINT", "1"),
+        ("12.5", "BIGINT", "13"),
+        ("-12.5", "INT", "-13"),
+        (r#""12""#, "BIGINT", "12"),
+        (r#""abc""#, "BIGINT", ""),
+        ("null", "BIGINT", ""),
+        ("1e-400", "BIGINT", "0"),
+        ("1e-400", "DECIMAL(5,2)", "0.00"),
+        (LONG, "DECIMAL(5,2)", "0.10"),
+        (LONG, "INT", "0"),
+        ("18446744073709551615", "BIGINT UNSIGNED", "18446744073709551615"),
+    ] {
+        for sql in cast_in_every_way(json, data_type) {
+            assert_eq!(fixture.value(&sql).await, expected, "{sql}");
+        }
+    }
+    for (json, data_type, named) in [
+        ("99999999999999999999", "BIGINT", "'99999999999999999999'"),
+        ("-9223372036854775809", "BIGINT", "'-9223372036854775809'"),
+        ("9223372036854775807.5", "BIGINT", "'9223372036854775808'"),
+        ("1e30", "BIGINT", "'1000000000000000000000000000000'"),
+        ("1e400", "BIGINT", "'1e400'"),
+        ("1e99999999999999999999", "INT", "'1e99999999999999999999'"),
+        ("99999999999999999999", "INT", "'99999999999999999999'"),
+        ("3000000000", "INT", "'3000000000'"),
+        ("99999", "SMALLINT", "'99999'"),
+        ("-1", "BIGINT UNSIGNED", "'-1'"),
+        (r#""99999999999999999999""#, "BIGINT", "'99999999999999999999'"),
+    ] {
+        for sql in cast_in_every_way(json, data_type) {
+            let message = fixture.refusal(&sql).await.message;
+            assert!(message.contains(named), "{sql}: {message}");
+        }
+        let tried = format!("SELECT TRY_CAST('{{\"k\": {json}}}' -> 'k' AS {data_type})");
+        assert_eq!(fixture.value(&tried).await, "", "{tried}");
+    }
+}
+
+/// More digits than any decimal has.
+const LONG: &str =
+    "0.1000000000000000055511151231257827021181583404541015625000000000000000000000000000000001";
+
+/// The same cast of a look-up, of a column of a subquery, and beside another column of the same name.
+fn cast_in_every_way(json: &str, data_type: &str) -> [String; 3] {
+    let look = format!("'{{\"k\": {json}}}' -> 'k'");
+    [
+        format!("SELECT ({look})::{data_type}"),
+        format!("SELECT j::{data_type} FROM (SELECT {look} AS j)"),
+        format!("SELECT CAST({look} AS {data_type}), CAST({look} AS {data_type})"),
+    ]
 }

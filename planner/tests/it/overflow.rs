@@ -82,7 +82,10 @@ async fn fixture_of(values: impl Iterator<Item = f64>) -> Fixture {
 
 async fn numbers(fixture: &Fixture, sql: &str) -> Vec<f64> {
     let text = crate::values_table::rows_of(fixture, sql, vec![]).await;
-    text.split([' ', ';']).map(|number| number.parse().unwrap_or_else(|_| panic!("{sql}: {text}"))).collect()
+    text.split([' ', ';'])
+        .filter(|cell| !cell.is_empty())
+        .map(|number| number.parse().unwrap_or_else(|_| panic!("{sql}: {text}")))
+        .collect()
 }
 
 #[tokio::test]
@@ -105,4 +108,48 @@ async fn a_large_value_takes_nothing_along_when_it_leaves_a_window() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_large_value_takes_no_spread_along_when_it_leaves_a_window() {
+    let values = [1.0, 1e15, 1e9 + 1.0, 1e9 + 2.0, 1e9 + 4.0, 1e9 + 7.0];
+    let fixture = fixture_of(values.into_iter()).await;
+    for (statistic, expected) in [
+        ("var(y) OVER w", [19.0 / 3.0, 7.0 / 3.0]),
+        ("var_pop(y) OVER w", [38.0 / 9.0, 14.0 / 9.0]),
+        ("(stddev(y) OVER w) ^ 2", [19.0 / 3.0, 7.0 / 3.0]),
+        ("(stddev_pop(y) OVER w) ^ 2", [38.0 / 9.0, 14.0 / 9.0]),
+        ("covar_samp(y, x) OVER w", [2.5, 1.5]),
+        ("covar_pop(y, x) OVER w", [5.0 / 3.0, 1.0]),
+        ("(corr(y, x) OVER w) ^ 2", [75.0 / 76.0, 27.0 / 28.0]),
+        ("regr_slope(y, x) OVER w", [2.5, 1.5]),
+        ("regr_intercept(y, x - 1704067204) OVER w", [1e9 + 13.0 / 3.0, 1e9 + 23.0 / 6.0]),
+        ("regr_r2(y, x) OVER w", [75.0 / 76.0, 27.0 / 28.0]),
+        ("(regr_avgx(y, x) OVER w) - 1704067200", [4.0, 3.0]),
+        ("regr_avgy(y, x) OVER w", [1e9 + 13.0 / 3.0, 1e9 + 7.0 / 3.0]),
+        ("regr_sxx(y, x) OVER w", [2.0, 2.0]),
+        ("regr_syy(y, x) OVER w", [38.0 / 3.0, 14.0 / 3.0]),
+        ("regr_sxy(y, x) OVER w", [5.0, 3.0]),
+        ("regr_count(y, x) OVER w", [3.0, 3.0]),
+    ] {
+        let sql = format!(
+            "SELECT {statistic} FROM (SELECT value AS y, extract(epoch FROM timestamp) AS x FROM events)
+             WINDOW w AS (ORDER BY x ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) ORDER BY x DESC LIMIT 2"
+        );
+        let found = numbers(&fixture, &sql).await;
+        assert_eq!(found.len(), 2, "{sql}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found / expected - 1.0).abs() < 1e-9, "{sql}: {found}, expected {expected}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_correlation_of_groups_is_that_of_all_rows() {
+    let fixture = fixture_of((0..9).map(|row| 1e9 + f64::from(row * row))).await;
+    for rest in ["", " GROUP BY type"] {
+        let sql = format!("SELECT corr(value, extract(epoch FROM timestamp)) FROM events{rest}");
+        let found = numbers(&fixture, &sql).await[0];
+        assert!((found - 0.962_157_652_424).abs() < 1e-6, "{sql}: {found}");
+    }
 }

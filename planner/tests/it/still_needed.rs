@@ -16,9 +16,14 @@ async fn conditions_do_not_guard_casts() {
     for sql in [
         "SELECT count(*) FROM {} WHERE kind = 'pump' AND level::int > 2",
         "SELECT sum(level::int) FILTER (WHERE kind = 'pump') FROM {} GROUP BY kind",
+        "SELECT sum(level::int) FILTER (WHERE kind = 'pump') OVER () FROM {}",
+        "SELECT sum(CASE WHEN kind = 'pump' AND level::int > 2 THEN 1 END) OVER () FROM {}",
+        "SELECT count(*) FROM {} GROUP BY kind = 'pump' AND level::int > 2",
+        "SELECT kind FROM {} ORDER BY kind = 'pump' AND level::int > 2",
+        "SELECT count(*) FROM (VALUES ('pump')) AS p(kind) LEFT JOIN {} ON t.kind = p.kind AND level::int > 2",
         "SELECT count(*) FROM {} JOIN (VALUES ('pump')) AS p(kind) ON t.kind = p.kind WHERE level::int > 2",
     ] {
-        assert!(plain(sql).await.is_err(), "rules::Guard… and HoldAboveJoins: {sql}");
+        assert!(plain(sql).await.is_err(), "rules::Guard… and Hold…: {sql}");
     }
 }
 

@@ -94,3 +94,24 @@ async fn json_numbers_are_still_told_apart_by_their_spelling() {
     let cast = "SELECT CAST(json_get('{\"n\": 12345678901234567890}', 'n') AS DECIMAL(20,0))";
     still_wrong("rules::JsonCasts", "12345678901234567890", cast).await;
 }
+
+#[tokio::test]
+async fn numbers_beyond_an_integer_are_still_null() {
+    let cast = "SELECT CAST(json_get('{\"n\": 99999999999999999999}', 'n') AS BIGINT)";
+    assert!(alone(cast).await.is_ok(), "such a cast fails: the integers of rules::JsonCasts can go");
+}
+
+#[tokio::test]
+async fn spreads_still_subtract_what_leaves_a_window() {
+    let rule = "functions::sliding_spread";
+    let spread = |call: &str| {
+        format!(
+            "SELECT {call} OVER (ORDER BY i ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM (VALUES (1, 1e15), (2, 1.0), (3, 2.0)) AS t(i, v) ORDER BY i DESC LIMIT 1"
+        )
+    };
+    still_wrong(rule, "0.5", &spread("var(v)")).await;
+    still_wrong(rule, "0.5", &spread("covar_samp(v, v)")).await;
+    still_wrong(rule, "0.5", &spread("regr_syy(v, i)")).await;
+    let groups = "SELECT corr(v, v) FROM (VALUES (1, 1e9), (1, 1e9 + 7), (1, 1e9 + 15), (2, 1.0)) AS t(g, v) GROUP BY g ORDER BY g LIMIT 1";
+    still_wrong("corr in functions::spread_aggregates", "1.0", groups).await;
+}

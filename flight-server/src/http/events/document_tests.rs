@@ -241,3 +241,33 @@ fn millions_of_unknown_names_are_counted_in_little_time() {
     assert_eq!((events.faults.total, events.faults.listed.len()), (200_000, 100));
     assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
 }
+
+#[test]
+fn names_count_in_any_case_and_faults_point_to_what_was_sent() {
+    let shouted = r#"{"TIMESTAMP":1748779200,"Device_ID":"d","Metric_Name":"t","VALUE":1,"Location":{"LAT":1,"Lng":2}}"#;
+    let events = read(&format!("[{shouted},{GOOD}]"));
+    assert_eq!((events.count, events.origins.len()), (2, 2));
+    let pointer = |index: usize, column| events.origins[index].fault(column, "rule", "1").pointer;
+    for (column, expected) in [
+        ("timestamp", "/0/TIMESTAMP"),
+        ("device_id", "/0/Device_ID"),
+        ("type", "/0/Metric_Name"),
+        ("latitude", "/0/Location/LAT"),
+        ("longitude", "/0/Location/Lng"),
+    ] {
+        assert_eq!(pointer(0, column), expected);
+    }
+    assert_eq!(pointer(1, "device_id"), "/1/device_id");
+    let found = faults(&with(r#""Value":2,"LOCATION":{"Lat":"x","ALTITUDE":3},"location":null,"H3":1"#));
+    let found: Vec<_> = found.iter().map(|(pointer, rule)| (pointer.as_str(), rule.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("/Value", "gives the value again, after `value`; send one of them"),
+            ("/LOCATION/Lat", "is text; send a number, without quotes"),
+            ("/LOCATION/ALTITUDE", "is no field here; did you mean `latitude`?"),
+            ("/location", "is given twice"),
+            ("/H3", "is derived from latitude and longitude; leave it out"),
+        ]
+    );
+}

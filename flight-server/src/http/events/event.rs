@@ -8,7 +8,7 @@ use super::{
     cursor::{Cursor, Malformed, Text, Value},
     fault::{Fault, Faults, Layout, Origin, Place, pointer_token},
     instant,
-    spelling::{Guesses, ROLES, Role, Spelling, unknown_coordinate, unknown_field},
+    spelling::{Capitals, Guesses, ROLES, Role, Spelling, unknown_coordinate, unknown_field},
 };
 
 /// Where rows and faults go.
@@ -47,10 +47,11 @@ pub(super) fn read<'t>(
     end_of_text(cursor, place)?;
     reader.fall_back(fallback);
     reader.miss();
-    let Reader { row, spelled, is_good, .. } = reader;
+    let Reader { row, spelled, capitals, is_good, .. } = reader;
     if is_good {
         sink.columns.push(&row);
-        sink.origins.push(Origin { place, spelled });
+        let capitals = (capitals != [Capitals::default(); ROLES]).then(|| Box::new(capitals));
+        sink.origins.push(Origin { place, spelled, capitals });
     }
     Ok(())
 }
@@ -69,6 +70,7 @@ struct Reader<'t, 's> {
     guesses: &'s mut Guesses,
     row: Row<'t>,
     spelled: [Spelling; ROLES],
+    capitals: [Capitals; ROLES],
     has_location: bool,
     /// Roles that a misspelled member was probably meant for: they are not reported as missing too.
     meant: [bool; ROLES],
@@ -83,6 +85,7 @@ impl<'t, 's> Reader<'t, 's> {
             guesses,
             row: Row::default(),
             spelled: [Spelling::Absent; ROLES],
+            capitals: [Capitals::default(); ROLES],
             has_location: false,
             meant: [false; ROLES],
             is_good: true,
@@ -96,10 +99,10 @@ impl<'t, 's> Reader<'t, 's> {
             return Ok(());
         };
         if let Some((role, spelling)) = Spelling::of_member(&name) {
-            return self.field(cursor, role, spelling);
+            return self.field(cursor, role, spelling, Capitals::of(&name));
         }
-        if name == "location" {
-            return self.location(cursor);
+        if name.eq_ignore_ascii_case("location") {
+            return self.location(cursor, &name);
         }
         let found = raw_value(cursor)?;
         if let Some(role) = self.guesses.role(&name) {
@@ -109,50 +112,59 @@ impl<'t, 's> Reader<'t, 's> {
         Ok(())
     }
 
-    fn location(&mut self, cursor: &mut Cursor<'t>) -> Result<(), Malformed> {
+    /// `sent` is the name as it was sent.
+    fn location(&mut self, cursor: &mut Cursor<'t>, sent: &str) -> Result<(), Malformed> {
         if std::mem::replace(&mut self.has_location, true) {
             let found = raw_value(cursor)?;
-            self.fault("location", "is given twice", Some(found));
+            self.fault(sent, "is given twice", Some(found));
             return Ok(());
         }
         if cursor.peek() == Some(b'{') {
-            return cursor.object(|cursor, name| self.coordinate(cursor, name));
+            return cursor.object(|cursor, name| self.coordinate(cursor, name, sent));
         }
         let found = raw_value(cursor)?;
         if found != "null" {
             let rule = "is not an object; send {\"latitude\": ..., \"longitude\": ...} or null";
-            self.fault("location", rule, Some(found));
+            self.fault(sent, rule, Some(found));
         }
         Ok(())
     }
 
-    fn coordinate(&mut self, cursor: &mut Cursor<'t>, name: Text<'t>) -> Result<(), Malformed> {
+    fn coordinate(&mut self, cursor: &mut Cursor<'t>, name: Text<'t>, sent: &str) -> Result<(), Malformed> {
         let name = name.decode().unwrap_or(Cow::Borrowed("?"));
         if let Some((role, spelling)) = Spelling::of_location(&name) {
-            return self.field(cursor, role, spelling);
+            return self.field(cursor, role, spelling, Capitals::of(sent).before(&name));
         }
         let found = raw_value(cursor)?;
         self.add(|place| {
-            let path = format!("location/{}", pointer_token(&name));
+            let path = format!("{sent}/{}", pointer_token(&name));
             place.fault(&path, unknown_coordinate(&name), Some(found))
         });
         Ok(())
     }
 
-    fn field(&mut self, cursor: &mut Cursor<'t>, role: Role, spelling: Spelling) -> Result<(), Malformed> {
+    fn field(
+        &mut self,
+        cursor: &mut Cursor<'t>,
+        role: Role,
+        spelling: Spelling,
+        capitals: Capitals,
+    ) -> Result<(), Malformed> {
         cursor.peek();
         let start = cursor.at();
         let value = cursor.value()?;
         let raw = cursor.since(start);
         let earlier = std::mem::replace(&mut self.spelled[role as usize], spelling);
-        if earlier == spelling {
-            self.fault(spelling.path(), "is given twice", Some(raw));
+        let earlier_capitals = std::mem::replace(&mut self.capitals[role as usize], capitals);
+        let (path, earlier_path) =
+            (capitals.written(spelling.path()), earlier_capitals.written(earlier.path()));
+        if path == earlier_path {
+            self.fault(&path, "is given twice", Some(raw));
         } else if earlier != Spelling::Absent {
-            let rule =
-                format!("gives the {} again, after `{}`; send one of them", role.name(), earlier.path());
-            self.fault(spelling.path(), rule, Some(raw));
+            let rule = format!("gives the {} again, after `{earlier_path}`; send one of them", role.name());
+            self.fault(&path, rule, Some(raw));
         } else if let Err(rule) = self.set(role, value, raw) {
-            self.fault(spelling.path(), rule, Some(raw));
+            self.fault(&path, rule, Some(raw));
         }
         Ok(())
     }

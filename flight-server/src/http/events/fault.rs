@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::spelling::{ROLES, Role, Spelling};
+use super::spelling::{Capitals, ROLES, Role, Spelling};
 
 /// Faults that an answer lists.
 pub(super) const LISTED_MAX: usize = 100;
@@ -60,10 +60,12 @@ pub(super) struct Place {
 }
 
 /// The event that a row came from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Origin {
     pub(super) place: Place,
     pub(super) spelled: [Spelling; ROLES],
+    /// None where all names were small, as most senders write them.
+    pub(super) capitals: Option<Box<[Capitals; ROLES]>>,
 }
 
 impl Place {
@@ -131,7 +133,10 @@ impl Origin {
                 format!("location/{column}")
             }
             Spelling::Absent => column.to_owned(),
-            _ => spelling.path().to_owned(),
+            _ => {
+                let capitals = self.capitals.as_deref().map(|all| all[role as usize]).unwrap_or_default();
+                capitals.written(spelling.path()).into_owned()
+            }
         };
         self.place.fault(&path, rule, Some(value))
     }

@@ -1,7 +1,7 @@
-//! The names that members of an event may have: the same as for columns of Arrow batches. Keeps which one a row used, so that an error
-//! points to the body as it was sent.
+//! The names that members of an event may have, in any case: the same as for columns of Arrow batches. Keeps which one a row used and
+//! which of its letters were capitals, so that an error points to the body as it was sent.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use hexflight_engine::column;
 
@@ -108,7 +108,7 @@ pub(super) enum Spelling {
 impl Spelling {
     /// The member of an event with this name; `location` is none, it has members of its own.
     pub(super) fn of_member(name: &str) -> Option<(Role, Self)> {
-        Some(match name {
+        Some(match &*in_small(name) {
             "timestamp" => (Role::Timestamp, Self::Timestamp),
             "ts" => (Role::Timestamp, Self::Ts),
             "time" => (Role::Timestamp, Self::Time),
@@ -129,7 +129,7 @@ impl Spelling {
 
     /// The member of a `location` with this name.
     pub(super) fn of_location(name: &str) -> Option<(Role, Self)> {
-        Some(match name {
+        Some(match &*in_small(name) {
             "latitude" => (Role::Latitude, Self::LocationLatitude),
             "lat" => (Role::Latitude, Self::LocationLat),
             "longitude" => (Role::Longitude, Self::LocationLongitude),
@@ -173,13 +173,56 @@ impl Spelling {
 
     /// Whether the value is a member of `location`.
     pub(super) fn is_in_location(self) -> bool {
-        self.path().starts_with("location/")
+        self.path().starts_with(LOCATION)
     }
 }
 
+/// The same name in small letters. Names mean the same in either case, as for columns of batches and imports.
+fn in_small(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// Which bytes of a path were sent as capitals; the lowest bit is the first byte. No path is longer than 32.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Capitals(u32);
+
+impl Capitals {
+    /// Those of a name.
+    pub(super) fn of(name: &str) -> Self {
+        let bits = name.bytes().take(32).enumerate();
+        Self(bits.fold(0, |bits, (place, byte)| bits | u32::from(byte.is_ascii_uppercase()) << place))
+    }
+
+    /// Those of a name behind `location/`, whose own are `self`.
+    pub(super) fn before(self, name: &str) -> Self {
+        Self(self.0 | Self::of(name).0 << LOCATION.len())
+    }
+
+    /// A path as it was sent.
+    pub(super) fn written(self, path: &'static str) -> Cow<'static, str> {
+        if self.0 == 0 {
+            return Cow::Borrowed(path);
+        }
+        let is_capital = |place: usize| u32::try_from(place).is_ok_and(|place| self.0 >> place & 1 == 1);
+        let letters = path.char_indices();
+        Cow::Owned(
+            letters
+                .map(|(at, letter)| if is_capital(at) { letter.to_ascii_uppercase() } else { letter })
+                .collect(),
+        )
+    }
+}
+
+/// What a path to a coordinate in a `location` begins with.
+const LOCATION: &str = "location/";
+
 /// The rule that an unknown member of an event breaks.
 pub(super) fn unknown_field(name: &str) -> String {
-    match name {
+    match &*in_small(name) {
         "h3" => "is derived from latitude and longitude; leave it out".to_owned(),
         "specversion" => {
             "is no field of an event; send CloudEvents as application/cloudevents+json".to_owned()

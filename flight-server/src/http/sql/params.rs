@@ -150,7 +150,7 @@ fn number(text: &str, wanted: &DataType) -> Result<ScalarValue, String> {
             .or_else(|_| u64::try_from(whole).map(ScalarValue::from))
             .map_err(|_| LARGE_INTEGER.to_owned())?,
         None if is_integer => return Err(LARGE_INTEGER.to_owned()),
-        None => return float(text),
+        None => return fraction(text),
     };
     match wanted {
         DataType::Null => Ok(value),
@@ -167,6 +167,23 @@ fn float(text: &str) -> Result<ScalarValue, String> {
         .map(|value| ScalarValue::Float64(Some(value)))
         .ok_or_else(|| "is beyond what a 64-bit float can hold".to_owned())
 }
+
+/// A float if it has the digits that were sent, else a decimal of exactly those. What no decimal has room for is refused: nothing says
+/// that the statement compares it with a float.
+fn fraction(text: &str) -> Result<ScalarValue, String> {
+    let value = float(text)?;
+    let digits = Decimal::of_text(text);
+    let is_itself = |value: f64| Decimal::of_text(&format!("{value:e}")) == digits;
+    match value {
+        ScalarValue::Float64(Some(value)) if !is_itself(value) => digits
+            .and_then(|digits| digits.scalar(&DataType::Decimal128(38, 0)))
+            .ok_or_else(|| TOO_MANY_DIGITS.to_owned()),
+        value => Ok(value),
+    }
+}
+
+const TOO_MANY_DIGITS: &str = "has more digits than a decimal; write CAST($1 AS DOUBLE) in the statement, with its \
+                               number for $1, if the nearest float will do";
 
 fn decimal(text: &str, wanted: &DataType) -> Result<ScalarValue, String> {
     let value = Decimal::of_text(text).and_then(|number| number.scalar(wanted));
@@ -205,6 +222,19 @@ mod tests {
             ("9007199254740993.0", DataType::Int64, ScalarValue::Int64(Some(9_007_199_254_740_993))),
             ("1e3", DataType::Int64, ScalarValue::Int64(Some(1_000))),
             ("1.5", DataType::Int64, ScalarValue::Float64(Some(1.5))),
+            ("0.1", DataType::Null, ScalarValue::Float64(Some(0.1))),
+            ("1.7976931348623157e308", DataType::Null, ScalarValue::Float64(Some(f64::MAX))),
+            (
+                "1234567890.12345678901",
+                DataType::Null,
+                ScalarValue::Decimal128(Some(123_456_789_012_345_678_901), 21, 11),
+            ),
+            (
+                "9007199254740993.5",
+                DataType::Int64,
+                ScalarValue::Decimal128(Some(90_071_992_547_409_935), 17, 1),
+            ),
+            ("0.10000000000000000001", DataType::Float64, ScalarValue::Float64(Some(0.1))),
             ("16777217", DataType::Float32, ScalarValue::Float64(Some(16_777_217.0))),
             ("1.5", cents.clone(), ScalarValue::Decimal128(Some(150), 10, 2)),
             (r#""1.255""#, cents, ScalarValue::Decimal128(Some(1_255), 4, 3)),
@@ -231,6 +261,7 @@ mod tests {
             ("18446744073709551616", DataType::Null),
             ("18446744073709551616", DataType::Int64),
             ("1e400", DataType::Null),
+            ("1.00000000000000000000000000000000000001e100", DataType::Null),
             ("-1e400", DataType::Float64),
             ("1e400", DataType::Decimal128(38, 0)),
             ("[1]", DataType::Null),
