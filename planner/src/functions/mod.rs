@@ -21,6 +21,7 @@ mod sliding_sum;
 mod wide_aggregates;
 mod shift;
 mod series;
+mod unsimplified;
 
 pub(crate) use geo::WITHIN_RADIUS;
 pub(crate) use json::{JSON_CONTAINS, JSON_GET, JsonContains, JsonGet};
@@ -51,6 +52,9 @@ pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
         state.register_udf(function.into_udf())?;
     }
     state.register_udf(timezone::udf())?;
+    for function in unsimplified::functions(state)? {
+        state.register_udf(function)?;
+    }
     for function in wide_aggregates::functions() {
         state.register_udaf(Arc::new(function))?;
     }
