@@ -27,6 +27,7 @@ mod sliding_spread;
 mod spread_aggregates;
 mod shift;
 mod series;
+mod unsimplified;
 
 pub(crate) use beside::beside;
 pub(crate) use geo::WITHIN_RADIUS;
@@ -62,6 +63,9 @@ pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
         state.register_udf(function.into_udf())?;
     }
     state.register_udf(timezone::udf())?;
+    for function in unsimplified::functions(state)? {
+        state.register_udf(function)?;
+    }
     for function in wide_aggregates::functions() {
         state.register_udaf(Arc::new(function))?;
     }

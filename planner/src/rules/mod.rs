@@ -13,6 +13,7 @@ mod far_moments;
 mod json_casts;
 mod json_values;
 mod lists_apart;
+mod open_lists;
 mod plain_floats;
 mod volatile_once;
 mod exact_times;
@@ -91,6 +92,7 @@ fn typed_mends() -> Vec<Box<dyn Mend>> {
         Box::new(volatile_once::VolatileOnce),
         Box::new(plain_floats::PlainFloats),
         Box::new(bitwise_signs::BitwiseSigns),
+        Box::new(open_lists::OpenLists),
         Box::new(lists_apart::ListsApart),
     ]
 }

@@ -67,6 +67,21 @@ const ANSWERS: [(&str, &[&str]); 32] = [
          ON b.value = a.value AND EXISTS (SELECT 1 FROM events c WHERE c.value = b.value + 8)",
         &["10|2"],
     ),
+    (
+        "SELECT DISTINCT ON (a.type) a.type, (SELECT max(b.value) FROM events b WHERE b.value < a.value) AS before
+         FROM events a ORDER BY a.type, a.timestamp DESC",
+        &["even|7.0", "odd|8.0"],
+    ),
+    (
+        "SELECT DISTINCT ON (a.type) a.type, a.value FROM events a
+         ORDER BY a.type, (SELECT sum(b.value) FROM events b WHERE b.value <= a.value) DESC, a.timestamp",
+        &["even|8.0", "odd|9.0"],
+    ),
+    (
+        "SELECT DISTINCT ON ((SELECT max(b.type) FROM events b WHERE b.value = a.value)) a.value FROM events a
+         ORDER BY (SELECT max(b.type) FROM events b WHERE b.value = a.value), a.value",
+        &["0.0", "1.0"],
+    ),
     // Both sides under one name.
     ("SELECT count(*) FROM events WHERE type IN (SELECT type FROM events WHERE value = 2)", &["5"]),
     ("SELECT count(*) FROM events WHERE value NOT IN (SELECT value FROM events WHERE value < 3)", &["7"]),

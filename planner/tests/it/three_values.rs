@@ -35,6 +35,43 @@ async fn lists_on_one_column_keep_null_unknown() {
     expect(&ten_events().await, &[(nested, "0")]).await;
 }
 
+/// Members of a list that are computed from the row, among constants.
+#[tokio::test]
+async fn members_that_are_no_constants_are_asked_for_each_row() {
+    let fixture = ten_events().await;
+    expect_kept(
+        &fixture,
+        &[
+            ("type NOT IN ('x', 'y', CASE WHEN value > 5 THEN 'a' END)", "7 8"),
+            ("type IN ('x', 'y', 'z', CASE WHEN value > 5 THEN 'a' END)", "6 9"),
+            ("type IN ('x', 'y', coalesce(nullif(type, 'b'), 'q'))", "0 2 3 5 6 8 9"),
+            ("'' NOT IN ('d3', 'd4', CASE WHEN value <= 2 THEN 'b' END)", "0 1 2"),
+            ("NOT ('b' IN ('d3', 'd4', CASE WHEN value <= 2 THEN 'b' END, NULL))", ""),
+            ("value IN (100, 101, 102, CASE WHEN type = 'a' THEN value END, -1)", "0 3 6 9"),
+            ("value IN (100, 101, coalesce((SELECT max(e.value) FROM events e WHERE e.type = events.type), 0))", "7 8 9"),
+            ("(type IN ('x', 'y', CASE WHEN value > 5 THEN 'a' END)) IS NULL", "0 1 2 3 4 5"),
+        ],
+    )
+    .await;
+}
+
+/// Arguments that turn out to be null only when the statement is simplified.
+#[tokio::test]
+async fn a_call_may_lose_all_its_arguments() {
+    let sql = |condition: &str| format!("SELECT count(*) FROM events WHERE {condition}");
+    let fixture = ten_events().await;
+    for condition in [
+        "concat(device_id || NULL, NULL) = ''",
+        "concat('', device_id || NULL::VARCHAR) = ''",
+        "concat_ws(',', device_id || NULL, NULL::VARCHAR) = ''",
+        "concat_ws('', device_id || NULL, NULL::VARCHAR) = ''",
+        "concat_ws(',', 'a', device_id || NULL, 'b') = 'a,b'",
+        "concat_ws(device_id || NULL, type, 'b') IS NULL",
+    ] {
+        expect(&fixture, &[(&sql(condition), "10")]).await;
+    }
+}
+
 #[tokio::test]
 async fn a_double_has_one_zero() {
     let fixture = ten_events().await;

@@ -36,6 +36,18 @@ async fn lists_are_still_merged_wrongly() {
 }
 
 #[tokio::test]
+async fn computed_members_of_lists_are_still_taken_for_constants() {
+    let sql = "SELECT count(*) FROM t WHERE 3 NOT IN (4, 5, 6, CASE WHEN x > 1 THEN 7 END)";
+    still_wrong("rules::OpenLists", "1", sql).await;
+}
+
+#[tokio::test]
+async fn calls_still_lose_all_their_arguments() {
+    let sql = "SELECT count(*) FROM t WHERE concat(x || NULL, NULL) = ''";
+    still_wrong("functions::unsimplified", "3", sql).await;
+}
+
+#[tokio::test]
 async fn doubles_still_have_two_zeros() {
     let rule = "rules::PlainFloats";
     still_wrong(rule, "2", "SELECT count(*) FROM t WHERE f IN (0.0, 5.0, 6.0, 7.0)").await;

@@ -9,7 +9,7 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, SubqueryAlias,
+        Distinct, DistinctOn, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, SubqueryAlias,
         binary_expr,
         expr_rewriter::NamePreserver,
         lit,
@@ -148,6 +148,7 @@ impl Unnest {
 
     /// Any other node with one input: its subqueries become columns of that.
     fn below(&self, node: LogicalPlan) -> Result<LogicalPlan> {
+        let node = with_named_answers(node)?;
         let columns = node.schema().columns();
         let Some(input) = node.inputs().first().map(|input| (*input).clone()) else { return Ok(node) };
         let names = NamePreserver::new_for_projection();
@@ -186,9 +187,7 @@ impl Unnest {
             return Ok(moved.data);
         }
         let input = self.with_columns(Arc::new(input), answers)?;
-        let expressions = moved.data.expressions();
-        let rebuilt = moved.data.with_new_exprs(expressions, vec![input.as_ref().clone()])?;
-        only(rebuilt, columns)
+        only(over(moved.data, input)?, columns)
     }
 
     /// `outer JOIN LATERAL (subquery) ON condition`.
@@ -220,6 +219,36 @@ impl Unnest {
         outer.plan = LogicalPlanBuilder::from(outer.plan).join_on(rows, join.join_type, [on])?.build()?;
         only(outer.plan, given)
     }
+}
+
+/// A node over another input.
+fn over(node: LogicalPlan, input: Arc<LogicalPlan>) -> Result<LogicalPlan> {
+    match node {
+        // DataFusion panics where this one has an order.
+        LogicalPlan::Distinct(Distinct::On(DistinctOn { on_expr, select_expr, sort_expr, .. })) => {
+            let distinct = DistinctOn::try_new(on_expr, select_expr, sort_expr, input)?;
+            Ok(LogicalPlan::Distinct(Distinct::On(distinct)))
+        }
+        node => {
+            let expressions = node.expressions();
+            node.with_new_exprs(expressions, vec![Arc::unwrap_or_clone(input)])
+        }
+    }
+}
+
+/// Columns of a `DISTINCT ON` that are made of subqueries keep the names that they have.
+fn with_named_answers(node: LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::Distinct(Distinct::On(DistinctOn { on_expr, select_expr, sort_expr, input, .. })) = node
+    else {
+        return Ok(node);
+    };
+    let named = select_expr.into_iter().map(|column| {
+        let is_made = column.exists(|part| Ok(is_subquery(part)))? && !matches!(column, Expr::Alias(_));
+        let name = column.schema_name().to_string();
+        Ok(if is_made { column.alias(name) } else { column })
+    });
+    let distinct = DistinctOn::try_new(on_expr, named.collect::<Result<_>>()?, sort_expr, input)?;
+    Ok(LogicalPlan::Distinct(Distinct::On(distinct)))
 }
 
 /// A plan reduced to some of its columns.
