@@ -33,6 +33,7 @@ mod projections_above_guards;
 mod whole_moments;
 mod guard_filtered_arguments;
 mod guard_below;
+mod collected_joins;
 mod yield_in_joins;
 
 pub(crate) use held::PlanHeld;
@@ -122,6 +123,7 @@ pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Syn
             projections_above_guards::PROJECTION_PUSHDOWN => {
                 Arc::new(projections_above_guards::ProjectionsAboveGuards) as _
             }
+            collected_joins::LATE_FILTER_PUSHDOWN => Arc::new(collected_joins::CollectedJoins) as _,
             _ => rule,
         })
         .collect()
