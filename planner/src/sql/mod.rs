@@ -4,6 +4,7 @@ mod column_id;
 mod derived_columns;
 mod dialect;
 mod distinct_names;
+mod distinct_order;
 mod with_queries;
 mod json_operands;
 mod result_names;

@@ -65,6 +65,14 @@ async fn moments_are_not_those_that_are_announced() {
 }
 
 #[tokio::test]
+async fn casts_are_taken_for_what_they_cast() {
+    let sql = "SELECT DISTINCT latitude::int FROM {} ORDER BY latitude::int";
+    assert!(plain(sql).await.is_err(), "sql::distinct_order");
+    let sql = "SELECT latitude::text, count(*) FROM {} GROUP BY latitude::text, latitude";
+    assert!(plain(sql).await.is_err(), "sql::plan::refuse_twin_groups");
+}
+
+#[tokio::test]
 async fn json_is_a_union_and_null_has_no_key() {
     let sql = r#"SELECT concat('{"k": ', level, '}')->'k' FROM {} WHERE kind = 'pump'"#;
     let rows = plain(sql).await.unwrap();
