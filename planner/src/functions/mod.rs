@@ -11,6 +11,7 @@ mod json;
 mod json_values;
 mod pattern;
 mod date_bin;
+mod interval_product;
 mod moments;
 mod to_char;
 mod whole_moment;
@@ -21,8 +22,10 @@ mod sliding_sum;
 mod wide_aggregates;
 mod shift;
 mod series;
+mod series_list;
 
 pub(crate) use geo::WITHIN_RADIUS;
+pub(crate) use interval_product::{interval_by, interval_times, times_interval};
 pub(crate) use json::{JSON_CONTAINS, JSON_GET, JsonContains, JsonGet};
 pub(crate) use json_values::{json_boolean, json_compare, json_number, json_number_text, json_string};
 pub(crate) use once::{between, first_value};
@@ -58,6 +61,9 @@ pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
         state.register_udwf(function)?;
     }
     for name in ["generate_series", "range"] {
+        if let Some(function) = state.scalar_functions().get(name).map(Arc::clone) {
+            state.register_udf(series_list::over(function))?;
+        }
         if let Some(function) = state.table_functions().get(name).map(|table| Arc::clone(table.function())) {
             state.register_udtf(name, Arc::new(series::Series::new(function)));
         }

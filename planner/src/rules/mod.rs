@@ -9,6 +9,7 @@ mod mend;
 mod set_apart;
 mod bitwise_signs;
 mod date_arithmetic;
+mod interval_arithmetic;
 mod far_moments;
 mod json_casts;
 mod json_values;
@@ -37,12 +38,20 @@ pub(crate) use held::PlanHeld;
 use std::sync::Arc;
 
 use datafusion::{
-    logical_expr::expr_rewriter::FunctionRewrite,
+    logical_expr::{expr_rewriter::FunctionRewrite, planner::ExprPlanner},
     optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule},
     physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
 };
 
 use self::mend::{Mend, MendExpressions};
+
+/// Planners of single operators, before there is a plan.
+pub(crate) fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
+    vec![
+        // One line per planner.
+        Arc::new(interval_arithmetic::IntervalArithmetic),
+    ]
+}
 
 /// Rewrites of single calls, before all rules.
 pub(crate) fn function_rewrites() -> Vec<Arc<dyn FunctionRewrite + Send + Sync>> {

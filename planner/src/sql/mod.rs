@@ -10,6 +10,7 @@ mod json_operands;
 mod result_names;
 mod row_in;
 mod series;
+mod series_subqueries;
 mod limits;
 mod nesting;
 mod placeholder;

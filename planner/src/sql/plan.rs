@@ -23,6 +23,7 @@ use super::{
     placeholder::number_placeholders,
     row_in::look_for_rows,
     series::{SeriesParameters, bind_series},
+    series_subqueries::list_series,
     statement::{check_allowed, refuse_asof, statement_name},
     time_zones::plan_time_zones,
     with_queries::derive_with_queries,
@@ -146,6 +147,7 @@ pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)
     look_for_rows(&mut statement)?;
     derive_with_queries(&mut statement)?;
     number_orders(&mut statement);
+    list_series(&mut statement)?;
     limits.check_table_uses(table_uses(&statement))?;
     plan_time_zones(&mut statement);
     plan_json_paths(&mut statement);
