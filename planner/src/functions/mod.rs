@@ -31,7 +31,8 @@ pub(crate) use json_values::{json_boolean, json_compare, json_number, json_numbe
 pub(crate) use once::{between, first_value};
 pub(crate) use plain_float::plain_float;
 pub(crate) use timezone::TIMEZONE;
-pub(crate) use whole_moment::{WholeMoment, whole_moment};
+pub(crate) use whole_moment::WholeMoment;
+pub use whole_moment::whole_moment;
 
 use std::sync::Arc;
 

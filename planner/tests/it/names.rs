@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Statements, the names of their columns, and their first row.
-const TWINS: [(&str, &str, &str); 30] = [
+const TWINS: [(&str, &str, &str); 31] = [
     ("SELECT value, value FROM events", "value,value", "1.0,1.0"),
     ("SELECT count(*), count(*) FROM events", "count(*),count(*)", "1,1"),
     (
@@ -71,6 +71,11 @@ const TWINS: [(&str, &str, &str); 30] = [
         "WITH t AS (SELECT value::text, count(*) AS n FROM events GROUP BY value::text, value) SELECT sum(n) AS n FROM t",
         "n",
         "1",
+    ),
+    (
+        "SELECT 'infinity'::timestamp AS a, 'infinity'::date AS b, value::int, value FROM events",
+        "a,b,value,value",
+        "9999-12-31T00:00:00,9999-12-31,1,1.0",
     ),
     (
         "SELECT x::timestamp, x::date FROM (VALUES ('2024-01-01 12')) AS t(x)",
