@@ -63,3 +63,25 @@ async fn intervals_that_cannot_be_are_refused() {
         assert!(fixture.refusal(sql).await.message.contains(words), "{sql}");
     }
 }
+
+#[tokio::test]
+async fn errors_write_intervals_as_people_do() {
+    let fixture = ten_events().await;
+    let frame = |offset: &str| {
+        format!(
+            "SELECT sum(value) OVER (ORDER BY timestamp RANGE BETWEEN INTERVAL '{offset}' PRECEDING AND CURRENT ROW) FROM events"
+        )
+    };
+    for (sql, words) in [
+        ("SELECT date_bin(INTERVAL '-1 hour', timestamp) FROM events", "a stride of INTERVAL '-1 hour' must"),
+        (
+            "SELECT date_bin(INTERVAL '0 seconds', timestamp) FROM events",
+            "a stride of INTERVAL '0 seconds' must",
+        ),
+        (&frame("-90 minutes"), "must not be negative: INTERVAL '-1 hour -30 minutes';"),
+        (&frame("-1.5 seconds"), "must not be negative: INTERVAL '-1.5 seconds';"),
+    ] {
+        let error = fixture.refusal(sql).await;
+        assert!(error.message.contains(words), "{sql}: {error}");
+    }
+}
