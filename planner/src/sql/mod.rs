@@ -9,6 +9,7 @@ mod with_queries;
 mod json_operands;
 mod result_names;
 mod row_in;
+mod star_names;
 mod series;
 mod series_subqueries;
 mod limits;

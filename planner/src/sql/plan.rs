@@ -24,6 +24,7 @@ use super::{
     row_in::look_for_rows,
     series::{SeriesParameters, bind_series},
     series_subqueries::list_series,
+    star_names::{check_replaced, fold_star_names, replaced_columns},
     statement::{check_allowed, refuse_asof, statement_name},
     time_zones::plan_time_zones,
     with_queries::derive_with_queries,
@@ -47,6 +48,7 @@ pub(crate) async fn logical_plan(
 ) -> Result<(LogicalPlan, SeriesParameters)> {
     let (mut statement, name) = parse(sql, limits)?;
     let series = bind_series(&mut statement, values)?;
+    let replaced = replaced_columns(&statement);
     let plan = match state.statement_to_plan(statement).await.and_then(refuse_twin_groups) {
         Err(error) if speaks_of_ids(&error.to_string()) => return plan_err!("{AMBIGUOUS}"),
         Err(error) if is_about_names(&error) => {
@@ -63,6 +65,7 @@ pub(crate) async fn logical_plan(
         planned => planned?,
     };
     limits.check_plan(&plan)?;
+    check_replaced(&plan, replaced)?;
     check_reads_only(&plan, &name)?;
     Ok((plan, series))
 }
@@ -146,6 +149,7 @@ pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)
     check_allowed(&statement, &name)?;
     look_for_rows(&mut statement)?;
     derive_with_queries(&mut statement)?;
+    fold_star_names(&mut statement);
     number_orders(&mut statement);
     list_series(&mut statement)?;
     limits.check_table_uses(table_uses(&statement))?;

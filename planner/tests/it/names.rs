@@ -161,3 +161,37 @@ async fn results_without_duplicates_are_ordered_by_casts() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_name_after_a_star_must_be_that_of_a_column() {
+    let fixture = ten_events().await;
+    let first = "FROM (SELECT value, type FROM events ORDER BY value LIMIT 1) AS t";
+    expect(
+        &fixture,
+        &[
+            (&format!("SELECT * REPLACE (value * 2 AS Value) {first}"), "-4.0 a"),
+            (&format!("SELECT t.* REPLACE (value AS value) {first}"), "-2.0 a"),
+            (&format!("SELECT * EXCLUDE (Value) {first}"), "a"),
+            (&format!("SELECT t.* EXCEPT (TYPE) {first}"), "-2.0"),
+        ],
+    )
+    .await;
+    for (sql, words) in [
+        (
+            "SELECT * EXCLUDE (vale) FROM events",
+            "No field named vale. Did you mean 'events.value'? Valid fields are events.timestamp",
+        ),
+        (
+            "SELECT e.* EXCEPT (vale, type) FROM events e",
+            "Did you mean 'e.value'? Valid fields are e.timestamp",
+        ),
+        ("SELECT * REPLACE (value * 2 AS vale) FROM events", "REPLACE names 'vale'"),
+        (
+            "SELECT count(*) FROM (SELECT e.* REPLACE (1 AS value, 2 AS vale) FROM events e) AS t",
+            "REPLACE names 'vale'",
+        ),
+    ] {
+        let error = fixture.refusal(sql).await;
+        assert!(error.message.contains(words), "{sql}: {error}");
+    }
+}
