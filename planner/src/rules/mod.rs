@@ -14,6 +14,7 @@ mod far_moments;
 mod json_casts;
 mod json_values;
 mod lists_apart;
+mod never_unknown;
 mod plain_floats;
 mod volatile_once;
 mod exact_times;
@@ -99,6 +100,7 @@ fn typed_mends() -> Vec<Box<dyn Mend>> {
         Box::new(plain_floats::PlainFloats),
         Box::new(bitwise_signs::BitwiseSigns),
         Box::new(lists_apart::ListsApart),
+        Box::new(never_unknown::NeverUnknown),
     ]
 }
 
