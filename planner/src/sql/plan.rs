@@ -1,6 +1,6 @@
 //! Text → tokens → statement → logical plan, and the parameters of that plan.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::{
@@ -96,18 +96,15 @@ const ALIKE: &str = "two columns have one name in a place where each needs its o
 /// `GROUP BY timestamp::date, timestamp` has two groups of one name, which is refused as late as by an optimizer rule.
 fn refuse_twin_groups(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.apply_with_subqueries(|node| {
-        let mut names = HashSet::new();
-        match node {
-            LogicalPlan::Aggregate(aggregate)
-                if !aggregate
-                    .group_expr
-                    .iter()
-                    .all(|group| names.insert(group.schema_name().to_string())) =>
-            {
-                plan_err!("groups {UNIQUE_NAMES}")
+        if let LogicalPlan::Aggregate(aggregate) = node {
+            let mut named = HashMap::new();
+            for group in &aggregate.group_expr {
+                if *named.entry(group.schema_name().to_string()).or_insert(group) != group {
+                    return plan_err!("groups {UNIQUE_NAMES}");
+                }
             }
-            _ => Ok(TreeNodeRecursion::Continue),
         }
+        Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(plan)
 }

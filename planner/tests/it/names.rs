@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Statements, the names of their columns, and their first row.
-const TWINS: [(&str, &str, &str); 31] = [
+const TWINS: [(&str, &str, &str); 32] = [
     ("SELECT value, value FROM events", "value,value", "1.0,1.0"),
     ("SELECT count(*), count(*) FROM events", "count(*),count(*)", "1,1"),
     (
@@ -51,6 +51,7 @@ const TWINS: [(&str, &str, &str); 31] = [
         "timestamp,count(*)",
         "2024-01-01,1",
     ),
+    ("SELECT type, count(*) FROM events GROUP BY type, 1, type", "type,count(*)", "t,1"),
     ("SELECT value::text, count(*) FROM events GROUP BY value::text, value", "value,count(*)", "1.0,1"),
     (
         "SELECT value::numeric(10,2), count(*) FROM events GROUP BY value::numeric(10,2), value",
