@@ -33,6 +33,7 @@ mod error;
 
 pub use datafusion::{common::ScalarValue, error::DataFusionError, error::Result};
 pub use error::{QueryError, QueryErrorKind, classify};
+pub use functions::whole_moment;
 pub use provider::EventsProvider;
 #[doc(hidden)]
 pub use query::PlanTimes;

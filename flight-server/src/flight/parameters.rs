@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
+        Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
+        new_null_array,
     },
     compute::{CastOptions, cast, cast_with_options, kernels::cmp::not_distinct, take},
     datatypes::{DataType, Field, Schema, TimeUnit},
     error::ArrowError,
 };
 use hexflight_engine::nearest_doubles;
-use hexflight_planner::{Decimal, ScalarValue, has_time_of_day, in_unit, nanos_of_text};
+use hexflight_planner::{Decimal, ScalarValue, has_time_of_day, in_unit, nanos_of_text, whole_moment};
 use tonic::Status;
 
 use super::results::{client_schema, client_type};
@@ -146,7 +147,8 @@ fn dates(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         let refusal = format!("'{text}' has a time of day, which the date that it is compared with has not");
         return Err(ArrowError::CastError(refusal));
     }
-    strictly(column, &DataType::Date32)
+    let whole: StringArray = texts.as_string::<i32>().iter().map(|text| text.map(whole_moment)).collect();
+    strictly(&(Arc::new(whole) as ArrayRef), &DataType::Date32)
 }
 
 /// A moment that the expected type would cut, in its own unit and the other's zone.

@@ -33,6 +33,8 @@ STATEMENTS_MIN = min(STATEMENTS, 200)
 UNFIT_MAX = 10
 FAILURES_MAX = int(os.environ.get("HEXFLIGHT_FAILURES", "5"))
 FLUSH_SECONDS = 30.0
+# A statement over 48 rows that takes longer counts as one without an end.
+CALL = flight.FlightCallOptions(timeout=60.0)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def ask(events: Gappy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask
         with flight_client.connect(server.flight_url) as client:
             flight_client.put(client, events.batch(FLUSHED, len(events.rows)))
             # A ticket may be the text itself: one planning less than by GetFlightInfo.
-            yield lambda sql: client.do_get(flight.Ticket(sql.encode())).read_all()
+            yield lambda sql: client.do_get(flight.Ticket(sql.encode()), CALL).read_all()
     finally:
         server.stop()
 

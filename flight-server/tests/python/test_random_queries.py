@@ -35,6 +35,8 @@ QUERIES_MIN = min(QUERIES, 200)
 THREADS = 2
 FAILURES_MAX = 10
 FLUSH_SECONDS = 30.0
+# A query that takes longer counts as one without an end.
+CALL = flight.FlightCallOptions(timeout=120.0)
 FLUSHING, KEEPING = ("--flush-interval", "100ms", "--log", "warn"), ("--flush-interval", "1h", "--log", "warn")
 # Batches that are flushed in groups of so many, then those that are recovered from the WAL; the rest stays in memory.
 FLUSHED, FLUSHED_AT_ONCE, RECOVERED = 12, 4, 4
@@ -113,7 +115,7 @@ def ask_all(url: str, generator: Generator, oracle: Oracle, numbers: range) -> t
             query = generator.query(number)
             try:
                 # A ticket may be the text itself: one planning less than by GetFlightInfo.
-                answer = client.do_get(flight.Ticket(query.sql(HEXFLIGHT).encode())).read_all()
+                answer = client.do_get(flight.Ticket(query.sql(HEXFLIGHT).encode()), CALL).read_all()
                 oracle.check(query, answer)
             except (Mismatch, pa.ArrowException) as error:
                 failures.append(describe(number, query, oracle, error))

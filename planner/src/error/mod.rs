@@ -1,6 +1,7 @@
 //! What a failed query means to its caller: one kind and one clean sentence, found under DataFusion's layers of wrapping.
 
 mod functions;
+mod intervals;
 mod plain_words;
 
 use std::{error::Error, fmt};
@@ -9,6 +10,7 @@ use arrow::error::ArrowError;
 use datafusion::{error::DataFusionError, parquet::errors::ParquetError};
 use hexflight_engine::{EngineError, ErrorKind};
 
+use intervals::with_plain_intervals;
 use plain_words::plain_words;
 
 /// What to do about a failed query.
@@ -44,7 +46,7 @@ impl fmt::Display for QueryError {
 
 impl QueryError {
     fn new(kind: QueryErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: clean(&message.into()) }
+        Self { kind, message: with_plain_intervals(&clean(&message.into())) }
     }
 }
 

@@ -13,6 +13,7 @@ mod json_values;
 mod written_fields;
 mod pattern;
 mod date_bin;
+mod interval_product;
 mod moments;
 mod to_char;
 mod whole_moment;
@@ -28,9 +29,11 @@ mod spread_aggregates;
 mod shift;
 mod series;
 mod unsimplified;
+mod series_list;
 
 pub(crate) use beside::beside;
 pub(crate) use geo::WITHIN_RADIUS;
+pub(crate) use interval_product::{interval_by, interval_times, times_interval};
 pub(crate) use json::{JSON_CONTAINS, JSON_GET, JsonContains, JsonGet};
 pub(crate) use json_key::JSON_KEY;
 pub(crate) use json_values::{
@@ -39,7 +42,8 @@ pub(crate) use json_values::{
 pub(crate) use once::{between, first_value};
 pub(crate) use plain_float::plain_float;
 pub(crate) use timezone::TIMEZONE;
-pub(crate) use whole_moment::{WholeMoment, whole_moment};
+pub(crate) use whole_moment::WholeMoment;
+pub use whole_moment::whole_moment;
 
 use std::sync::Arc;
 
@@ -76,6 +80,9 @@ pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
         state.register_udwf(function)?;
     }
     for name in ["generate_series", "range"] {
+        if let Some(function) = state.scalar_functions().get(name).map(Arc::clone) {
+            state.register_udf(series_list::over(function))?;
+        }
         if let Some(function) = state.table_functions().get(name).map(|table| Arc::clone(table.function())) {
             state.register_udtf(name, Arc::new(series::Series::new(function)));
         }

@@ -30,13 +30,14 @@ pub(super) struct RowFunction {
     returns: DataType,
     compute: Compute,
     rewrite: Option<Rewrite>,
+    operator: Option<&'static str>,
 }
 
 impl RowFunction {
     /// A function of exactly these argument types; whatever can be cast to them is.
     pub(super) fn new(name: &'static str, takes: Vec<DataType>, returns: DataType, compute: Compute) -> Self {
         let signature = Signature::exact(takes, Volatility::Immutable);
-        Self { name, signature, returns, compute, rewrite: None }
+        Self { name, signature, returns, compute, rewrite: None, operator: None }
     }
 
     /// A function whose last argument may be left out.
@@ -50,6 +51,12 @@ impl RowFunction {
     /// Adds a rewrite.
     pub(super) fn with_rewrite(mut self, rewrite: Rewrite) -> Self {
         self.rewrite = Some(rewrite);
+        self
+    }
+
+    /// Names columns after an operator between the two arguments, which is what the function stands for.
+    pub(super) fn with_operator(mut self, operator: &'static str) -> Self {
+        self.operator = Some(operator);
         self
     }
 
@@ -79,6 +86,14 @@ impl ScalarUDFImpl for RowFunction {
 
     fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        let names: Vec<_> = args.iter().map(|arg| arg.schema_name().to_string()).collect();
+        Ok(match self.operator {
+            Some(operator) => names.join(&format!(" {operator} ")),
+            None => format!("{}({})", self.name, names.join(",")),
+        })
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use datafusion::{
     catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider},
-    common::ScalarValue,
+    common::{ScalarValue, plan_err},
     error::Result,
     logical_expr::{Expr, lit},
 };
@@ -28,6 +28,9 @@ impl Series {
 
 impl TableFunctionImpl for Series {
     fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
+        if let Some(argument) = args.exprs().iter().find(|argument| argument.any_column_refs()) {
+            return plan_err!("{argument} names a column: {PER_ROW}");
+        }
         let step = args.exprs().get(2).and_then(constant).map(ScalarValue::data_type);
         let of_time = matches!(step, Some(DataType::Interval(_)));
         let exprs =
@@ -35,6 +38,8 @@ impl TableFunctionImpl for Series {
         self.inner.call_with_args(TableFunctionArgs::new(&exprs, args.session()))
     }
 }
+
+const PER_ROW: &str = "a series in FROM is one for all rows, between constants or subqueries; for a series of each row write SELECT *, unnest(generate_series(1, value::int)) AS n FROM events";
 
 fn constant(argument: &Expr) -> Option<&ScalarValue> {
     match argument {

@@ -8,7 +8,8 @@ use datafusion::{
     error::Result,
     execution::{FunctionRegistry, SessionState},
     logical_expr::{
-        ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+        ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+        Signature,
     },
 };
 

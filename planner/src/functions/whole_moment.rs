@@ -1,5 +1,5 @@
-//! `whole_moment`: text of a moment as people and other programs write it, `2024-07-01 18:00`, with the seconds that Arrow asks for.
-//! Put before casts of text by a rule.
+//! `whole_moment`: text of a moment as people and other programs write it, `2024-07-01 18:00`, with the seconds that Arrow asks for; and
+//! PostgreSQL's words for moments that bound all others. Put before casts of text by a rule.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -68,9 +68,22 @@ pub(super) fn whole_moments(texts: &ColumnarValue) -> Result<ColumnarValue> {
     })
 }
 
-/// The text with minutes and seconds, if it is a date and an hour, or an hour and minutes, and perhaps a zone.
-pub(crate) fn whole_moment(text: &str) -> Cow<'_, str> {
-    match split(text.trim()) {
+/// Words for moments and the days that stand for them: Arrow has no infinity, and these are what others write in its place.
+const WORDS: [(&str, &str); 4] = [
+    ("infinity", "9999-12-31"),
+    ("+infinity", "9999-12-31"),
+    ("-infinity", "0001-01-01"),
+    ("epoch", "1970-01-01"),
+];
+
+/// The text with minutes and seconds, if it is a date and an hour, or an hour and minutes, and perhaps a zone; the day, if it is a word.
+#[must_use]
+pub fn whole_moment(text: &str) -> Cow<'_, str> {
+    let tidy = text.trim();
+    if let Some((_, day)) = WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(tidy)) {
+        return Cow::Borrowed(day);
+    }
+    match split(tidy) {
         Some((date_and_hour, minutes, zone)) => Cow::Owned(format!("{date_and_hour}{minutes}:00{zone}")),
         None => Cow::Borrowed(text),
     }
@@ -113,6 +126,9 @@ mod tests {
             ("2024-07-01", "2024-07-01"),
             ("2024-07-01 1:00", "2024-07-01 1:00"),
             ("high", "high"),
+            (" Infinity", "9999-12-31"),
+            ("-infinity", "0001-01-01"),
+            ("epoch", "1970-01-01"),
             ("", ""),
         ] {
             assert_eq!(whole_moment(text), whole);

@@ -8,7 +8,7 @@ use datafusion::{
         tree_node::{Transformed, TreeNode},
     },
     error::Result,
-    logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, expr::ScalarFunction},
+    logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast},
 };
 
 use super::mend::Mend;
@@ -27,60 +27,42 @@ impl Mend for DateArithmetic {
 
     fn mend(&self, expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         expression.transform_up(|part| {
-            if let Expr::ScalarFunction(call) = part {
-                return Ok(of_one_kind(call, schema));
-            }
             if !self.concerns(&part) {
                 return Ok(Transformed::no(part));
             }
             let Expr::BinaryExpr(BinaryExpr { left, op, right }) = part else {
                 return Ok(Transformed::no(part));
             };
-            let (left, right, changed) = moments(left, op, right, schema);
-            let sum = Expr::BinaryExpr(BinaryExpr { left, op, right });
-            Ok(if changed { Transformed::yes(sum) } else { Transformed::no(sum) })
+            let side = date_side(&left, op, &right, schema);
+            let sum = match side {
+                Some(Side::Left) => BinaryExpr { left: Box::new(moment(*left)), op, right },
+                Some(Side::Right) => BinaryExpr { left, op, right: Box::new(moment(*right)) },
+                None => return Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
+            };
+            Ok(Transformed::yes(Expr::BinaryExpr(sum)))
         })
     }
 }
 
-/// Both sides, the date among them as a moment if the other is an interval. Asks the right side first: in a long chain it is short.
-fn moments(
-    left: Box<Expr>,
-    op: Operator,
-    right: Box<Expr>,
-    schema: &DFSchema,
-) -> (Box<Expr>, Box<Expr>, bool) {
+/// A side of a sum.
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+/// The side of a sum that is a date beside an interval. Asks the right side first: in a long chain it is short.
+pub(super) fn date_side(left: &Expr, op: Operator, right: &Expr, schema: &DFSchema) -> Option<Side> {
     let type_of = |side: &Expr| side.get_type(schema).unwrap_or(DataType::Null);
-    match type_of(&right) {
-        DataType::Interval(_) if is_date(&type_of(&left)) => (moment(*left), right, true),
-        date if is_date(&date) && op == Operator::Plus && is_interval(&type_of(&left)) => {
-            (left, moment(*right), true)
-        }
-        _ => (left, right, false),
+    match type_of(right) {
+        DataType::Interval(_) if is_date(&type_of(left)) => Some(Side::Left),
+        date if is_date(&date) && op == Operator::Plus && is_interval(&type_of(left)) => Some(Side::Right),
+        _ => None,
     }
 }
 
-/// A series from a date to what was one: both ends are moments then, as DataFusion wants them alike.
-fn of_one_kind(mut call: ScalarFunction, schema: &DFSchema) -> Transformed<Expr> {
-    let [first, last, ..] = call.args.as_mut_slice() else {
-        return Transformed::no(Expr::ScalarFunction(call));
-    };
-    if !matches!(call.func.name(), "generate_series" | "range") {
-        return Transformed::no(Expr::ScalarFunction(call));
-    }
-    let type_of = |side: &Expr| side.get_type(schema).unwrap_or(DataType::Null);
-    let is_moment = |data_type: &DataType| matches!(data_type, DataType::Timestamp(..));
-    let date = match (type_of(first), type_of(last)) {
-        (moment, date) if is_moment(&moment) && is_date(&date) => last,
-        (date, moment) if is_moment(&moment) && is_date(&date) => first,
-        _ => return Transformed::no(Expr::ScalarFunction(call)),
-    };
-    *date = cast(date.clone(), DataType::Timestamp(TimeUnit::Microsecond, None));
-    Transformed::yes(Expr::ScalarFunction(call))
-}
-
-fn moment(date: Expr) -> Box<Expr> {
-    Box::new(cast(date, DataType::Timestamp(TimeUnit::Microsecond, None)))
+/// A date as the moment at which it begins.
+pub(super) fn moment(date: Expr) -> Expr {
+    cast(date, DataType::Timestamp(TimeUnit::Microsecond, None))
 }
 
 fn is_date(data_type: &DataType) -> bool {

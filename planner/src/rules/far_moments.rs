@@ -1,5 +1,5 @@
 //! `FarMoments`: moments that nanoseconds cannot hold, before September 1677 and after April 2262, as `timestamp < '9999-12-31'`
-//! has one. DataFusion reads text as ns wherever it stands for a moment, and fails.
+//! and `timestamp < 'infinity'` have one. DataFusion reads text as ns wherever it stands for a moment, and fails.
 
 use arrow::{
     compute::CastOptions,
@@ -15,6 +15,7 @@ use datafusion::{
 };
 
 use super::{comparison::is_comparison, mend::Mend};
+use crate::functions::whole_moment;
 
 /// Years whose every moment fits into ns.
 const NEAR_YEARS: std::ops::RangeInclusive<i32> = 1678..=2261;
@@ -30,7 +31,7 @@ impl Mend for FarMoments {
     fn concerns(&self, part: &Expr) -> bool {
         match part {
             Expr::Literal(ScalarValue::Date32(Some(days)), _) => !NEAR_DAYS.contains(days),
-            Expr::Literal(value, _) => value.try_as_str().flatten().is_some_and(is_far),
+            Expr::Literal(value, _) => far_text(value).is_some(),
             _ => false,
         }
     }
@@ -124,15 +125,14 @@ fn far_micros(constant: &Expr) -> Option<i64> {
         Expr::Literal(value, _) => value.clone(),
         Expr::Cast(Cast { expr, field }) if *field.data_type() == DataType::Date32 => {
             let Expr::Literal(value, _) = expr.as_ref() else { return None };
-            value.cast_to(&DataType::Date32).ok()?
+            far_text(value).as_ref().unwrap_or(value).cast_to(&DataType::Date32).ok()?
         }
         _ => return None,
     };
     let value = match value {
         ScalarValue::Date32(Some(days)) if !NEAR_DAYS.contains(&days) => value,
         ScalarValue::TimestampMicrosecond(Some(micros), _) if is_beyond(micros) => return Some(micros),
-        _ if value.try_as_str().flatten().is_some_and(is_far) => value,
-        _ => return None,
+        text => far_text(&text)?,
     };
     let strict = CastOptions { safe: false, ..CastOptions::default() };
     match value.cast_to_with_options(&DataType::Timestamp(TimeUnit::Microsecond, None), &strict).ok()? {
@@ -143,6 +143,12 @@ fn far_micros(constant: &Expr) -> Option<i64> {
 
 fn is_beyond(micros: i64) -> bool {
     micros.checked_mul(1_000).is_none()
+}
+
+/// The text of a far moment: one with a date, where a word stands for it.
+fn far_text(value: &ScalarValue) -> Option<ScalarValue> {
+    let text = whole_moment(value.try_as_str().flatten()?);
+    is_far(&text).then(|| ScalarValue::from(text.as_ref()))
 }
 
 /// Whether a text begins with the date of a far year.

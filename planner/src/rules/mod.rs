@@ -9,11 +9,13 @@ mod mend;
 mod set_apart;
 mod bitwise_signs;
 mod date_arithmetic;
+mod interval_arithmetic;
 mod far_moments;
 mod json_casts;
 mod json_values;
 mod lists_apart;
 mod open_lists;
+mod never_unknown;
 mod plain_floats;
 mod volatile_once;
 mod exact_times;
@@ -41,12 +43,20 @@ pub(crate) use held::PlanHeld;
 use std::sync::Arc;
 
 use datafusion::{
-    logical_expr::expr_rewriter::FunctionRewrite,
+    logical_expr::{expr_rewriter::FunctionRewrite, planner::ExprPlanner},
     optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule},
     physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
 };
 
 use self::mend::{Mend, MendExpressions};
+
+/// Planners of single operators, before there is a plan.
+pub(crate) fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
+    vec![
+        // One line per planner.
+        Arc::new(interval_arithmetic::IntervalArithmetic),
+    ]
+}
 
 /// Rewrites of single calls, before all rules.
 pub(crate) fn function_rewrites() -> Vec<Arc<dyn FunctionRewrite + Send + Sync>> {
@@ -95,6 +105,7 @@ fn typed_mends() -> Vec<Box<dyn Mend>> {
         Box::new(bitwise_signs::BitwiseSigns),
         Box::new(open_lists::OpenLists),
         Box::new(lists_apart::ListsApart),
+        Box::new(never_unknown::NeverUnknown),
     ]
 }
 

@@ -38,7 +38,8 @@ impl Mend for OpenLists {
 /// A bare column gives no value over no rows; neither does what is a constant.
 fn is_open(member: &Expr) -> bool {
     let depends = |part: &Expr| {
-        let is_read = matches!(part, Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::ScalarSubquery(_));
+        let is_read =
+            matches!(part, Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::ScalarSubquery(_));
         Ok(is_read || part.is_volatile_node())
     };
     !matches!(member, Expr::Column(_)) && member.exists(depends).unwrap_or(true)
@@ -46,7 +47,8 @@ fn is_open(member: &Expr) -> bool {
 
 fn split(list: InList) -> Expr {
     let InList { expr, list, negated } = list;
-    let (equal, joined) = if negated { (Operator::NotEq, Operator::And) } else { (Operator::Eq, Operator::Or) };
+    let (equal, joined) =
+        if negated { (Operator::NotEq, Operator::And) } else { (Operator::Eq, Operator::Or) };
     let (open, closed): (Vec<Expr>, Vec<Expr>) = list.into_iter().partition(is_open);
     let rest = (!closed.is_empty()).then(|| Expr::InList(InList::new(expr.clone(), closed, negated)));
     let tests = open.into_iter().map(|member| binary_expr((*expr).clone(), equal, member));

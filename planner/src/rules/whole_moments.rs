@@ -37,6 +37,15 @@ impl WholeMoments {
             Expr::TryCast(TryCast { expr, field }) if is_moment(field.data_type()) => self
                 .text(*expr, schema)
                 .update_data(|expr| Expr::TryCast(TryCast { expr: Box::new(expr), field })),
+            Expr::ScalarFunction(ScalarFunction { func, mut args })
+                if is_arrow_cast_to_moment(&func, &args) =>
+            {
+                let text = args.remove(0);
+                self.text(text, schema).update_data(|text| {
+                    args.insert(0, text);
+                    Expr::ScalarFunction(ScalarFunction { func, args })
+                })
+            }
             other => Transformed::no(other),
         }
     }
@@ -95,8 +104,17 @@ impl OptimizerRule for WholeMoments {
 fn is_to_moment(part: &Expr) -> bool {
     match part {
         Expr::Cast(Cast { field, .. }) | Expr::TryCast(TryCast { field, .. }) => is_moment(field.data_type()),
+        Expr::ScalarFunction(call) => is_arrow_cast_to_moment(&call.func, &call.args),
         _ => false,
     }
+}
+
+/// What a cast is in a statement whose columns are named apart.
+fn is_arrow_cast_to_moment(function: &ScalarUDF, arguments: &[Expr]) -> bool {
+    let [_, Expr::Literal(data_type, _)] = arguments else { return false };
+    let is_to_moment = |name: &str| name.starts_with("Timestamp") || name == "Date32";
+    matches!(function.name(), "arrow_cast" | "arrow_try_cast")
+        && data_type.try_as_str().flatten().is_some_and(is_to_moment)
 }
 
 fn is_moment(data_type: &DataType) -> bool {

@@ -104,6 +104,9 @@ fn template(
         builder = builder.with_physical_optimizer_rule(rule);
     }
     let mut state = builder.with_relation_planners(vec![Arc::new(DerivedColumns)]).build();
+    for planner in rules::expression_planners() {
+        state.register_expr_planner(planner)?;
+    }
     for rewrite in rules::function_rewrites() {
         state.register_function_rewrite(rewrite)?;
     }

@@ -9,8 +9,8 @@ use datafusion::{
     sql::{
         parser::{DFParserBuilder, Statement},
         sqlparser::ast::{
-            CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem,
-            Value, VisitMut, VisitorMut, visit_expressions,
+            CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Select,
+            SelectItem, Value, VisitMut, VisitorMut, visit_expressions,
         },
     },
 };
@@ -62,11 +62,16 @@ impl VisitorMut for Naming {
 
     /// A call has a name of its own, where a cast has that of its argument.
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } = expression
+        if let Expr::Cast { kind, expr, data_type, .. } = expression
             && let Some(arrow_type) = arrow_type(&data_type.to_string())
+            && !(matches!(expr.as_ref(), Expr::Value(_)) && is_moment(&arrow_type))
         {
+            let function = match kind {
+                CastKind::Cast | CastKind::DoubleColon => "arrow_cast",
+                CastKind::TryCast | CastKind::SafeCast => "arrow_try_cast",
+            };
             let argument = mem::replace(expr.as_mut(), Expr::value(Value::Null));
-            *expression = self.cast_call(argument, arrow_type);
+            *expression = self.cast_call(function, argument, arrow_type);
             self.changed = true;
         }
         ControlFlow::Continue(())
@@ -94,12 +99,13 @@ impl Naming {
         self.changed = true;
     }
 
-    fn cast_call(&self, argument: Expr, arrow_type: &str) -> Expr {
+    fn cast_call(&self, name: &str, argument: Expr, arrow_type: String) -> Expr {
         let mut call = self.call.clone();
         if let Expr::Function(function) = &mut call
             && let FunctionArguments::List(list) = &mut function.args
         {
-            let arrow_type = Expr::value(Value::SingleQuotedString(arrow_type.to_owned()));
+            function.name = ObjectName::from(vec![Ident::new(name)]);
+            let arrow_type = Expr::value(Value::SingleQuotedString(arrow_type));
             let unnamed = |argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument));
             list.args = [argument, arrow_type].map(unnamed).into();
         }
@@ -144,14 +150,14 @@ pub(super) fn is_wildcard(item: &SelectItem) -> bool {
     matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
 }
 
-fn uncast(expression: &Expr) -> &Expr {
+pub(super) fn uncast(expression: &Expr) -> &Expr {
     match expression {
         Expr::Cast { expr, .. } | Expr::Nested(expr) => uncast(expr),
         other => other,
     }
 }
 
-fn column(expression: &Expr) -> Option<&Ident> {
+pub(super) fn column(expression: &Expr) -> Option<&Ident> {
     match expression {
         Expr::Identifier(name) => Some(name),
         Expr::CompoundIdentifier(names) => names.last(),
@@ -160,26 +166,60 @@ fn column(expression: &Expr) -> Option<&Ident> {
 }
 
 /// As DataFusion takes a name.
-fn folded(name: &Ident) -> String {
+pub(super) fn folded(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
 /// What `arrow_cast` calls the types that casts are mostly to.
-fn arrow_type(sql_type: &str) -> Option<&'static str> {
-    Some(match sql_type.to_uppercase().as_str() {
+fn arrow_type(sql_type: &str) -> Option<String> {
+    let (name, arguments) = without_arguments(sql_type.to_uppercase());
+    let unit = match arguments.as_slice() {
+        [] | [9] => "Nanosecond",
+        [6] => "Microsecond",
+        [3] => "Millisecond",
+        _ => "Second",
+    };
+    let plain = match name.as_str() {
+        "TIMESTAMP" => return Some(format!("Timestamp({unit}, None)")),
+        "TIMESTAMPTZ" | "TIMESTAMP WITH TIME ZONE" => {
+            return Some(format!("Timestamp({unit}, Some(\"UTC\"))"));
+        }
+        "NUMERIC" | "DECIMAL" => return decimal_type(&arguments),
         "DATE" => "Date32",
         "TIME" => "Time64(Nanosecond)",
-        "TIMESTAMP" => "Timestamp(Nanosecond, None)",
-        "TIMESTAMPTZ" | "TIMESTAMP WITH TIME ZONE" => "Timestamp(Nanosecond, Some(\"UTC\"))",
         "SMALLINT" | "INT2" => "Int16",
         "INT" | "INTEGER" | "INT4" => "Int32",
         "BIGINT" | "INT8" => "Int64",
         "REAL" | "FLOAT" | "FLOAT4" => "Float32",
         "DOUBLE" | "DOUBLE PRECISION" | "FLOAT8" => "Float64",
-        "TEXT" | "VARCHAR" | "STRING" => "Utf8View",
+        "TEXT" | "VARCHAR" | "STRING" | "CHAR" => "Utf8View",
         "BOOLEAN" | "BOOL" => "Boolean",
         _ => return None,
-    })
+    };
+    Some(plain.to_owned())
+}
+
+/// The texts of moments are read by rules, which look for casts.
+fn is_moment(arrow_type: &str) -> bool {
+    arrow_type.starts_with("Timestamp") || arrow_type == "Date32"
+}
+
+/// As DataFusion takes a decimal without digits, or without digits behind the point.
+fn decimal_type(arguments: &[u8]) -> Option<String> {
+    match arguments {
+        [] => Some("Decimal128(38, 10)".to_owned()),
+        [precision @ 1..=38] => Some(format!("Decimal128({precision}, 0)")),
+        [precision @ 1..=38, scale] => Some(format!("Decimal128({precision}, {scale})")),
+        _ => None,
+    }
+}
+
+/// `NUMERIC(10,2)` as its name and its numbers, which may stand inside of the name.
+fn without_arguments(sql_type: String) -> (String, Vec<u8>) {
+    let Some((before, rest)) = sql_type.split_once('(') else { return (sql_type, vec![]) };
+    let (arguments, after) = rest.split_once(')').unwrap_or((rest, ""));
+    let arguments = arguments.split(',').filter_map(|argument| argument.trim().parse().ok()).collect();
+    (format!("{before}{after}"), arguments)
 }
 
 fn call_template() -> Result<Expr> {
@@ -203,6 +243,10 @@ mod tests {
             (
                 "SELECT e.value::int, sum(x::float) FROM e",
                 r#"SELECT arrow_cast(e.value, 'Int32') AS "__column_0__value", sum(arrow_cast(x, 'Float32')) AS "__column_1__sum(x::FLOAT)" FROM e"#,
+            ),
+            (
+                "SELECT x::numeric(10,2), try_cast(y AS timestamp(3) with time zone) FROM t",
+                r#"SELECT arrow_cast(x, 'Decimal128(10, 2)') AS "__column_0__x", arrow_try_cast(y, 'Timestamp(Millisecond, Some("UTC"))') AS "__column_1__y" FROM t"#,
             ),
             ("SELECT *, value, 1 FROM t", r#"SELECT *, value AS "__column_0__value", 1 FROM t"#),
         ] {

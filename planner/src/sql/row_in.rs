@@ -1,5 +1,6 @@
 //! `(a, b) IN (SELECT …)`: DataFusion compares one column with a subquery. Here a row is looked for by EXISTS, whose conditions compare
-//! column by column; NOT IN takes a comparison with null for what it is, unknown.
+//! column by column. A comparison with null is unknown: where a condition only asks whether the answer is true, one EXISTS tells; elsewhere
+//! a second one tells unknown from false.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +9,7 @@ use datafusion::{
     error::{DataFusionError, Result},
     sql::{
         parser::{DFParserBuilder, Statement},
-        sqlparser::ast::{Expr, Query, SetExpr, VisitMut, VisitorMut},
+        sqlparser::ast::{BinaryOperator, Expr, Query, Select, SetExpr, VisitMut, VisitorMut},
     },
 };
 
@@ -34,37 +35,78 @@ struct Rows;
 impl VisitorMut for Rows {
     type Break = DataFusionError;
 
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<DataFusionError> {
-        let Expr::InSubquery { expr, subquery, negated } = expression else {
-            return ControlFlow::Continue(());
-        };
-        let Expr::Tuple(row) = expr.as_ref() else { return ControlFlow::Continue(()) };
-        match exists(row, subquery, *negated) {
-            Ok(exists) => {
-                *expression = exists;
-                ControlFlow::Continue(())
-            }
-            Err(error) => ControlFlow::Break(error),
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
+        for condition in [&mut select.selection, &mut select.having].into_iter().flatten() {
+            each_conjunct(condition)?;
         }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<DataFusionError> {
+        rewrite(expression, Asked::Truth)
     }
 }
 
-/// The names are ours, so that no column of the row is taken for one of the subquery.
-fn exists(row: &[Expr], subquery: &Query, negated: bool) -> Result<Expr> {
+/// What is asked of a membership.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// Whether it is true.
+    IsTrue,
+    /// Whether it is true, false or unknown.
+    Truth,
+}
+
+/// A condition keeps a row if each of its conjuncts is true.
+fn each_conjunct(condition: &mut Expr) -> ControlFlow<DataFusionError> {
+    match condition {
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            each_conjunct(left)?;
+            each_conjunct(right)
+        }
+        Expr::Nested(inner) => each_conjunct(inner),
+        other => rewrite(other, Asked::IsTrue),
+    }
+}
+
+fn rewrite(expression: &mut Expr, asked: Asked) -> ControlFlow<DataFusionError> {
+    let Expr::InSubquery { expr, subquery, negated } = expression else { return ControlFlow::Continue(()) };
+    let Expr::Tuple(row) = expr.as_ref() else { return ControlFlow::Continue(()) };
+    match membership(row, subquery, *negated, asked) {
+        Ok(membership) => {
+            *expression = membership;
+            ControlFlow::Continue(())
+        }
+        Err(error) => ControlFlow::Break(error),
+    }
+}
+
+fn membership(row: &[Expr], subquery: &Query, negated: bool, asked: Asked) -> Result<Expr> {
     if let Some(found) = column_count(subquery)
         && found != row.len()
     {
         return plan_err!("a row of {} columns is looked for in a subquery that has {found}", row.len());
     }
-    let names: Vec<_> = (0..row.len()).map(|number| format!("__sought_{number}")).collect();
-    let (not, unless_false) = if negated { ("NOT ", " IS NOT FALSE") } else { ("", "") };
-    let equal =
-        row.iter().zip(&names).map(|(column, name)| format!("(__row.{name} = ({column})){unless_false}"));
-    let equal = equal.collect::<Vec<_>>().join(" AND ");
-    let names = names.join(", ");
-    let text = format!("{not}EXISTS (SELECT 1 FROM ({subquery}) AS __row ({names}) WHERE {equal})");
+    let (is_there, may_be_there) = (exists(row, subquery, ""), exists(row, subquery, " IS NOT FALSE"));
+    let text = match (asked, negated) {
+        (Asked::IsTrue, false) => is_there,
+        (Asked::IsTrue, true) => format!("NOT {may_be_there}"),
+        (Asked::Truth, _) => {
+            let found = !negated;
+            format!("CASE WHEN {is_there} THEN {found} WHEN {may_be_there} THEN NULL ELSE {negated} END")
+        }
+    };
     let mut parser = DFParserBuilder::new(text.as_str()).with_dialect(&HexflightDialect).build()?;
     Ok(parser.parser.parse_expr()?)
+}
+
+/// Whether there is a row of which each column compares so. The names are ours, so that no column of the row is taken for one of the
+/// subquery.
+fn exists(row: &[Expr], subquery: &Query, compares: &str) -> String {
+    let names: Vec<_> = (0..row.len()).map(|number| format!("__sought_{number}")).collect();
+    let equal = row.iter().zip(&names).map(|(column, name)| format!("(__row.{name} = ({column})){compares}"));
+    let equal = equal.collect::<Vec<_>>().join(" AND ");
+    let names = names.join(", ");
+    format!("EXISTS (SELECT 1 FROM ({subquery}) AS __row ({names}) WHERE {equal})")
 }
 
 /// How many columns a SELECT lists; unknown with a `*`.
@@ -85,6 +127,11 @@ mod tests {
         assert_eq!(found, expected);
         let found = rewritten("SELECT 1 FROM t WHERE (a, b) NOT IN (SELECT x, y FROM u)").unwrap();
         assert!(found.contains("NOT EXISTS") && found.contains("IS NOT FALSE"), "{found}");
+        let found = rewritten("SELECT NOT ((a, b) IN (SELECT x, y FROM u))").unwrap();
+        assert!(
+            found.starts_with("SELECT NOT (CASE WHEN EXISTS") && found.ends_with("ELSE false END)"),
+            "{found}"
+        );
     }
 
     #[test]

@@ -13,8 +13,8 @@ use datafusion::{
     sql::{
         parser::{DFParserBuilder, Statement},
         sqlparser::ast::{
-            Expr, FunctionArg, FunctionArgExpr, TableFactor, Value, VisitMut, VisitorMut,
-            visit_expressions_mut,
+            BinaryOperator, Expr, FunctionArg, FunctionArgExpr, TableFactor, Value, VisitMut, VisitorMut,
+            visit_expressions, visit_expressions_mut,
         },
     },
 };
@@ -78,11 +78,16 @@ impl Binding<'_> {
                 (true, _) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
                 (false, _) => DataType::Int64,
             };
+            let factors = factors(argument);
             let bound = visit_expressions_mut(argument, |expression| {
-                let Some(number) = parameter(expression) else { return ControlFlow::Continue(()) };
+                let Some(number) = parameter(expression) else {
+                    complete_moment(expression);
+                    return ControlFlow::Continue(());
+                };
+                let data_type = if factors.contains(&number) { &DataType::Int64 } else { &data_type };
                 self.found.insert(number, data_type.clone());
                 let value = self.values.map(|values| values.get(number - 1).unwrap_or(&ScalarValue::Null));
-                match written(value, &data_type, number) {
+                match written(value, data_type, number) {
                     Ok(literal) => {
                         *expression = literal;
                         ControlFlow::Continue(())
@@ -107,9 +112,39 @@ impl Binding<'_> {
     }
 }
 
-fn is_interval(argument: &FunctionArg) -> bool {
-    matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Interval(_))))
-        || argument.to_string().to_lowercase().ends_with("interval")
+/// Whether a step is one of time: an interval, perhaps times a number, or a cast to one.
+pub(super) fn is_interval(argument: &FunctionArg) -> bool {
+    let found = visit_expressions(argument, |part| match part {
+        Expr::Interval(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break() || argument.to_string().to_lowercase().ends_with("interval")
+}
+
+/// Numbers of the parameters that something is multiplied or divided by, as in `now() - ? * INTERVAL '1 hour'`.
+fn factors(argument: &FunctionArg) -> Vec<usize> {
+    let mut factors = vec![];
+    let _: ControlFlow<()> = visit_expressions(argument, |part| {
+        if let Expr::BinaryOp { left, op: BinaryOperator::Multiply | BinaryOperator::Divide, right } = part {
+            factors.extend([left, right].into_iter().filter_map(|side| parameter(side)));
+        }
+        ControlFlow::Continue(())
+    });
+    factors
+}
+
+/// `TIMESTAMP '2025-06-01 18:00'` gets its seconds here: the rule for that runs after a table function was called.
+fn complete_moment(expression: &mut Expr) {
+    let (value, is_typed) = match expression {
+        Expr::Value(value) => (&mut value.value, false),
+        Expr::TypedString(text) => (&mut text.value.value, true),
+        _ => return,
+    };
+    if let Value::SingleQuotedString(text) = value
+        && (is_typed || text.trim_start().starts_with(|first: char| first.is_ascii_digit()))
+    {
+        *text = whole_moment(text).into_owned();
+    }
 }
 
 /// The number of a parameter.

@@ -25,6 +25,8 @@ mod values_table;
 mod json_values;
 mod three_values;
 mod moments;
+mod intervals;
+mod series;
 mod precedence;
 mod overflow;
 mod upstream;

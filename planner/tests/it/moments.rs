@@ -29,6 +29,7 @@ async fn a_date_and_an_interval_are_a_moment() {
             ("SELECT d + INTERVAL '1 hour' FROM (SELECT timestamp::date AS d FROM events) GROUP BY 1 ORDER BY 1", "2024-01-01T01:00:00; 2024-01-02T01:00:00"),
             ("SELECT unnest(generate_series(DATE '2024-01-03' - INTERVAL '1 day', DATE '2024-01-03', INTERVAL '1 day'))", "2024-01-02T00:00:00; 2024-01-03T00:00:00"),
             ("SELECT unnest(generate_series(DATE '2024-01-02', DATE '2024-01-03', INTERVAL '1 day'))", "2024-01-02; 2024-01-03"),
+            ("SELECT unnest(generate_series(DATE '2024-01-02', DATE '2024-01-02' + INTERVAL '1 day', INTERVAL '1 day'))", "2024-01-02T00:00:00; 2024-01-03T00:00:00"),
             ("SELECT DATE '2024-01-02' = DATE '2024-01-01' + INTERVAL '1 day'", "true"),
         ],
     )
@@ -102,11 +103,25 @@ async fn far_moments_compare() {
         ("timestamp < DATE '9999-12-31' + INTERVAL '1 day'", "10"),
         ("device_id < '9999-12-31'", "0"),
         ("timestamp::date < '9999-12-31'", "10"),
+        ("timestamp < 'infinity'", "10"),
+        ("timestamp < 'Infinity'::timestamp", "10"),
+        ("timestamp > TIMESTAMPTZ '-infinity'", "10"),
+        ("timestamp BETWEEN '-infinity' AND 'infinity'", "10"),
+        ("timestamp NOT IN ('infinity', '2024-01-01')", "9"),
+        ("timestamp < DATE 'infinity' AND timestamp::date < 'infinity'", "10"),
+        ("timestamp > 'epoch' AND timestamp > 'epoch'::timestamp", "10"),
+        ("timestamp < CASE WHEN value > 0 THEN 'infinity'::timestamptz ELSE timestamp END", "7"),
+        ("value < 'infinity' AND device_id < 'infinity'", "10"),
+        ("timestamp < '2024-01-01 12'", "4"),
     ] {
         expect(&fixture, &[(&format!("SELECT count(*) FROM events WHERE {condition}"), expected)]).await;
     }
     expect(&fixture, &[("SELECT TIMESTAMP '9999-12-31'", "9999-12-31T00:00:00")]).await;
     let bound = "SELECT count(*) FROM events WHERE timestamp < $1";
-    let value = hexflight_planner::ScalarValue::from("9999-12-31");
-    assert_eq!(crate::values_table::rows_of(&fixture, bound, vec![value]).await, "10");
+    for (text, expected) in
+        [("9999-12-31", "10"), ("infinity", "10"), ("-infinity", "0"), ("2024-01-01 12", "4")]
+    {
+        let value = hexflight_planner::ScalarValue::from(text);
+        assert_eq!(crate::values_table::rows_of(&fixture, bound, vec![value]).await, expected, "{text}");
+    }
 }

@@ -2,10 +2,13 @@
 
 use arrow::{array::RecordBatch, datatypes::Schema, util::display::array_value_to_string};
 
-use crate::support::{Fixture, START, event};
+use crate::{
+    support::{Fixture, START, event},
+    values_table::{expect, ten_events},
+};
 
 /// Statements, the names of their columns, and their first row.
-const TWINS: [(&str, &str, &str); 21] = [
+const TWINS: [(&str, &str, &str); 32] = [
     ("SELECT value, value FROM events", "value,value", "1.0,1.0"),
     ("SELECT count(*), count(*) FROM events", "count(*),count(*)", "1,1"),
     (
@@ -43,6 +46,45 @@ const TWINS: [(&str, &str, &str); 21] = [
     ("SELECT DISTINCT value, value FROM events", "value,value", "1.0,1.0"),
     ("SELECT value AS type, type FROM events", "type,type", "1.0,t"),
     ("SELECT type, value, value FROM events ORDER BY value LIMIT 1", "type,value,value", "t,1.0,1.0"),
+    (
+        "SELECT timestamp::date, count(*) FROM events GROUP BY timestamp::date, timestamp",
+        "timestamp,count(*)",
+        "2024-01-01,1",
+    ),
+    ("SELECT type, count(*) FROM events GROUP BY type, 1, type", "type,count(*)", "t,1"),
+    ("SELECT value::text, count(*) FROM events GROUP BY value::text, value", "value,count(*)", "1.0,1"),
+    (
+        "SELECT value::numeric(10,2), count(*) FROM events GROUP BY value::numeric(10,2), value",
+        "value,count(*)",
+        "1.00,1",
+    ),
+    (
+        "SELECT try_cast(value AS varchar(9)) AS v FROM events GROUP BY try_cast(value AS varchar(9)), value",
+        "v",
+        "1.0",
+    ),
+    (
+        "SELECT timestamp::timestamp(0), 1 AS n FROM events GROUP BY timestamp::timestamp(0), timestamp",
+        "timestamp,n",
+        "2024-01-01T00:00:00,1",
+    ),
+    (
+        "WITH t AS (SELECT value::text, count(*) AS n FROM events GROUP BY value::text, value) SELECT sum(n) AS n FROM t",
+        "n",
+        "1",
+    ),
+    (
+        "SELECT 'infinity'::timestamp AS a, 'infinity'::date AS b, value::int, value FROM events",
+        "a,b,value,value",
+        "9999-12-31T00:00:00,9999-12-31,1,1.0",
+    ),
+    (
+        "SELECT x::timestamp, x::date FROM (VALUES ('2024-01-01 12')) AS t(x)",
+        "x,x",
+        "2024-01-01T12:00:00,2024-01-01",
+    ),
+    ("SELECT DISTINCT value::int, value FROM events ORDER BY value::int", "value,value", "1,1.0"),
+    ("SELECT DISTINCT timestamp::date AS d FROM events ORDER BY CAST(timestamp AS date)", "d", "2024-01-01"),
 ];
 
 #[tokio::test]
@@ -99,5 +141,58 @@ async fn a_name_that_two_columns_have_cannot_be_asked_for() {
     ] {
         let error = fixture.refusal(sql).await;
         assert!(error.message.contains("give them names of their own with AS"), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn results_without_duplicates_are_ordered_by_casts() {
+    let fixture = ten_events().await;
+    let days = "2024-01-01; 2024-01-02";
+    expect(
+        &fixture,
+        &[
+            ("SELECT DISTINCT timestamp::date FROM events ORDER BY timestamp::date", days),
+            ("SELECT DISTINCT (timestamp::date) FROM events e ORDER BY CAST(e.timestamp AS DATE)", days),
+            ("SELECT DISTINCT timestamp::date FROM events ORDER BY timestamp", days),
+            ("SELECT timestamp::date FROM events UNION SELECT timestamp::date FROM events ORDER BY timestamp", days),
+            ("SELECT DISTINCT value::int FROM events ORDER BY value::int DESC LIMIT 2", "7; 6"),
+            ("SELECT DISTINCT timestamp::date, type::text FROM events ORDER BY type::text DESC, timestamp::date LIMIT 3", "2024-01-01 c; 2024-01-02 c; 2024-01-01 b"),
+            ("SELECT value::int FROM events EXCEPT SELECT -2 ORDER BY value LIMIT 1", "-1"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_after_a_star_must_be_that_of_a_column() {
+    let fixture = ten_events().await;
+    let first = "FROM (SELECT value, type FROM events ORDER BY value LIMIT 1) AS t";
+    expect(
+        &fixture,
+        &[
+            (&format!("SELECT * REPLACE (value * 2 AS Value) {first}"), "-4.0 a"),
+            (&format!("SELECT t.* REPLACE (value AS value) {first}"), "-2.0 a"),
+            (&format!("SELECT * EXCLUDE (Value) {first}"), "a"),
+            (&format!("SELECT t.* EXCEPT (TYPE) {first}"), "-2.0"),
+        ],
+    )
+    .await;
+    for (sql, words) in [
+        (
+            "SELECT * EXCLUDE (vale) FROM events",
+            "No field named vale. Did you mean 'events.value'? Valid fields are events.timestamp",
+        ),
+        (
+            "SELECT e.* EXCEPT (vale, type) FROM events e",
+            "Did you mean 'e.value'? Valid fields are e.timestamp",
+        ),
+        ("SELECT * REPLACE (value * 2 AS vale) FROM events", "REPLACE names 'vale'"),
+        (
+            "SELECT count(*) FROM (SELECT e.* REPLACE (1 AS value, 2 AS vale) FROM events e) AS t",
+            "REPLACE names 'vale'",
+        ),
+    ] {
+        let error = fixture.refusal(sql).await;
+        assert!(error.message.contains(words), "{sql}: {error}");
     }
 }

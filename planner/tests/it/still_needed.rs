@@ -70,6 +70,27 @@ async fn moments_are_not_those_that_are_announced() {
 }
 
 #[tokio::test]
+async fn intervals_are_not_multiplied_and_series_lose_hours() {
+    for sql in
+        ["SELECT INTERVAL '1 hour' * 3", "SELECT 3 * INTERVAL '1 hour'", "SELECT INTERVAL '1 hour' / 2"]
+    {
+        assert!(plain(sql).await.is_err(), "rules::IntervalArithmetic: {sql}");
+    }
+    let sql = "SELECT max(value)::text FROM generate_series(DATE '2025-06-01', DATE '2025-06-01' + INTERVAL '6 hours', INTERVAL '1 hour')";
+    assert_eq!(first_value(&plain(sql).await.unwrap()), "2025-06-01T00:00:00", "rules::IntervalArithmetic");
+    let sql = "SELECT count(*) FROM generate_series((SELECT 1), 3)";
+    assert!(plain(sql).await.is_err(), "sql::series_subqueries");
+}
+
+#[tokio::test]
+async fn casts_are_taken_for_what_they_cast() {
+    let sql = "SELECT DISTINCT latitude::int FROM {} ORDER BY latitude::int";
+    assert!(plain(sql).await.is_err(), "sql::distinct_order");
+    let sql = "SELECT latitude::text, count(*) FROM {} GROUP BY latitude::text, latitude";
+    assert!(plain(sql).await.is_err(), "sql::plan::refuse_twin_groups");
+}
+
+#[tokio::test]
 async fn json_is_a_union_and_null_has_no_key() {
     let sql = r#"SELECT concat('{"k": ', level, '}')->'k' FROM {} WHERE kind = 'pump'"#;
     let rows = plain(sql).await.unwrap();

@@ -162,3 +162,52 @@ async fn a_zero_with_a_sign_is_found_by_joins_and_nullif() {
     )
     .await;
 }
+
+/// The fifth and sixth event have no latitude. Expected is what PostgreSQL answers.
+#[tokio::test]
+async fn rows_with_nulls_are_neither_in_nor_out() {
+    let fixture = ten_events().await;
+    expect_kept(
+        &fixture,
+        &[
+            ("(device_id, latitude) IN (SELECT device_id, latitude FROM events)", "0 1 2 3 6 7 8 9"),
+            (
+                "(device_id, latitude) NOT IN (SELECT device_id, latitude FROM events WHERE value > 4)",
+                "0 1 2 3 4 5 6",
+            ),
+            ("NOT ((device_id, latitude) IN (SELECT device_id, latitude FROM events))", ""),
+            (
+                "NOT ((device_id, latitude) NOT IN (SELECT device_id, latitude FROM events))",
+                "0 1 2 3 6 7 8 9",
+            ),
+            ("((device_id, latitude) IN (SELECT device_id, latitude FROM events)) IS NULL", "4 5"),
+            ("((type, latitude) NOT IN (SELECT 'b', 10.0)) IS NULL", "4"),
+            ("(type, 0) NOT IN (SELECT 'a', NULL)", "1 2 4 5 7 8"),
+            (
+                "value < 0 OR (device_id, type) NOT IN (SELECT device_id, type FROM events WHERE value > 3)",
+                "0 1 2 3 4 5",
+            ),
+        ],
+    )
+    .await;
+    expect(
+        &fixture,
+        &[("SELECT (1, NULL::int) NOT IN (SELECT 1, 2), (1, NULL::int) IN (SELECT 2, 2), (1, 2) IN (SELECT 1, 2)", " false true")],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn rows_that_are_not_looked_for_are_looked_up() {
+    let fixture = ten_events().await;
+    for row in ["(device_id, type)", "(device_id, latitude)"] {
+        let sql =
+            format!("EXPLAIN SELECT 1 FROM events WHERE {row} NOT IN (SELECT device_id, type FROM events)");
+        let sql = sql.replace(
+            "latitude) NOT IN (SELECT device_id, type",
+            "latitude) NOT IN (SELECT device_id, longitude",
+        );
+        let plan = fixture.table(&sql).await;
+        assert!(plan.contains("HashJoinExec") && !plan.contains("NestedLoopJoinExec"), "{plan}");
+    }
+}

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 use hexflight_planner::{
-    Decimal, QueryEngine, ScalarValue, has_time_of_day, in_unit, nanos_of_text, without_negative_zero,
+    Decimal, QueryEngine, ScalarValue, has_time_of_day, in_unit, nanos_of_text, whole_moment,
+    without_negative_zero,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -97,7 +98,7 @@ fn scalar(value: &Param, wanted: &DataType) -> Result<ScalarValue, String> {
         (Param::Text(text), DataType::Date32) if has_time_of_day(text) => {
             Err("has a time of day, and the statement wants a date".to_owned())
         }
-        (Param::Text(text), _) if wanted.is_temporal() => ScalarValue::from(text.as_str())
+        (Param::Text(text), _) if wanted.is_temporal() => ScalarValue::from(whole_moment(text).as_ref())
             .cast_to(wanted)
             .map_err(|_| format!("is no {wanted}, which the statement wants")),
         (Param::Number(text), DataType::Timestamp(unit, zone)) => {

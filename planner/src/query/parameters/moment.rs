@@ -3,26 +3,24 @@
 
 use arrow::{array::timezone::Tz, compute::kernels::cast_utils::string_to_datetime, datatypes::TimeUnit};
 
+use crate::functions::whole_moment;
+
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
 
 const NANOS_PER_DAY: i128 = 86_400 * NANOS_PER_SECOND;
 
-/// Length of a text that ends with its minutes: `2025-12-01 18:00`.
-const MINUTES_LENGTH: usize = 16;
-
-/// Reads a date, or a date and a time of minutes, seconds or fractions of them, with or without a zone; without one it is told in
-/// `zone`, without that in UTC. **Units**: ns since 1970, UTC.
+/// Reads a date, or a date and a time of hours, minutes, seconds or fractions of them, with or without a zone; without one it is told in
+/// `zone`, without that in UTC. What stands for a moment as a literal does so here. **Units**: ns since 1970, UTC.
 ///
 /// # Errors
 /// The rule that the text breaks, to be read after the text.
 pub fn nanos_of_text(text: &str, zone: Option<&str>) -> Result<i128, String> {
-    let tidy = text.trim();
-    if digits_below_a_nanosecond(tidy) {
+    let whole = whole_moment(text);
+    if digits_below_a_nanosecond(&whole) {
         return Err("is told finer than a nanosecond, which no timestamp is".to_owned());
     }
-    let whole = with_seconds(tidy);
     let zone: Tz = zone.unwrap_or("UTC").parse().map_err(|_| RULE.to_owned())?;
-    let moment = string_to_datetime(&zone, whole.as_deref().unwrap_or(tidy)).map_err(|_| RULE.to_owned())?;
+    let moment = string_to_datetime(&zone, whole.trim()).map_err(|_| RULE.to_owned())?;
     Ok(i128::from(moment.timestamp()) * NANOS_PER_SECOND + i128::from(moment.timestamp_subsec_nanos()))
 }
 
@@ -70,16 +68,6 @@ fn digits_below_a_nanosecond(text: &str) -> bool {
     fraction.bytes().take_while(u8::is_ascii_digit).skip(9).any(|digit| digit != b'0')
 }
 
-/// The text with `:00` behind its minutes, if it ends there or goes on with a zone.
-fn with_seconds(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let ends_with_minutes = bytes.get(13) == Some(&b':')
-        && bytes.get(14..MINUTES_LENGTH)?.iter().all(u8::is_ascii_digit)
-        && !matches!(bytes.get(MINUTES_LENGTH), Some(b':' | b'.' | b'0'..=b'9'));
-    let (minutes, rest) = text.split_at_checked(MINUTES_LENGTH)?;
-    ends_with_minutes.then(|| format!("{minutes}:00{rest}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +81,7 @@ mod tests {
             ("2025-12-01", DAY),
             (" 2025-12-01 ", DAY),
             ("2025-12-01T00:00:00Z", DAY),
+            ("2025-12-01 18", DAY + 18 * hour),
             ("2025-12-01 18:00", DAY + 18 * hour),
             ("2025-12-01T18:00Z", DAY + 18 * hour),
             ("2025-12-01 18:00 +02:00", DAY + 16 * hour),
@@ -101,6 +90,8 @@ mod tests {
             ("2025-12-01T00:00:00.123456789000", DAY + 123_456_789),
             ("2025-12-01 00:00:00 Europe/Berlin", DAY - hour),
             ("9999-12-31", 253_402_214_400 * NANOS_PER_SECOND),
+            ("infinity", 253_402_214_400 * NANOS_PER_SECOND),
+            ("epoch", 0),
         ];
         for (text, expected) in table {
             assert_eq!(nanos_of_text(text, None), Ok(expected), "{text}");

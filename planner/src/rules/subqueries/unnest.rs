@@ -9,8 +9,8 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        Distinct, DistinctOn, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, SubqueryAlias,
-        binary_expr,
+        Distinct, DistinctOn, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection,
+        Subquery, SubqueryAlias, binary_expr,
         expr_rewriter::NamePreserver,
         lit,
         utils::{conjunction, split_conjunction_owned},
