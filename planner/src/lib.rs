@@ -14,6 +14,7 @@
 //! and never writes.
 
 mod query;
+mod turn;
 mod sql;
 mod geo;
 mod wide_sums;

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     session::{CATALOG_NAME, SCHEMA_NAME},
     system::{QUERIES_TABLE, QueriesTable, SYSTEM_SCHEMA_NAME},
+    turn::{Ended, in_turns},
 };
 
 /// What a statement returns and what it must be given, known without running it.
@@ -142,12 +143,14 @@ impl QueryEngine {
     ) -> Result<QueryStream> {
         let started = Instant::now();
         let run = self.log.start(sql, progress.user());
-        let (planner, sql) = (Arc::clone(&self.planner), sql.to_owned());
-        let planned = self.runtime.run(async move { planner.plan(&sql, params).await }).await;
+        let (planner, sql, ended) = (Arc::clone(&self.planner), sql.to_owned(), Ended::default());
+        let until_dropped = ended.guard();
+        let planning = async move { in_turns(&ended, planner.plan(&sql, params, &ended)).await };
+        let planned = self.runtime.run(planning).await;
         let (plan, context) = planned.inspect_err(|error| run.failed(error))?;
         run.planned(&plan);
         metrics::histogram!("hexflight_query_plan_seconds").record(started.elapsed().as_secs_f64());
-        Ok(self.runtime.start(plan, context, progress).logged(run))
+        Ok(self.runtime.start(plan, context, progress).logged(run).ending(until_dropped))
     }
 
     /// Plans a statement once and says what each stage took: for `hexflight-bench plan`.

@@ -9,7 +9,7 @@ use datafusion::{
 };
 
 use super::planner::Planner;
-use crate::{catalog, session::Shape, sql};
+use crate::{catalog, session::Shape, sql, turn::Ended};
 
 /// Stages in order, each with its time; a rule that runs several times is there several times.
 #[doc(hidden)]
@@ -24,7 +24,7 @@ pub struct PlanTimes {
 impl PlanTimes {
     pub(super) async fn of(planner: &Planner, sql: &str, params: Vec<ScalarValue>) -> Result<Self> {
         let started = Instant::now();
-        drop(planner.plan(sql, params.clone()).await?);
+        drop(planner.plan(sql, params.clone(), &Ended::default()).await?);
         let mut times = Self { total: started.elapsed(), stages: Vec::new() };
         let mut lap = Lap(Instant::now());
         drop(sql::parse(sql, planner.limits())?);

@@ -27,6 +27,7 @@ use crate::{
     catalog,
     session::{Shape, Templates},
     sql::{self, SqlLimits},
+    turn::Ended,
 };
 
 /// What planning needs; shared with the tasks that do it.
@@ -74,11 +75,12 @@ impl Planner {
         Ok(LogicalSchema { parameters: sql::parameter_schema(plan, &statement.series)?, result })
     }
 
-    /// The plan of one run.
+    /// The plan of one run, and what it runs in: until the query has `ended`.
     pub(super) async fn plan(
         &self,
         sql: &str,
         params: Vec<ScalarValue>,
+        ended: &Ended,
     ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
         let statement = self.statement(sql, Some(&params)).await?;
         let state = self.state(statement.shape);
@@ -93,7 +95,7 @@ impl Planner {
             Some(names) => renamed(plan, names)?,
             None => plan,
         };
-        Ok((plan, self.templates.context()))
+        Ok((plan, self.templates.context(ended)))
     }
 
     /// The statement of a text, planned now if it is not remembered.

@@ -17,8 +17,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{QueryOptions, QueryProgress, QueryStream};
 
-/// Threads for blocking file reads, shared by all queries.
-const BLOCKING_THREADS_MAX: usize = 64;
+/// Threads for blocking file reads, shared by all queries, and for those that take the place of a query thread whose turn lasts.
+const BLOCKING_THREADS_MAX: usize = 512;
 
 /// A tokio runtime with large stacks, shut down without waiting when dropped.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use datafusion::{
 };
 use futures::{FutureExt, Stream};
 use tokio::sync::mpsc;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::DropGuard, task::AbortOnDropHandle};
 
 use super::{QueryProgress, log::QueryRun};
 
@@ -29,6 +29,8 @@ pub struct QueryStream {
     progress: Arc<QueryProgress>,
     /// Tells the log of queries; of a stream in a test, nobody.
     run: Option<QueryRun>,
+    /// Tells what works for the query, wherever it is in its work, that nobody reads on.
+    until_dropped: Option<DropGuard>,
 }
 
 impl QueryStream {
@@ -38,12 +40,18 @@ impl QueryStream {
         task: AbortOnDropHandle<()>,
         progress: Arc<QueryProgress>,
     ) -> Self {
-        Self { schema, batches, task: Some(task), progress, run: None }
+        Self { schema, batches, task: Some(task), progress, run: None, until_dropped: None }
     }
 
     /// Tells the log of queries what becomes of this one.
     pub(super) fn logged(mut self, run: QueryRun) -> Self {
         self.run = Some(run);
+        self
+    }
+
+    /// Ends the query with this stream.
+    pub(super) fn ending(mut self, until_dropped: DropGuard) -> Self {
+        self.until_dropped = Some(until_dropped);
         self
     }
 

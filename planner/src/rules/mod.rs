@@ -36,7 +36,7 @@ mod whole_moments;
 mod guard_filtered_arguments;
 mod guard_below;
 mod collected_joins;
-mod yield_in_joins;
+mod turns_in_joins;
 
 pub(crate) use held::PlanHeld;
 
@@ -145,6 +145,6 @@ pub(crate) fn last_physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send 
     vec![
         // One line per rule.
         Arc::new(guard_conditions::GuardConditions),
-        Arc::new(yield_in_joins::YieldInJoins),
+        Arc::new(turns_in_joins::TurnsInJoins),
     ]
 }

@@ -42,7 +42,7 @@ const ANALYZER_NOT_FOR_PLAIN: [&str; 4] =
 
 /// Rules that only look at joins, windows and UNNEST.
 const PHYSICAL_NOT_FOR_PLAIN: [&str; 5] =
-    ["join_selection", "WindowTopN", "LimitPushPastWindows", "HashJoinBuffering", "YieldInJoins"];
+    ["join_selection", "WindowTopN", "LimitPushPastWindows", "HashJoinBuffering", "TurnsInJoins"];
 
 impl Shape {
     /// Looks at every node and expression of a plan that is not optimised.

@@ -29,6 +29,7 @@ use crate::{
     query::{QueryLog, QueryOptions},
     rules::{self, PlanHeld},
     sql::DerivedColumns,
+    turn::Ended,
 };
 
 /// Name of the one catalog.
@@ -45,7 +46,6 @@ pub(crate) const STORE_URL: &str = "hexflight://store/";
 pub(crate) struct Templates {
     any: SessionState,
     plain: SessionState,
-    context: Arc<TaskContext>,
     caches: Caches,
 }
 
@@ -58,7 +58,7 @@ impl Templates {
         let caches = caches(engine, options);
         let any = template(engine, options, log, &caches)?;
         let caches = if options.rollups { caches } else { Caches::new() };
-        Ok(Self { plain: shape::for_plain(&any), context: any.task_ctx(), any, caches })
+        Ok(Self { plain: shape::for_plain(&any), any, caches })
     }
 
     /// A state for one query, with its own `now()`.
@@ -76,9 +76,13 @@ impl Templates {
         &self.caches
     }
 
-    /// The context of every query: functions, memory pool and settings, nothing of a query's own.
-    pub(crate) fn context(&self) -> Arc<TaskContext> {
-        Arc::clone(&self.context)
+    /// The context of a query: memory pool and settings, and whether it has ended. A plan has its functions in it.
+    pub(crate) fn context(&self, ended: &Ended) -> Arc<TaskContext> {
+        let config = self.any.config().clone().with_extension(Arc::new(ended.clone()));
+        let (task, session) = (None, self.any.session_id().to_owned());
+        let runtime = Arc::clone(self.any.runtime_env());
+        let (scalar, higher_order, aggregate, window) = Default::default();
+        Arc::new(TaskContext::new(task, session, config, scalar, higher_order, aggregate, window, runtime))
     }
 }
 

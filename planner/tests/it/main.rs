@@ -18,6 +18,7 @@ mod places;
 mod sorted_memory;
 mod snapshots;
 mod limits;
+mod endings;
 mod progress;
 mod bounds;
 mod damage;

@@ -1,0 +1,93 @@
+//! A turn: one poll of a query's task on its thread. What a poll does cannot be interrupted from outside; code that may take long asks
+//! here, between pieces of its work, whether its query has ended, and a turn that lasts lets others have the thread's place.
+//!
+//! ```text
+//!  QueryEngine ─ Ended ─▶ TaskContext ─▶ TurnExec::execute ─ poll ─▶ within ─▶ join ─▶ Checked filter ─▶ work
+//! ```
+
+mod checked;
+mod exec;
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use datafusion::{
+    error::{DataFusionError, Result},
+    execution::TaskContext,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub(crate) use checked::Checked;
+pub(crate) use exec::TurnExec;
+
+/// A turn that lasts longer gives its place among the query threads to another thread. Moving costs some 20 µs.
+const PLACE_KEPT: Duration = Duration::from_millis(5);
+
+/// Whether a query has ended, known to all that works for it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ended(CancellationToken);
+
+impl Ended {
+    /// Ends the query when it is dropped.
+    pub(crate) fn guard(&self) -> DropGuard {
+        self.0.clone().drop_guard()
+    }
+
+    /// Of the query that a context was made for; of a plan that runs without one, a query that never ends.
+    fn of(context: &TaskContext) -> Self {
+        context.session_config().get_extension::<Self>().map(|ended| Self::clone(&ended)).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Turn {
+    ended: Ended,
+    began: Instant,
+}
+
+thread_local! {
+    static TURN: RefCell<Option<Turn>> = const { RefCell::new(None) };
+}
+
+/// Does one poll as a turn of the query; inside of another turn, as a part of it.
+pub(crate) fn within<T>(ended: &Ended, poll: impl FnOnce() -> T) -> T {
+    let is_outermost = TURN.with_borrow_mut(|turn| {
+        let is_outermost = turn.is_none();
+        turn.get_or_insert_with(|| Turn { ended: ended.clone(), began: Instant::now() });
+        is_outermost
+    });
+    let _end = is_outermost.then_some(EndOfTurn);
+    poll()
+}
+
+/// Ends the turn also when the poll panics.
+struct EndOfTurn;
+
+impl Drop for EndOfTurn {
+    fn drop(&mut self) {
+        TURN.set(None);
+    }
+}
+
+/// Each poll of `work` is a turn of the query.
+pub(crate) async fn in_turns<T>(ended: &Ended, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    std::future::poll_fn(|context| within(ended, || work.as_mut().poll(context))).await
+}
+
+/// Does a piece of work of at most some 100 ms, unless the query has ended. In a turn that has lasted it is done without a place among the
+/// query threads, so that other queries go on.
+///
+/// # Errors
+/// The work's own, and `Execution` when the query has ended: nobody hears of it.
+pub(crate) fn piece<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Some(turn) = TURN.with_borrow(Option::clone) else { return work() };
+    if turn.ended.0.is_cancelled() {
+        return Err(DataFusionError::Execution(String::from("the query has ended")));
+    }
+    if turn.began.elapsed() < PLACE_KEPT { work() } else { tokio::task::block_in_place(work) }
+}

@@ -1,0 +1,64 @@
+//! Queries that nobody waits for any more end wherever they are in their work, and until then they keep no thread from others.
+
+use std::time::{Duration, Instant};
+
+use hexflight_planner::QueryStream;
+
+use crate::support::{Fixture, random_events};
+
+/// More rows than a join of each with each gets through while a test lasts.
+const ROWS: usize = 150_000;
+
+/// How long an end may take; 2 s where the machine has nothing else to do.
+const END_WAIT: Duration = Duration::from_secs(20);
+
+/// Joins that look at billions of pairs and let none through.
+const FRUITLESS: [&str; 7] = [
+    "SELECT count(*) FROM events a, events b WHERE a.value * b.value = 7.125",
+    "SELECT count(*) FROM events a LEFT JOIN events b ON a.value + b.value < -1e9",
+    "SELECT count(*) FROM events a FULL JOIN events b ON a.value + b.value < -1e9",
+    "SELECT count(*) FROM events a JOIN events b ON a.type = b.type AND a.value * b.value < -1e9",
+    "SELECT count(*) FROM events a WHERE NOT EXISTS \
+     (SELECT 1 FROM events b WHERE b.type = a.type AND b.value < a.value - 1e9 AND b.latitude > a.latitude)",
+    "SELECT count(*) FROM events a WHERE a.value > ALL (SELECT b.value + 1e9 FROM events b WHERE b.type = a.type)",
+    "SELECT a.device_id FROM events a, events b WHERE a.value * b.value = 7.125 ORDER BY a.timestamp LIMIT 3",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_lets_nothing_through_ends_when_nobody_waits() {
+    let fixture = Fixture::new().await;
+    fixture.append(&random_events(1, ROWS, 2)).await;
+    let before = fixture.engine.budget().used();
+    for sql in FRUITLESS {
+        let stream = fixture.queries.execute(sql, vec![]).await.unwrap();
+        wait_until(|| fixture.engine.budget().used() > before).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drop(stream);
+        wait_until(|| fixture.engine.budget().used() <= before).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_are_answered_beside_joins_that_let_nothing_through() {
+    let fixture = Fixture::new().await;
+    fixture.append(&random_events(1, ROWS, 2)).await;
+    let mut running: Vec<QueryStream> = vec![];
+    for sql in FRUITLESS {
+        running.push(fixture.queries.execute(sql, vec![]).await.unwrap());
+    }
+    for _ in 0..10 {
+        let answers = async {
+            fixture.rows("SELECT 1").await;
+            fixture.rows("SELECT avg(value) FROM events WHERE timestamp > '2024-01-01T01:00:00Z'").await;
+        };
+        tokio::time::timeout(END_WAIT, answers).await.unwrap();
+    }
+}
+
+async fn wait_until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < END_WAIT, "not within {END_WAIT:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
