@@ -1,8 +1,8 @@
 //! Hexflight's server and command line: Arrow Flight, Flight SQL and HTTP in front of one engine.
 //!
 //! ```text
-//!  cli ─▶ config ─▶ server ─┬─▶ auth ─▶ flight ─▶ hexflight-engine (write) and hexflight-planner (read)
-//!                           └─▶ auth ─▶ http     JSON API; health and metrics without auth
+//!  cli ─▶ config ─▶ server ─▶ listen ─┬─▶ auth ─▶ flight ─▶ hexflight-engine (write) and hexflight-planner (read)
+//!                                    └─▶ auth ─▶ http     JSON API; health and metrics without auth
 //!  cli ─▶ simulate, sql, demo ─▶ client ─▶ (network) ─▶ flight
 //!  cli ─▶ import ─▶ hexflight-engine, or client
 //!  cli ─▶ check, backup ─▶ hexflight-engine
@@ -14,8 +14,10 @@
 mod config;
 mod error;
 mod telemetry;
+mod log_limit;
 mod deadline;
 mod timestamp_unit;
+mod listen;
 mod auth;
 mod http;
 mod flight;
@@ -35,5 +37,6 @@ mod cli;
 pub use cli::{Cli, ServeArgs};
 pub use config::{Config, ConfigError, CorsOrigins, Origin, RawSetting, read_layers};
 pub use error::ServeError;
+pub use listen::StrangerLimits;
 pub use server::Server;
 pub use telemetry::init_tracing;

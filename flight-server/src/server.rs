@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::transport::{Server as TonicServer, server::TcpIncoming};
+use tonic::transport::Server as TonicServer;
 
 use crate::{
     auth::{Auth, FlightGate},
@@ -24,10 +24,14 @@ use crate::{
     error::ServeError,
     flight::{FlightApi, FlightContext},
     http::{self, Api, ApiLimits, HttpContext},
+    listen::{HEADER_BYTES_MAX, Listener, PENDING_RESETS_MAX, Strangers},
 };
 
 /// Calls of one connection at once; a client that wants more opens another.
 const STREAMS_MAX: u32 = 256;
+
+/// Largest message of a Handshake: user and password. **Units**: bytes.
+const LOGIN_BYTES_MAX: usize = 16 << 10;
 
 /// HTTP/2 windows. A stream may have several 64 k-row batches (4 MiB) on the way; a connection several such streams.
 const STREAM_WINDOW_BYTES: u32 = 8 << 20;
@@ -90,6 +94,8 @@ impl Server {
         let http_address =
             local_address("HTTP", config.http_bind, "--http-bind", http_listener.local_addr())?;
         let flight_socket = reserve_flight(config.flight_bind)?;
+        let strangers = Arc::new(Strangers::new(config.strangers));
+        let http_listener = Listener::new("HTTP", http_listener, Arc::clone(&strangers));
         let http_stop = CancellationToken::new();
         let http_task = spawn_http(http_listener, &http_context, &http_stop);
         let http_stop = http_stop.drop_guard();
@@ -109,6 +115,7 @@ impl Server {
         let flight_address =
             local_address("Flight", config.flight_bind, "--flight-bind", flight_listener.local_addr())?;
         let flight_stop = CancellationToken::new();
+        let flight_listener = Listener::new("Flight", flight_listener, strangers);
         let flight_task =
             spawn_flight(flight_listener, &flight_context, config.max_message_bytes, flight_stop.clone());
 
@@ -232,20 +239,15 @@ fn bind_error(what: &'static str, address: SocketAddr, flag: &'static str, sourc
     }
 }
 
-fn spawn_http(listener: TcpListener, context: &Arc<HttpContext>, stop: &CancellationToken) -> JoinHandle<()> {
+fn spawn_http(listener: Listener, context: &Arc<HttpContext>, stop: &CancellationToken) -> JoinHandle<()> {
     let (context, stop) = (Arc::clone(context), stop.clone());
     tokio::spawn(async move {
-        let serving = http::serve(listener, Arc::clone(&context), stop.clone().cancelled_owned());
+        let serving = http::serve(listener, Arc::clone(&context), stop);
         tokio::pin!(serving);
         let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);
         loop {
             tokio::select! {
-                served = &mut serving => {
-                    if let Err(error) = served {
-                        tracing::error!("HTTP stopped: {error}");
-                    }
-                    return;
-                }
+                () = &mut serving => return,
                 _ = upkeep.tick() => context.upkeep(),
             }
         }
@@ -318,24 +320,26 @@ fn io_kind(error: &EngineError) -> Option<io::ErrorKind> {
 }
 
 fn spawn_flight(
-    listener: TcpListener,
+    listener: Listener,
     context: &Arc<FlightContext>,
     max_message_bytes: usize,
     stop: CancellationToken,
 ) -> JoinHandle<Result<(), tonic::transport::Error>> {
-    let service = FlightServiceServer::new(FlightApi::new(Arc::clone(context)))
-        .max_decoding_message_size(max_message_bytes)
-        .max_encoding_message_size(usize::MAX);
-    let service = FlightGate::new(Arc::clone(&context.auth), service);
+    let service =
+        FlightServiceServer::new(FlightApi::new(Arc::clone(context))).max_encoding_message_size(usize::MAX);
+    let login = service.clone().max_decoding_message_size(LOGIN_BYTES_MAX);
+    let service = service.max_decoding_message_size(max_message_bytes);
+    let service = FlightGate::new(Arc::clone(&context.auth), service, login);
     let router = TonicServer::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
         .add_service(service);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    tokio::spawn(router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()))
+    tokio::spawn(router.serve_with_incoming_shutdown(listener.into_stream(), stop.cancelled_owned()))
 }
 
 /// The innermost error: tonic's own text is "transport error".

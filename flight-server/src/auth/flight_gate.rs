@@ -17,7 +17,7 @@ use tonic::{
 };
 
 use super::{Auth, Denied};
-use crate::telemetry;
+use crate::{listen::Peer, telemetry};
 
 /// The method that logs in.
 const HANDSHAKE: &str = "Handshake";
@@ -27,11 +27,14 @@ const HANDSHAKE: &str = "Handshake";
 pub(crate) struct FlightGate<S> {
     auth: Arc<Auth>,
     inner: S,
+    /// The same service with the limits of strangers.
+    login: S,
 }
 
 impl<S> FlightGate<S> {
-    pub(crate) fn new(auth: Arc<Auth>, inner: S) -> Self {
-        Self { auth, inner }
+    /// Calls that are let in go to `inner`, logins to `login`, which takes small messages alone.
+    pub(crate) fn new(auth: Arc<Auth>, inner: S, login: S) -> Self {
+        Self { auth, inner, login }
     }
 }
 
@@ -52,11 +55,14 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        if !logs_in(S::NAME, request.uri().path()) {
-            match self.auth.check(request.headers()) {
-                Ok(caller) => drop(request.extensions_mut().insert(caller)),
-                Err(denied) => return Either::Left(ready(Ok(unauthenticated(denied).into_http()))),
-            }
+        if logs_in(S::NAME, request.uri().path()) {
+            return Either::Right(self.login.call(request));
+        }
+        let checked = self.auth.check(request.headers());
+        tell_peer(request.extensions(), checked.is_ok());
+        match checked {
+            Ok(caller) => drop(request.extensions_mut().insert(caller)),
+            Err(denied) => return Either::Left(ready(Ok(unauthenticated(denied).into_http()))),
         }
         Either::Right(self.inner.call(request))
     }
@@ -64,6 +70,13 @@ where
 
 fn logs_in(service: &str, path: &str) -> bool {
     path.strip_prefix('/').and_then(|path| path.split_once('/')) == Some((service, HANDSHAKE))
+}
+
+/// Tells the connection of a call whether the call was let in.
+pub(super) fn tell_peer(extensions: &http::Extensions, is_let_in: bool) {
+    if let Some(peer) = extensions.get::<Peer>() {
+        if is_let_in { peer.welcome() } else { peer.refuse() }
+    }
 }
 
 /// The refusal of a Flight call.

@@ -10,22 +10,41 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Auth, Denied};
-use crate::http::Problem;
+use super::{Auth, Denied, flight_gate::tell_peer};
+use crate::{http::Problem, listen::Peer};
 
 /// How to authenticate; a browser asks for user and password when it reads this.
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"hexflight\", charset=\"UTF-8\", Bearer realm=\"hexflight\"");
 
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
 /// Runs the request if its caller is known.
 pub(crate) async fn require(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
-    if !is_open(request.uri().path()) {
-        match auth.check(request.headers()) {
-            Ok(caller) => drop(request.extensions_mut().insert(caller)),
-            Err(denied) => return unauthorized(denied),
+    let peer = request.extensions().get::<Peer>().cloned();
+    let is_open = auth.is_on() && is_open(request.uri().path());
+    let response = if is_open {
+        next.run(request).await
+    } else {
+        let checked = auth.check(request.headers());
+        tell_peer(request.extensions(), checked.is_ok());
+        match checked {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                next.run(request).await
+            }
+            Err(denied) => unauthorized(denied),
         }
+    };
+    without_keepalive(response, peer.is_some_and(|peer| peer.is_stranger()))
+}
+
+/// The connection of a stranger ends in half a minute anyway: told beforehand, no client sends a request into its end.
+fn without_keepalive(mut response: Response, is_stranger: bool) -> Response {
+    if is_stranger {
+        response.headers_mut().insert(header::CONNECTION, CLOSE);
     }
-    next.run(request).await
+    response
 }
 
 fn is_open(path: &str) -> bool {

@@ -15,6 +15,8 @@ use std::{
 pub use layers::{Origin, RawSetting, read_layers};
 pub use origins::CorsOrigins;
 
+use crate::listen::StrangerLimits;
+
 /// Smallest memory budget that can work: a generation, its flush and a query. **Units**: bytes.
 const MEMORY_LIMIT_MIN: u64 = 64 << 20;
 
@@ -68,6 +70,8 @@ pub struct Config {
     pub log: String,
     /// Whether a non-loopback bind without authentication is accepted.
     pub insecure: bool,
+    /// What connections may take before a call on them is let in; for programs that embed a server, no setting.
+    pub strangers: StrangerLimits,
 }
 
 impl Default for Config {
@@ -93,6 +97,7 @@ impl Default for Config {
             cors_origins: CorsOrigins::Own,
             log: "info".to_owned(),
             insecure: false,
+            strangers: StrangerLimits::default(),
         }
     }
 }

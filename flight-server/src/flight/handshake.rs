@@ -9,13 +9,28 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use prost::Message;
 use tonic::{Request as Call, Response, Status, Streaming};
 
-use crate::auth::{Auth, Credentials, Denied, unauthenticated};
+use crate::{
+    auth::{Auth, Credentials, Denied, unauthenticated},
+    listen::Peer,
+};
 
 /// How long a client may take to send the message with its credentials.
 const MESSAGE_WAIT: Duration = Duration::from_secs(10);
 
 /// Logs a client in.
 pub(super) async fn handshake(
+    auth: &Auth,
+    call: Call<Streaming<HandshakeRequest>>,
+) -> Result<Response<BoxStream<'static, Result<HandshakeResponse, Status>>>, Status> {
+    let peer = call.extensions().get::<Peer>().cloned();
+    let answer = log_in(auth, call).await;
+    if let Some(peer) = peer {
+        if answer.is_ok() { peer.welcome() } else { peer.refuse() }
+    }
+    answer
+}
+
+async fn log_in(
     auth: &Auth,
     call: Call<Streaming<HandshakeRequest>>,
 ) -> Result<Response<BoxStream<'static, Result<HandshakeResponse, Status>>>, Status> {

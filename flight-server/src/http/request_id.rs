@@ -14,8 +14,12 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::problem::Problem;
+use crate::log_limit::LogLimit;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Lines of refused requests, which anybody can cause.
+static REFUSED: LogLimit = LogLimit::new();
 
 /// Longest id that is taken over from a client. **Units**: bytes.
 const ID_BYTES_MAX: usize = 128;
@@ -39,7 +43,9 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
         if problem.status().is_server_error() {
             tracing::warn!(request_id = %id, %method, path, status, code, detail, "HTTP request failed");
         } else {
-            tracing::info!(request_id = %id, %method, path, status, code, detail, "HTTP request refused");
+            REFUSED.log(|held_back| {
+                tracing::info!(request_id = %id, %method, path, status, code, detail, held_back, "HTTP request refused");
+            });
         }
         // What the framework has set stays: a 405 says in Allow what would be right.
         let headers = std::mem::take(response.headers_mut());

@@ -19,3 +19,4 @@ mod metadata;
 mod moments;
 mod timestamp_unit;
 mod cors;
+mod strangers;
