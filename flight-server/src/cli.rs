@@ -13,6 +13,7 @@ use crate::{
     import,
     server::Server,
     simulate, sql, telemetry,
+    user::{self, UserCommand},
 };
 
 /// Real-time, geo-temporal analytics for IoT events: Arrow Flight in, SQL out.
@@ -39,6 +40,11 @@ enum Command {
     Check(check::CheckArgs),
     /// Copy a data directory, also while a server runs over it
     Backup(backup::BackupArgs),
+    /// Add, change, remove and list users
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
     /// Look at the configuration
     Config {
         #[command(subcommand)]
@@ -104,7 +110,7 @@ pub struct ServeArgs {
     /// Stop queries that run longer [default: never]
     #[arg(long, value_name = "DURATION")]
     query_timeout: Option<String>,
-    /// File of users that may call, one user:password per line, readable by its owner alone [default: everybody may]
+    /// File of users that may call, as `hexflight user` writes it, readable by its owner alone [default: everybody may]
     #[arg(long, value_name = "FILE")]
     auth_file: Option<String>,
     /// Origins of web pages that may ask the HTTP API from a browser: https://a.example,http://localhost:3000, or * for all
@@ -165,6 +171,7 @@ impl Cli {
             Command::Sql(args) => sql::run(args).await,
             Command::Check(args) => Box::pin(check::run(args)).await,
             Command::Backup(args) => Box::pin(backup::run(args)).await,
+            Command::User { command } => user::run(command),
             Command::Config { command: ConfigCommand::Show(args) } => show(&args),
         }
     }

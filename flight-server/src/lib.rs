@@ -6,6 +6,7 @@
 //!  cli ─▶ simulate, sql, demo ─▶ client ─▶ (network) ─▶ flight
 //!  cli ─▶ import ─▶ hexflight-engine, or client
 //!  cli ─▶ check, backup ─▶ hexflight-engine
+//!  cli ─▶ user ─▶ auth
 //! ```
 //!
 //! [`Server`] can be embedded: [`Server::start`] with a [`Config`], port 0 for free ports. Nothing here knows how a row is
@@ -30,6 +31,7 @@ pub mod sql;
 pub mod import;
 mod check;
 mod backup;
+mod user;
 pub mod demo;
 
 mod cli;

@@ -98,6 +98,7 @@ impl Server {
         let http_listener = Listener::new("HTTP", http_listener, Arc::clone(&strangers));
         let http_stop = CancellationToken::new();
         let http_task = spawn_http(http_listener, &http_context, &http_stop);
+        tokio::spawn(Arc::clone(&auth).watch(http_stop.clone()));
         let http_stop = http_stop.drop_guard();
 
         let (engine, queries) = open_engine(&config, access).await?;
@@ -193,7 +194,7 @@ impl Server {
 
 fn read_users(config: &Config) -> Result<Auth, ServeError> {
     let Some(path) = &config.auth_file else { return Ok(Auth::default()) };
-    Auth::of_file(path).map_err(|detail| ServeError::AuthFile { path: path.clone(), detail })
+    Auth::of_file(path.clone()).map_err(|detail| ServeError::AuthFile { path: path.clone(), detail })
 }
 
 fn api(config: &Config, engine: &Arc<Engine>, queries: Arc<QueryEngine>) -> Api {

@@ -3,12 +3,11 @@
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
     sync::Arc,
     task::{Context, Poll},
 };
 
-use futures::future::Either;
+use futures::{FutureExt, future::BoxFuture};
 use tonic::{
     Status,
     body::Body,
@@ -16,7 +15,7 @@ use tonic::{
     server::NamedService,
 };
 
-use super::{Auth, Denied};
+use super::{Auth, Credentials, Denied};
 use crate::{listen::Peer, telemetry};
 
 /// The method that logs in.
@@ -44,11 +43,16 @@ impl<S: NamedService> NamedService for FlightGate<S> {
 
 impl<S> Service<http::Request<Body>> for FlightGate<S>
 where
-    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible> + NamedService,
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+        + NamedService
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
 {
     type Response = S::Response;
     type Error = Infallible;
-    type Future = Either<Ready<Result<Self::Response, Infallible>>, S::Future>;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
@@ -56,15 +60,23 @@ where
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         if logs_in(S::NAME, request.uri().path()) {
-            return Either::Right(self.login.call(request));
+            return self.login.call(request).boxed();
         }
-        let checked = self.auth.check(request.headers());
-        tell_peer(request.extensions(), checked.is_ok());
-        match checked {
-            Ok(caller) => drop(request.extensions_mut().insert(caller)),
-            Err(denied) => return Either::Left(ready(Ok(unauthenticated(denied).into_http()))),
-        }
-        Either::Right(self.inner.call(request))
+        let (auth, mut inner) = (Arc::clone(&self.auth), self.inner.clone());
+        let check = async move {
+            let credentials = Credentials::of_headers(request.headers());
+            let peer = request.extensions().get::<Peer>().cloned();
+            let checked = auth.check(credentials, peer.as_ref()).await;
+            tell_peer(peer.as_ref(), checked.is_ok());
+            match checked {
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
+                    inner.call(request).await
+                }
+                Err(denied) => Ok(unauthenticated(denied).into_http()),
+            }
+        };
+        check.boxed()
     }
 }
 
@@ -73,15 +85,20 @@ fn logs_in(service: &str, path: &str) -> bool {
 }
 
 /// Tells the connection of a call whether the call was let in.
-pub(super) fn tell_peer(extensions: &http::Extensions, is_let_in: bool) {
-    if let Some(peer) = extensions.get::<Peer>() {
-        if is_let_in { peer.welcome() } else { peer.refuse() }
+pub(crate) fn tell_peer(peer: Option<&Peer>, is_let_in: bool) {
+    match peer {
+        Some(peer) if is_let_in => peer.welcome(),
+        Some(peer) => peer.refuse(),
+        None => {}
     }
 }
 
 /// The refusal of a Flight call.
 pub(crate) fn unauthenticated(denied: Denied) -> Status {
-    let status = Status::unauthenticated(denied.to_string());
+    let status = match denied {
+        Denied::Busy => Status::resource_exhausted(denied.to_string()),
+        _ => Status::unauthenticated(denied.to_string()),
+    };
     telemetry::request_failed(&status);
     status
 }

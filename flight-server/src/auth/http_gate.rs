@@ -10,12 +10,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Auth, Denied, flight_gate::tell_peer};
+use super::{Auth, Credentials, Denied, flight_gate::tell_peer};
 use crate::{http::Problem, listen::Peer};
 
 /// How to authenticate; a browser asks for user and password when it reads this.
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"hexflight\", charset=\"UTF-8\", Bearer realm=\"hexflight\"");
+
+/// When a client that found too many logins waiting is told to come back. **Units**: seconds.
+const BUSY_RETRY_S: u64 = 2;
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
@@ -26,8 +29,9 @@ pub(crate) async fn require(State(auth): State<Arc<Auth>>, mut request: Request,
     let response = if is_open {
         next.run(request).await
     } else {
-        let checked = auth.check(request.headers());
-        tell_peer(request.extensions(), checked.is_ok());
+        let credentials = Credentials::of_headers(request.headers());
+        let checked = auth.check(credentials, peer.as_ref()).await;
+        tell_peer(peer.as_ref(), checked.is_ok());
         match checked {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
@@ -52,6 +56,10 @@ fn is_open(path: &str) -> bool {
 }
 
 fn unauthorized(denied: Denied) -> Response {
+    if denied == Denied::Busy {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", denied.to_string());
+        return problem.with_retry_after(BUSY_RETRY_S).into_response();
+    }
     let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", denied.to_string()).with_hint(
         "send the header Authorization with Basic credentials of a user of the server's auth_file",
     );

@@ -1,35 +1,45 @@
 //! Who may call. Off unless `auth_file` names users; then every call needs a password or the token that a login gave for one.
 //!
 //! ```text
-//!  auth_file ─▶ users (hashes) ─┐
-//!  Authorization ─▶ credentials ┴▶ Auth::check ─┬─▶ flight_gate: every Flight call but Handshake
-//!                     tokens ◀── Auth::login    └─▶ http_gate: every path but /health/… and /metrics
+//!  auth_file ─▶ users_file ─▶ users (hashes) ─┐        ┌─▶ flight_gate: every Flight call but Handshake
+//!  Authorization ─▶ credentials ──▶ guard: check, login┴─▶ http_gate: every path but /health/… and /metrics
+//!                                     │ logins (argon2id, remembered), tokens, callers (connections)
+//!  hexflight user ─▶ edit ─▶ users_file
 //! ```
 //!
-//! Passwords are kept as keyed hashes only, and appear in no error, log line or setting. A refusal never says whether a user exists.
+//! Passwords are kept as hashes only, and appear in no error, log line or setting. A refusal never says whether a user exists.
 
+mod role;
+mod password;
 mod users;
+mod users_file;
+mod edit;
 mod tokens;
 mod credentials;
+mod callers;
+mod logins;
+mod guard;
 mod flight_gate;
 mod http_gate;
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc};
 
-use axum::http::HeaderMap;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use credentials::Credentials;
-pub(crate) use flight_gate::{FlightGate, unauthenticated};
+pub(crate) use edit::{add_user, list_users, remove_user};
+pub(crate) use flight_gate::{FlightGate, tell_peer, unauthenticated};
 pub(crate) use http_gate::require;
+pub(crate) use role::Role;
 
-use self::{tokens::Tokens, users::Users};
+use self::guard::Guard;
+use crate::listen::Peer;
 
 /// Users and their tokens.
 #[derive(Debug, Default)]
 pub(crate) struct Auth {
     /// `None` lets everybody in.
-    users: Option<Users>,
-    tokens: Tokens,
+    guard: Option<Arc<Guard>>,
 }
 
 /// Who makes a call; `None` where nobody is asked.
@@ -52,9 +62,12 @@ pub(crate) enum Denied {
     /// The same for a user that does not exist and a password that does not fit.
     #[error("unknown user or wrong password")]
     WrongLogin,
-    /// A token that was never given out, or not used for too long.
+    /// A token that was never given out, was not used for too long, or whose user was changed.
     #[error("the token is unknown or has expired: log in again")]
     StaleToken,
+    /// More logins wait than can be verified soon.
+    #[error("too many logins wait to be verified; try again in a moment")]
+    Busy,
 }
 
 impl Auth {
@@ -62,40 +75,43 @@ impl Auth {
     ///
     /// # Errors
     /// What is wrong with the file and what to do about it; never a password.
-    pub(crate) fn of_file(path: &Path) -> Result<Self, String> {
-        Ok(Self { users: Some(Users::read(path)?), tokens: Tokens::default() })
+    pub(crate) fn of_file(path: PathBuf) -> Result<Self, String> {
+        Ok(Self { guard: Some(Arc::new(Guard::of_file(path)?)) })
     }
 
     /// Whether anybody is refused at all.
     pub(crate) fn is_on(&self) -> bool {
-        self.users.is_some()
+        self.guard.is_some()
     }
 
-    /// Who makes the call that these headers came with.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
-        let Some(users) = &self.users else { return Ok(Caller::default()) };
-        let caller = match Credentials::of_headers(headers)?.ok_or(Denied::Missing)? {
-            Credentials::Basic { user, password } => users.verify(&user, &password),
-            Credentials::Bearer(token) => return self.owner_of(&token),
-        };
-        caller.map(|user| Caller(Some(user))).ok_or(Denied::WrongLogin)
+    /// Who makes a call with these credentials, or with headers that could not be read.
+    pub(crate) async fn check(
+        &self,
+        credentials: Result<Option<Credentials>, Denied>,
+        peer: Option<&Peer>,
+    ) -> Result<Caller, Denied> {
+        let Some(guard) = &self.guard else { return Ok(Caller::default()) };
+        let user = guard.check(credentials?.ok_or(Denied::Missing)?, peer).await?;
+        Ok(Caller(Some(Arc::clone(&user.name))))
     }
 
     /// A token for credentials: a new one for a password, the same one for a token that is good.
-    pub(crate) fn login(&self, credentials: Credentials) -> Result<String, Denied> {
-        let Some(users) = &self.users else { return Ok(tokens::random()) };
-        match credentials {
-            Credentials::Basic { user, password } => {
-                let user = users.verify(&user, &password).ok_or(Denied::WrongLogin)?;
-                Ok(self.tokens.issue(user, Instant::now()))
-            }
-            Credentials::Bearer(token) => self.owner_of(&token).map(|_| token),
+    pub(crate) async fn login(
+        &self,
+        credentials: Credentials,
+        peer: Option<&Peer>,
+    ) -> Result<String, Denied> {
+        match &self.guard {
+            Some(guard) => guard.login(credentials, peer).await,
+            None => Ok(tokens::random()),
         }
     }
 
-    fn owner_of(&self, token: &str) -> Result<Caller, Denied> {
-        let owner = self.tokens.owner(token, Instant::now()).ok_or(Denied::StaleToken)?;
-        Ok(Caller(Some(owner)))
+    /// Reads the file again whenever it changes, until `stop`.
+    pub(crate) async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        if let Some(guard) = &self.guard {
+            Arc::clone(guard).watch(stop).await;
+        }
     }
 }
 
@@ -103,28 +119,11 @@ impl Auth {
 mod tests {
     use super::*;
 
-    #[test]
-    fn without_a_file_everybody_is_let_in() {
+    #[tokio::test]
+    async fn without_a_file_everybody_is_let_in() {
         let auth = Auth::default();
         assert!(!auth.is_on());
-        assert_eq!(auth.check(&HeaderMap::new()), Ok(Caller::default()));
-        let nonsense =
-            HeaderMap::from_iter([("authorization".parse().unwrap(), "Bearer None".parse().unwrap())]);
-        assert_eq!(auth.check(&nonsense), Ok(Caller::default()));
-    }
-
-    #[test]
-    fn a_login_gives_a_token_that_is_good_for_calls_and_logins() {
-        let auth = Auth { users: Some(Users::parse("ada:secret").unwrap()), tokens: Tokens::default() };
-        let basic =
-            |password: &str| Credentials::Basic { user: "ada".to_owned(), password: password.to_owned() };
-        let token = auth.login(basic("secret")).unwrap();
-        let header = format!("Bearer {token}").parse().unwrap();
-        let headers = HeaderMap::from_iter([("authorization".parse().unwrap(), header)]);
-        assert_eq!(auth.check(&headers).unwrap().0.as_deref(), Some("ada"));
-        assert_eq!(auth.login(Credentials::Bearer(token.clone())), Ok(token));
-        assert_eq!(auth.login(basic("Secret")), Err(Denied::WrongLogin));
-        assert_eq!(auth.login(Credentials::Bearer("guess".to_owned())), Err(Denied::StaleToken));
-        assert_eq!(auth.check(&HeaderMap::new()), Err(Denied::Missing));
+        assert_eq!(auth.check(Ok(None), None).await, Ok(Caller::default()));
+        assert_eq!(auth.check(Err(Denied::Malformed), None).await, Ok(Caller::default()));
     }
 }

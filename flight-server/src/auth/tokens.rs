@@ -10,6 +10,8 @@ use std::{
 use blake3::Hash;
 use uuid::Uuid;
 
+use super::users::User;
+
 /// Tokens remembered; a login beyond that ends the one that was not used for longest.
 const TOKENS_MAX: usize = 10_000;
 
@@ -24,13 +26,13 @@ pub(super) struct Tokens {
 
 #[derive(Debug)]
 struct Token {
-    user: Arc<str>,
+    user: Arc<User>,
     used: Instant,
 }
 
 impl Tokens {
     /// A new token for a user.
-    pub(super) fn issue(&self, user: Arc<str>, now: Instant) -> String {
+    pub(super) fn issue(&self, user: Arc<User>, now: Instant) -> String {
         let token = random();
         let mut tokens = self.lock();
         if tokens.len() >= TOKENS_MAX {
@@ -46,11 +48,16 @@ impl Tokens {
     }
 
     /// Whose token it is; counts as a use of it.
-    pub(super) fn owner(&self, token: &str, now: Instant) -> Option<Arc<str>> {
+    pub(super) fn owner(&self, token: &str, now: Instant) -> Option<Arc<User>> {
         let mut tokens = self.lock();
         let token = tokens.get_mut(&blake3::hash(token.as_bytes())).filter(|token| token.is_good(now))?;
         token.used = now;
         Some(Arc::clone(&token.user))
+    }
+
+    /// Ends the tokens of a user.
+    pub(super) fn end(&self, user: &User) {
+        self.lock().retain(|_, token| *token.user != *user);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Hash, Token>> {
@@ -71,32 +78,51 @@ pub(super) fn random() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::users::{Users, random_key},
+        *,
+    };
 
     #[test]
     fn a_token_lives_as_long_as_it_is_used() {
-        let tokens = Tokens::default();
+        let (tokens, ada) = (Tokens::default(), user("ada"));
         let start = Instant::now();
-        let token = tokens.issue(Arc::from("ada"), start);
+        let token = tokens.issue(Arc::clone(&ada), start);
         let almost = TOKEN_FOR - Duration::from_secs(1);
-        assert_eq!(tokens.owner(&token, start + almost).as_deref(), Some("ada"));
-        assert_eq!(tokens.owner(&token, start + 2 * almost).as_deref(), Some("ada"));
+        assert_eq!(tokens.owner(&token, start + almost), Some(Arc::clone(&ada)));
+        assert_eq!(tokens.owner(&token, start + 2 * almost), Some(ada));
         assert_eq!(tokens.owner(&token, start + 3 * TOKEN_FOR), None);
         assert_eq!(tokens.owner("guess", start), None);
     }
 
     #[test]
     fn the_least_recently_used_gives_way_at_the_limit() {
-        let tokens = Tokens::default();
+        let (tokens, ada) = (Tokens::default(), user("ada"));
         let start = Instant::now();
-        let at = |index: usize| start + Duration::from_millis(index as u64);
-        let first = tokens.issue(Arc::from("ada"), at(0));
-        let second = tokens.issue(Arc::from("ada"), at(1));
-        (2..TOKENS_MAX).for_each(|index| drop(tokens.issue(Arc::from("bob"), at(index))));
-        assert!(tokens.owner(&first, at(TOKENS_MAX)).is_some());
-        tokens.issue(Arc::from("bob"), at(TOKENS_MAX + 1));
+        let issue =
+            |index: usize| tokens.issue(Arc::clone(&ada), start + Duration::from_millis(index as u64));
+        let (first, second) = (issue(0), issue(1));
+        (2..TOKENS_MAX).for_each(|index| drop(issue(index)));
+        let later = start + Duration::from_hours(1);
+        assert!(tokens.owner(&first, later).is_some());
+        issue(TOKENS_MAX);
         assert_eq!(tokens.lock().len(), TOKENS_MAX);
-        assert!(tokens.owner(&second, at(TOKENS_MAX + 2)).is_none());
-        assert!(tokens.owner(&first, at(TOKENS_MAX + 2)).is_some());
+        assert!(tokens.owner(&second, later).is_none());
+        assert!(tokens.owner(&first, later).is_some());
+    }
+
+    #[test]
+    fn the_end_of_a_user_leaves_the_tokens_of_others() {
+        let (tokens, start) = (Tokens::default(), Instant::now());
+        let (ada, bob) = (user("ada"), user("bob"));
+        let (of_ada, of_bob) = (tokens.issue(Arc::clone(&ada), start), tokens.issue(bob, start));
+        tokens.end(&ada);
+        assert!(tokens.owner(&of_ada, start).is_none());
+        assert!(tokens.owner(&of_bob, start).is_some());
+    }
+
+    fn user(name: &str) -> Arc<User> {
+        let users = Users::parse(&format!("{name}:secret"), &random_key()).unwrap();
+        Arc::clone(users.get(name).unwrap())
     }
 }

@@ -62,7 +62,7 @@ pub struct Config {
     pub reserve_bytes: Option<u64>,
     /// After which a query is stopped; `None` lets it run.
     pub query_timeout: Option<Duration>,
-    /// File of the users that may call, one `user:password` per line; `None` lets everybody.
+    /// File of the users that may call, as `hexflight user` writes it; `None` lets everybody.
     pub auth_file: Option<PathBuf>,
     /// From which web pages a browser may ask the HTTP API.
     pub cors_origins: CorsOrigins,

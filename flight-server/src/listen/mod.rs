@@ -22,6 +22,6 @@ pub(crate) const PENDING_RESETS_MAX: usize = 20;
 
 pub(crate) use connection::Connection;
 pub(crate) use listener::Listener;
-pub(crate) use peer::Peer;
+pub(crate) use peer::{Peer, WeakPeer};
 pub use strangers::StrangerLimits;
 pub(crate) use strangers::Strangers;

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU8, AtomicU32, Ordering},
     },
     task::Waker,
@@ -40,16 +40,19 @@ struct Shared {
     address: SocketAddr,
     standing: AtomicU8,
     refusals: AtomicU32,
+    /// Whose calls came over it: one user, but for proxies.
+    users: Mutex<Vec<Arc<str>>>,
     /// The task that reads and writes the connection.
     waker: AtomicWaker,
 }
 
 impl Peer {
-    pub(super) fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         let shared = Shared {
             address,
             standing: AtomicU8::new(STRANGER),
             refusals: AtomicU32::new(0),
+            users: Mutex::default(),
             waker: AtomicWaker::new(),
         };
         Self { shared: Arc::new(shared) }
@@ -89,6 +92,26 @@ impl Peer {
         self.standing() == Standing::Stranger
     }
 
+    /// Whether a user calls over it for the first time.
+    pub(crate) fn is_first_call_of(&self, user: &Arc<str>) -> bool {
+        let mut users = self.shared.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = !users.contains(user);
+        if is_first {
+            users.push(Arc::clone(user));
+        }
+        is_first
+    }
+
+    /// A handle that does not keep what is known of a connection that ended.
+    pub(crate) fn downgrade(&self) -> WeakPeer {
+        WeakPeer { shared: Arc::downgrade(&self.shared) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.standing() == Standing::Closed
+    }
+
     pub(super) fn standing(&self) -> Standing {
         match self.shared.standing.load(Ordering::Acquire) {
             STRANGER => Standing::Stranger,
@@ -100,6 +123,25 @@ impl Peer {
     /// Wakes this task when the standing changes. Register first and look at the standing then: a change in between is not missed.
     pub(super) fn wake_on_change(&self, waker: &Waker) {
         self.shared.waker.register(waker);
+    }
+}
+
+/// A [`Peer`] as long as its connection lasts.
+#[derive(Debug)]
+pub(crate) struct WeakPeer {
+    shared: Weak<Shared>,
+}
+
+impl WeakPeer {
+    pub(crate) fn is_alive(&self) -> bool {
+        self.shared.strong_count() > 0
+    }
+
+    /// Cuts the connection off.
+    pub(crate) fn close(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            Peer { shared }.close();
+        }
     }
 }
 

@@ -18,7 +18,7 @@ import pytest
 import raw_http2
 from conftest import ServerFactory
 from flight_client import connect, event_count
-from hexserver import Server, wait_until
+from hexserver import Server, peak_mib, wait_until
 from test_auth import PASSWORD, USER, basic, options, write_users
 
 # Of the promise that strangers, any number, cost at most 64 MiB.
@@ -33,12 +33,6 @@ def guarded(make_server: ServerFactory, tmp_path: Path) -> Server:
     """A server that asks who calls, with a small memory limit."""
     users = write_users(tmp_path / "users")
     return make_server("--auth-file", str(users), "--memory-limit", "256MiB").start()
-
-
-def peak_mib(server: Server) -> float:
-    """Returns the high water mark of the process."""
-    status = Path(f"/proc/{server.pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def cpu_seconds(server: Server) -> float:
