@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     backup, check,
-    config::{Config, ConfigError, RawSetting, read_layers},
+    config::{Config, ConfigError, RawSetting, read_layers, unknown_variables},
     console::{self, CliError},
     demo,
     error::ServeError,
@@ -185,6 +185,9 @@ fn server_error(error: &ServeError) -> CliError {
 async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     let config = Config::resolve(&args.layers()?)?;
     telemetry::init_tracing(&config.log).map_err(ServeError::Log)?;
+    for variable in unknown_variables()? {
+        tracing::warn!("environment variable {variable} is no setting and means nothing");
+    }
     let data_dir = config.data_dir.clone();
     let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
     let mut server = Server::start(config).await?;
@@ -227,6 +230,9 @@ fn greet(server: &Server, data_dir: &str) {
 fn show(args: &ServeArgs) -> Result<(), CliError> {
     let failed = |error: ConfigError| server_error(&ServeError::from(error));
     let raw = args.layers().map_err(failed)?;
+    for variable in unknown_variables().map_err(failed)? {
+        console::note(&format!("environment variable {variable} is no setting and means nothing"));
+    }
     let width = raw.iter().map(|setting| setting.text.len()).max().unwrap_or(0);
     for RawSetting { key, text, origin } in &raw {
         let text = if text.is_empty() { "-" } else { text };

@@ -9,7 +9,7 @@ use std::{error::Error, io, net::SocketAddr, path::Path, sync::Arc, time::Durati
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use hexflight_engine::{Engine, EngineError, EngineOptions, Store, SystemClock};
-use hexflight_planner::{QueryEngine, QueryOptions};
+use hexflight_planner::{Asker, QueryEngine, QueryOptions};
 use tokio::{
     net::{TcpListener, TcpSocket},
     task::JoinHandle,
@@ -205,7 +205,7 @@ fn api(config: &Config, engine: &Arc<Engine>, queries: Arc<QueryEngine>) -> Api 
         scratch_dir: config.data_dir.clone(),
         query_timeout: config.query_timeout,
     };
-    Api { engine: Arc::clone(engine), queries, limits }
+    Api { engine: Arc::clone(engine), queries, limits, asker: Asker::default() }
 }
 
 async fn bind_http(address: SocketAddr) -> Result<TcpListener, ServeError> {

@@ -15,13 +15,13 @@ use tonic::{
     server::NamedService,
 };
 
-use super::{Auth, Credentials, Denied};
+use super::{Auth, Credentials, Denied, Forbidden, Permission};
 use crate::{listen::Peer, telemetry};
 
 /// The method that logs in.
 const HANDSHAKE: &str = "Handshake";
 
-/// A service behind [`Auth`]; its calls carry their [`Caller`](super::Caller) as an extension.
+/// A service behind [`Auth`]; its calls carry their [`Caller`](super::Caller) as an extension, and need what their method needs.
 #[derive(Debug, Clone)]
 pub(crate) struct FlightGate<S> {
     auth: Arc<Auth>,
@@ -59,7 +59,7 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        if logs_in(S::NAME, request.uri().path()) {
+        if method_of(S::NAME, request.uri().path()) == HANDSHAKE {
             return self.login.call(request).boxed();
         }
         let (auth, mut inner) = (Arc::clone(&self.auth), self.inner.clone());
@@ -70,6 +70,12 @@ where
             tell_peer(peer.as_ref(), checked.is_ok());
             match checked {
                 Ok(caller) => {
+                    let needed = needed(method_of(S::NAME, request.uri().path()));
+                    if let Some(Err(refused)) = needed.map(|needed| caller.require(needed)) {
+                        let status = forbidden(&refused);
+                        telemetry::request_failed(&status);
+                        return Ok(status.into_http());
+                    }
                     request.extensions_mut().insert(caller);
                     inner.call(request).await
                 }
@@ -80,8 +86,25 @@ where
     }
 }
 
-fn logs_in(service: &str, path: &str) -> bool {
-    path.strip_prefix('/').and_then(|path| path.split_once('/')) == Some((service, HANDSHAKE))
+/// The method that a path names; empty where it is not of the service.
+fn method_of<'a>(service: &str, path: &'a str) -> &'a str {
+    let named = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    named.filter(|(found, _)| *found == service).map_or("", |(_, method)| method)
+}
+
+/// What a method needs before it is looked at further. What is put and what is done needs more or less: the service decides.
+fn needed(method: &str) -> Option<Permission> {
+    match method {
+        "GetFlightInfo" | "PollFlightInfo" | "GetSchema" | "ListFlights" | "DoGet" => Some(Permission::Read),
+        "DoPut" | "DoAction" | "ListActions" | "DoExchange" => None,
+        // One that was added and forgotten here.
+        _ => Some(Permission::Admin),
+    }
+}
+
+/// The refusal of a call whose caller may not make it.
+pub(crate) fn forbidden(refused: &Forbidden) -> Status {
+    Status::permission_denied(refused.to_string())
 }
 
 /// Tells the connection of a call whether the call was let in.
@@ -96,7 +119,7 @@ pub(crate) fn tell_peer(peer: Option<&Peer>, is_let_in: bool) {
 /// The refusal of a Flight call.
 pub(crate) fn unauthenticated(denied: Denied) -> Status {
     let status = match denied {
-        Denied::Busy => Status::resource_exhausted(denied.to_string()),
+        Denied::Busy | Denied::TooManyFailures(_) => Status::resource_exhausted(denied.to_string()),
         _ => Status::unauthenticated(denied.to_string()),
     };
     telemetry::request_failed(&status);

@@ -9,16 +9,19 @@ use std::{
 
 use tokio::{task::spawn_blocking, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     Credentials, Denied,
     callers::Callers,
+    failures::Failures,
     logins::Logins,
-    tokens::Tokens,
+    scopes::Scopes,
+    tokens::{Bearer, ListedToken, NewToken, Tokens},
     users::{Key, User, Users, random_key},
     users_file::{self, Stamp},
 };
-use crate::listen::Peer;
+use crate::{listen::Peer, log_limit::LogLimit};
 
 /// How often the file is looked at. A file is read when it was the same twice: one that is being written is not read.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,6 +35,9 @@ pub(super) struct Guard {
     logins: Logins,
     tokens: Tokens,
     callers: Callers,
+    failures: Failures,
+    /// Lines about failed logins, which anybody can cause.
+    lines: LogLimit,
 }
 
 impl Guard {
@@ -45,6 +51,8 @@ impl Guard {
             logins: Logins::new(key),
             tokens: Tokens::default(),
             callers: Callers::default(),
+            failures: Failures::default(),
+            lines: LogLimit::new(),
         };
         guard.warn_of_passwords();
         Ok(guard)
@@ -55,22 +63,26 @@ impl Guard {
         &self,
         credentials: Credentials,
         peer: Option<&Peer>,
-    ) -> Result<Arc<User>, Denied> {
-        let user = match credentials {
-            Credentials::Basic { user, password } => self.verify(user, password).await?,
+    ) -> Result<Bearer, Denied> {
+        let bearer = match credentials {
+            Credentials::Basic { user, password } => {
+                let user = self.verify(user, password, peer).await?;
+                Bearer { scopes: Scopes::of(user.role), user }
+            }
             Credentials::Bearer(token) => {
                 self.tokens.owner(&token, Instant::now()).ok_or(Denied::StaleToken)?
             }
         };
+        let user = &bearer.user;
         if let Some(peer) = peer {
             self.callers.note(&user.name, peer);
         }
         // Who was removed just now may have been noted too late to be cut off.
-        if self.users().get(&user.name) != Some(&user) {
+        if self.users().get(&user.name) != Some(user) {
             peer.into_iter().for_each(Peer::close);
             return Err(Denied::StaleToken);
         }
-        Ok(user)
+        Ok(bearer)
     }
 
     /// A token for credentials: a new one for a password, the same one for a token that is good.
@@ -83,16 +95,44 @@ impl Guard {
             Credentials::Bearer(token) => Some(token.clone()),
             Credentials::Basic { .. } => None,
         };
-        let user = self.check(credentials, peer).await?;
-        Ok(known.unwrap_or_else(|| self.tokens.issue(user, Instant::now())))
+        let bearer = self.check(credentials, peer).await?;
+        Ok(known.unwrap_or_else(|| self.tokens.issue(bearer.user, Instant::now())))
     }
 
-    async fn verify(&self, name: String, password: String) -> Result<Arc<User>, Denied> {
+    async fn verify(&self, name: String, password: String, peer: Option<&Peer>) -> Result<Arc<User>, Denied> {
         let users = self.users();
         if let Some(user) = self.logins.recall(&users, &name, &password) {
             return Ok(user);
         }
-        self.logins.verify(users, name, password).await
+        let address = peer.map(|peer| peer.address().ip());
+        let closed = address.and_then(|address| self.failures.closed_for(&name, address, Instant::now()));
+        if let Some(wait) = closed {
+            return Err(Denied::TooManyFailures(wait));
+        }
+        let verified = self.logins.verify(Arc::clone(&users), name.clone(), password).await;
+        if let (Err(Denied::WrongLogin), Some(address)) = (&verified, address) {
+            self.failures.note(&name, address, Instant::now());
+            // Who is no user may be a password that was typed into the wrong field.
+            let user = if users.get(&name).is_some() { &name } else { "(unknown)" };
+            self.lines.log(|held_back| tracing::warn!(user, peer = %address, held_back, "login failed"));
+        }
+        verified
+    }
+
+    /// A token with a name, for its user; `None` when there are too many of that user, or the user is gone.
+    pub(super) fn create_token(&self, user: &str, new: NewToken) -> Option<(Uuid, String)> {
+        let user = Arc::clone(self.users().get(user)?);
+        self.tokens.create(user, new, Instant::now())
+    }
+
+    /// The tokens of a user, or of all.
+    pub(super) fn tokens_of(&self, user: Option<&str>) -> Vec<ListedToken> {
+        self.tokens.list(user, Instant::now())
+    }
+
+    /// Ends a token, of a user or of anybody; whether there was one.
+    pub(super) fn revoke(&self, id: Uuid, user: Option<&str>) -> bool {
+        self.tokens.revoke(id, user)
     }
 
     /// Looks at the file until `stop`.

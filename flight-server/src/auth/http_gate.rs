@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{Auth, Credentials, Denied, flight_gate::tell_peer};
+use super::{Auth, Credentials, Denied, Forbidden, Permission, flight_gate::tell_peer};
 use crate::{http::Problem, listen::Peer};
 
 /// How to authenticate; a browser asks for user and password when it reads this.
@@ -19,6 +19,9 @@ const CHALLENGE: HeaderValue =
 
 /// When a client that found too many logins waiting is told to come back. **Units**: seconds.
 const BUSY_RETRY_S: u64 = 2;
+
+/// Where tokens are made; everybody who is known may make some.
+const TOKENS: &str = "/api/v1/tokens";
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
@@ -34,8 +37,14 @@ pub(crate) async fn require(State(auth): State<Arc<Auth>>, mut request: Request,
         tell_peer(peer.as_ref(), checked.is_ok());
         match checked {
             Ok(caller) => {
-                request.extensions_mut().insert(caller);
-                next.run(request).await
+                let needed = needed(request.method(), request.uri().path());
+                match needed.map_or(Ok(()), |needed| caller.require(needed)) {
+                    Ok(()) => {
+                        request.extensions_mut().insert(caller);
+                        next.run(request).await
+                    }
+                    Err(refused) => forbidden(&refused),
+                }
             }
             Err(denied) => unauthorized(denied),
         }
@@ -51,14 +60,37 @@ fn without_keepalive(mut response: Response, is_stranger: bool) -> Response {
     response
 }
 
-fn is_open(path: &str) -> bool {
+/// Whether a path is for everybody.
+pub(crate) fn is_open(path: &str) -> bool {
     path.starts_with("/health/") || path == "/metrics"
 }
 
+/// What a request needs.
+fn needed(method: &Method, path: &str) -> Option<Permission> {
+    match path {
+        "/openapi.json" => None,
+        path if path == TOKENS || path.starts_with("/api/v1/tokens/") => None,
+        "/api/v1/events" | "/api/v1/import" => Some(Permission::Write),
+        "/api/v1/sql" => Some(Permission::Read),
+        _ if matches!(*method, Method::GET | Method::HEAD) => Some(Permission::Read),
+        // One that was added and forgotten here.
+        _ => Some(Permission::Admin),
+    }
+}
+
+fn forbidden(refused: &Forbidden) -> Response {
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", refused.to_string()).into_response()
+}
+
 fn unauthorized(denied: Denied) -> Response {
-    if denied == Denied::Busy {
+    let retry_after_s = match denied {
+        Denied::Busy => Some(BUSY_RETRY_S),
+        Denied::TooManyFailures(wait) => Some(wait.as_secs() + 1),
+        _ => None,
+    };
+    if let Some(seconds) = retry_after_s {
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", denied.to_string());
-        return problem.with_retry_after(BUSY_RETRY_S).into_response();
+        return problem.with_retry_after(seconds).into_response();
     }
     let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", denied.to_string()).with_hint(
         "send the header Authorization with Basic credentials of a user of the server's auth_file",

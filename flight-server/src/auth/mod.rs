@@ -3,13 +3,15 @@
 //! ```text
 //!  auth_file ─▶ users_file ─▶ users (hashes) ─┐        ┌─▶ flight_gate: every Flight call but Handshake
 //!  Authorization ─▶ credentials ──▶ guard: check, login┴─▶ http_gate: every path but /health/… and /metrics
-//!                                     │ logins (argon2id, remembered), tokens, callers (connections)
+//!                                     │ logins (argon2id, remembered), failures, tokens, callers (connections)
 //!  hexflight user ─▶ edit ─▶ users_file
 //! ```
 //!
 //! Passwords are kept as hashes only, and appear in no error, log line or setting. A refusal never says whether a user exists.
 
 mod role;
+mod scopes;
+mod caller;
 mod password;
 mod users;
 mod users_file;
@@ -17,20 +19,25 @@ mod edit;
 mod tokens;
 mod credentials;
 mod callers;
+mod failures;
 mod logins;
 mod guard;
 mod flight_gate;
 mod http_gate;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+pub(crate) use caller::{Caller, Forbidden};
 pub(crate) use credentials::Credentials;
 pub(crate) use edit::{add_user, list_users, remove_user};
-pub(crate) use flight_gate::{FlightGate, tell_peer, unauthenticated};
-pub(crate) use http_gate::require;
+pub(crate) use flight_gate::{FlightGate, forbidden, tell_peer, unauthenticated};
+pub(crate) use http_gate::{is_open, require};
 pub(crate) use role::Role;
+pub(crate) use scopes::{Permission, Scopes};
+pub(crate) use tokens::{ListedToken, NewToken};
 
 use self::guard::Guard;
 use crate::listen::Peer;
@@ -41,10 +48,6 @@ pub(crate) struct Auth {
     /// `None` lets everybody in.
     guard: Option<Arc<Guard>>,
 }
-
-/// Who makes a call; `None` where nobody is asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Caller(pub(crate) Option<Arc<str>>);
 
 /// Why a call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +68,9 @@ pub(crate) enum Denied {
     /// A token that was never given out, was not used for too long, or whose user was changed.
     #[error("the token is unknown or has expired: log in again")]
     StaleToken,
+    /// Too many wrong passwords of this user came from there lately.
+    #[error("too many failed logins of this user from here; try again in {} s", .0.as_secs() + 1)]
+    TooManyFailures(Duration),
     /// More logins wait than can be verified soon.
     #[error("too many logins wait to be verified; try again in a moment")]
     Busy,
@@ -91,8 +97,8 @@ impl Auth {
         peer: Option<&Peer>,
     ) -> Result<Caller, Denied> {
         let Some(guard) = &self.guard else { return Ok(Caller::default()) };
-        let user = guard.check(credentials?.ok_or(Denied::Missing)?, peer).await?;
-        Ok(Caller(Some(Arc::clone(&user.name))))
+        let bearer = guard.check(credentials?.ok_or(Denied::Missing)?, peer).await?;
+        Ok(Caller { user: Some(Arc::clone(&bearer.user.name)), scopes: bearer.scopes })
     }
 
     /// A token for credentials: a new one for a password, the same one for a token that is good.
@@ -107,11 +113,35 @@ impl Auth {
         }
     }
 
+    /// A token with a name for a caller, and its id; `None` when the user has too many.
+    pub(crate) fn create_token(&self, caller: &Caller, new: NewToken) -> Option<(Uuid, String)> {
+        self.guard.as_ref()?.create_token(caller.user.as_deref()?, new)
+    }
+
+    /// The tokens that a caller may see: the user's own, or all.
+    pub(crate) fn tokens_for(&self, caller: &Caller) -> Vec<ListedToken> {
+        self.guard.as_ref().map(|guard| guard.tokens_of(own_only(caller))).unwrap_or_default()
+    }
+
+    /// Ends a token that a caller may see; whether there was one.
+    pub(crate) fn revoke(&self, caller: &Caller, id: Uuid) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.revoke(id, own_only(caller)))
+    }
+
     /// Reads the file again whenever it changes, until `stop`.
     pub(crate) async fn watch(self: Arc<Self>, stop: CancellationToken) {
         if let Some(guard) = &self.guard {
             Arc::clone(guard).watch(stop).await;
         }
+    }
+}
+
+/// The user to whom a caller is limited; `None` for who may see all.
+fn own_only(caller: &Caller) -> Option<&str> {
+    if caller.scopes.allow(Permission::Admin) {
+        None
+    } else {
+        Some(caller.user.as_deref().unwrap_or_default())
     }
 }
 

@@ -34,6 +34,9 @@ pub(super) fn looks_hashed(text: &str) -> bool {
 /// What is wrong with it; never the form itself.
 pub(super) fn check(stored: &str) -> Result<(), &'static str> {
     let hash = PasswordHash::new(stored).map_err(|_| "cannot be read")?;
+    if hash.salt.is_none() || hash.hash.is_none() {
+        return Err("cannot be read");
+    }
     let params = Params::try_from(&hash).map_err(|_| "has parameters that argon2 does not take")?;
     if params.m_cost() > Params::DEFAULT_M_COST {
         return Err("takes more than 19 MiB to verify");

@@ -2,6 +2,7 @@
 //! behind this module reads a flag or a variable.
 
 mod settings;
+mod variables;
 mod layers;
 mod origins;
 pub(crate) mod units;
@@ -12,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use layers::unknown_variables;
 pub use layers::{Origin, RawSetting, read_layers};
 pub use origins::CorsOrigins;
 
@@ -211,6 +213,16 @@ pub enum ConfigError {
         origin: String,
         /// What is allowed.
         rule: String,
+    },
+    /// A variable of the environment is nearly a setting.
+    #[error(
+        "environment variable '{variable}' is no setting; '{meant}' is one: correct its name, or unset it"
+    )]
+    Variable {
+        /// The variable.
+        variable: String,
+        /// What it probably means.
+        meant: String,
     },
     /// The file cannot be read or holds something else than settings.
     #[error("config file {}: {detail}", path.display())]

@@ -2,8 +2,8 @@
 //! that an orchestrator sees why the server does not take work yet, or no longer.
 //!
 //! ```text
-//!  request ─▶ request_id (id, log, problem bodies) ─▶ cors ─┬─▶ api ─▶ events, questions, sql ─▶ engine, planner
-//!                                                           └─▶ health
+//!  request ─▶ request_id (id, log, problem bodies) ─▶ cors ─▶ origin ─▶ auth ─┬─▶ api ─▶ events, questions, sql ─▶ engine, planner
+//!                                                                             └─▶ health
 //! ```
 
 mod problem;
@@ -19,6 +19,8 @@ mod sql;
 mod health;
 mod api;
 mod cors;
+mod origin;
+mod tokens;
 mod serve;
 
 use std::sync::{Arc, OnceLock};
@@ -82,7 +84,8 @@ pub(crate) async fn serve(listener: Listener, context: Arc<HttpContext>, stop: C
         .merge(api::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&context.auth), auth::require));
+        .layer(middleware::from_fn_with_state(Arc::clone(&context.auth), auth::require))
+        .layer(middleware::from_fn_with_state(Arc::clone(&context), origin::layer));
     let router = match cors::layer(&context.cors_origins) {
         Some(layer) => router.layer(layer),
         None => router,

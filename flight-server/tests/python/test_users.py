@@ -97,7 +97,8 @@ def test_a_password_in_the_clear_works_and_the_log_says_what_to_run(
 def test_changes_reach_a_running_server(make_server: ServerFactory, users: Path) -> None:
     server = make_server("--auth-file", str(users)).start()
     add(users, "bob", "new")
-    wait_until(lambda: status(server, "bob", "new") == 200, RELOADED_SECONDS, "bob is let in")
+    wait_until(lambda: "2 users" in server.log, RELOADED_SECONDS, "bob is read")
+    assert status(server, "bob", "new") == 200
 
     good = users.read_text()
     users.write_text("nonsense\n")

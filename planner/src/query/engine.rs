@@ -141,9 +141,10 @@ impl QueryEngine {
         progress: &Arc<QueryProgress>,
     ) -> Result<QueryStream> {
         let started = Instant::now();
-        let run = self.log.start(sql, progress.user());
+        let run = self.log.start(sql, progress.asker().user.as_ref());
         let (planner, sql) = (Arc::clone(&self.planner), sql.to_owned());
-        let planned = self.runtime.run(async move { planner.plan(&sql, params).await }).await;
+        let asker = progress.asker().clone();
+        let planned = self.runtime.run(async move { planner.plan(&sql, params, &asker).await }).await;
         let (plan, context) = planned.inspect_err(|error| run.failed(error))?;
         run.planned(&plan);
         metrics::histogram!("hexflight_query_plan_seconds").record(started.elapsed().as_secs_f64());
