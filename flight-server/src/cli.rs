@@ -113,6 +113,12 @@ pub struct ServeArgs {
     /// File of users that may call, as `hexflight user` writes it, readable by its owner alone [default: everybody may]
     #[arg(long, value_name = "FILE")]
     auth_file: Option<String>,
+    /// Certificate chain in PEM, for TLS on both ports; read again when it changes [default: no TLS]
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// Key of the certificate in PEM, readable by its owner alone
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
     /// Origins of web pages that may ask the HTTP API from a browser: https://a.example,http://localhost:3000, or * for all
     /// [default: none]
     #[arg(long, value_name = "ORIGINS")]
@@ -145,6 +151,8 @@ impl ServeArgs {
             ("reserve", &self.reserve),
             ("query_timeout", &self.query_timeout),
             ("auth_file", &self.auth_file),
+            ("tls_cert", &self.tls_cert),
+            ("tls_key", &self.tls_key),
             ("cors_origins", &self.cors_origins),
             ("log", &self.log),
         ];

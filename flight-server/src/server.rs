@@ -24,7 +24,7 @@ use crate::{
     error::ServeError,
     flight::{FlightApi, FlightContext},
     http::{self, Api, ApiLimits, HttpContext},
-    listen::{HEADER_BYTES_MAX, Listener, PENDING_RESETS_MAX, Strangers},
+    listen::{HEADER_BYTES_MAX, Listener, PENDING_RESETS_MAX, Protocol, Strangers, Tls},
 };
 
 /// Calls of one connection at once; a client that wants more opens another.
@@ -68,6 +68,7 @@ pub struct Server {
     flight_stop: DropGuard,
     http_task: JoinHandle<()>,
     http_stop: DropGuard,
+    has_tls: bool,
 }
 
 impl Server {
@@ -95,10 +96,15 @@ impl Server {
             local_address("HTTP", config.http_bind, "--http-bind", http_listener.local_addr())?;
         let flight_socket = reserve_flight(config.flight_bind)?;
         let strangers = Arc::new(Strangers::new(config.strangers));
-        let http_listener = Listener::new("HTTP", http_listener, Arc::clone(&strangers));
+        let tls = read_tls(&config)?;
+        warn_of_clear_text(&config);
+        let http_listener = Listener::new(Protocol::Http, http_listener, Arc::clone(&strangers), tls.clone());
         let http_stop = CancellationToken::new();
         let http_task = spawn_http(http_listener, &http_context, &http_stop);
         tokio::spawn(Arc::clone(&auth).watch(http_stop.clone()));
+        if let Some(tls) = &tls {
+            tokio::spawn(Arc::clone(tls).watch(http_stop.clone()));
+        }
         let http_stop = http_stop.drop_guard();
 
         let (engine, queries) = open_engine(&config, access).await?;
@@ -116,7 +122,7 @@ impl Server {
         let flight_address =
             local_address("Flight", config.flight_bind, "--flight-bind", flight_listener.local_addr())?;
         let flight_stop = CancellationToken::new();
-        let flight_listener = Listener::new("Flight", flight_listener, strangers);
+        let flight_listener = Listener::new(Protocol::Grpc, flight_listener, strangers, tls.clone());
         let flight_task =
             spawn_flight(flight_listener, &flight_context, config.max_message_bytes, flight_stop.clone());
 
@@ -133,19 +139,22 @@ impl Server {
             flight_stop: flight_stop.drop_guard(),
             http_task,
             http_stop,
+            has_tls: tls.is_some(),
         })
     }
 
-    /// Where Flight and Flight SQL listen, as clients write it: `grpc://127.0.0.1:8815`.
+    /// Where Flight and Flight SQL listen, as clients write it: `grpc://127.0.0.1:8815`, `grpc+tls://` with TLS.
     #[must_use]
     pub fn flight_url(&self) -> String {
-        format!("grpc://{}", self.flight_address)
+        let scheme = if self.has_tls { "grpc+tls" } else { "grpc" };
+        format!("{scheme}://{}", self.flight_address)
     }
 
-    /// Where HTTP listens: `http://127.0.0.1:8080`.
+    /// Where HTTP listens: `http://127.0.0.1:8080`, `https://` with TLS.
     #[must_use]
     pub fn http_url(&self) -> String {
-        format!("http://{}", self.http_address)
+        let scheme = if self.has_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.http_address)
     }
 
     /// The engine behind it.
@@ -195,6 +204,19 @@ impl Server {
 fn read_users(config: &Config) -> Result<Auth, ServeError> {
     let Some(path) = &config.auth_file else { return Ok(Auth::default()) };
     Auth::of_file(path.clone()).map_err(|detail| ServeError::AuthFile { path: path.clone(), detail })
+}
+
+fn read_tls(config: &Config) -> Result<Option<Arc<Tls>>, ServeError> {
+    let Some(files) = &config.tls else { return Ok(None) };
+    Tls::of_files(files.clone()).map(|tls| Some(Arc::new(tls))).map_err(ServeError::Tls)
+}
+
+/// Says that whoever listens on the way learns passwords.
+fn warn_of_clear_text(config: &Config) {
+    let is_reachable = !config.flight_bind.ip().is_loopback() || !config.http_bind.ip().is_loopback();
+    if config.tls.is_none() && config.auth_file.is_some() && is_reachable {
+        tracing::warn!("passwords and events cross the network in the clear; set --tls-cert and --tls-key");
+    }
 }
 
 fn api(config: &Config, engine: &Arc<Engine>, queries: Arc<QueryEngine>) -> Api {

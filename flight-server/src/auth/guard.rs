@@ -19,9 +19,13 @@ use super::{
     scopes::Scopes,
     tokens::{Bearer, ListedToken, NewToken, Tokens},
     users::{Key, User, Users, random_key},
-    users_file::{self, Stamp},
+    users_file,
 };
-use crate::{listen::Peer, log_limit::LogLimit};
+use crate::{
+    listen::Peer,
+    log_limit::LogLimit,
+    stamp::{Stamp, stamp},
+};
 
 /// How often the file is looked at. A file is read when it was the same twice: one that is being written is not read.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -157,7 +161,7 @@ impl Guard {
 
     async fn stamp(self: &Arc<Self>) -> Option<Stamp> {
         let guard = Arc::clone(self);
-        spawn_blocking(move || users_file::stamp(&guard.path)).await.ok().flatten()
+        spawn_blocking(move || stamp(&guard.path)).await.ok().flatten()
     }
 
     async fn reload(self: &Arc<Self>) {

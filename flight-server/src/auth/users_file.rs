@@ -5,7 +5,6 @@ use std::{
     io::{Read, Write},
     os::unix::fs::{MetadataExt, PermissionsExt, fchown},
     path::Path,
-    time::SystemTime,
 };
 
 /// Largest file read. **Units**: bytes.
@@ -13,27 +12,6 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Permission bits of anybody but the owner.
 const OTHERS: u32 = 0o077;
-
-/// What tells that a file was changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    file: (u64, u64),
-    bytes: u64,
-    modified: Option<SystemTime>,
-    /// Of its permissions, too. **Units**: s and ns.
-    changed: (i64, i64),
-}
-
-/// How the file is now; `None` if it cannot be looked at.
-pub(super) fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    Some(Stamp {
-        file: (metadata.dev(), metadata.ino()),
-        bytes: metadata.len(),
-        modified: metadata.modified().ok(),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-    })
-}
 
 /// Reads a file that nobody but its owner may read.
 ///
@@ -102,14 +80,11 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_file_is_its_owners_alone_and_has_another_stamp() {
+    fn a_replaced_file_is_its_owners_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users");
-        assert_eq!(stamp(&path), None);
         replace(&path, "one").unwrap();
-        let first = stamp(&path);
         replace(&path, "two").unwrap();
-        assert_ne!(stamp(&path), first);
         assert_eq!(read(&path).unwrap(), "two");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }

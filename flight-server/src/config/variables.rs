@@ -11,7 +11,7 @@ pub(super) const ENV_PREFIX: &str = "HEXFLIGHT_";
 const LETTERS_MAX: usize = 2;
 
 /// Variables that are no settings of a server: its file, and what our own clients read.
-const OTHERS: [&str; 4] = ["CONFIG", "TARGET", "USER", "PASSWORD"];
+const OTHERS: [&str; 5] = ["CONFIG", "TARGET", "USER", "PASSWORD", "TLS_CA"];
 
 /// The variables that mean nothing.
 ///

@@ -1,46 +1,44 @@
-//! `Connection`: a socket that reads little of a stranger, and ends when its time is up or when its [`Peer`] is closed.
+//! `Connection`: the bytes of a connection, in the clear or through TLS. The handshake of TLS goes on while others read and write, so that a client
+//! that is slow with it holds up nobody; its bytes and its time are those of a stranger.
 
 use std::{
-    io,
+    fmt, io,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    time::{Sleep, sleep},
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::{Accept, TlsAcceptor, server::TlsStream};
 use tonic::transport::server::Connected;
 
-use super::{Peer, Strangers, peer::Standing};
+use super::{Peer, guarded::Guarded};
 
 /// See the module.
-#[derive(Debug)]
 pub(crate) struct Connection {
-    socket: TcpStream,
     peer: Peer,
-    strangers: Arc<Strangers>,
-    number: u64,
-    /// What may still be read of a stranger. **Units**: bytes.
-    bytes_left: usize,
-    /// When a stranger's time is up; gone once it is none.
-    deadline: Option<Pin<Box<Sleep>>>,
+    socket: Socket,
+}
+
+enum Socket {
+    Plain(Guarded),
+    /// The handshake is not over.
+    Shaking(Accept<Guarded>),
+    Tls(Box<TlsStream<Guarded>>),
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("peer", &self.peer).finish_non_exhaustive()
+    }
 }
 
 impl Connection {
-    pub(super) fn new(socket: TcpStream, peer: Peer, strangers: &Arc<Strangers>) -> Self {
-        let number = strangers.enter(&peer);
-        let limits = strangers.limits();
-        Self {
-            socket,
-            peer,
-            strangers: Arc::clone(strangers),
-            number,
-            bytes_left: limits.bytes_max,
-            deadline: Some(Box::pin(sleep(limits.time_max))),
-        }
+    pub(super) fn new(peer: Peer, socket: Guarded, tls: Option<TlsAcceptor>) -> Self {
+        let socket = match tls {
+            Some(tls) => Socket::Shaking(tls.accept(socket)),
+            None => Socket::Plain(socket),
+        };
+        Self { peer, socket }
     }
 
     /// The other end.
@@ -48,49 +46,13 @@ impl Connection {
         &self.peer
     }
 
-    /// What the connection may do now. Whoever is told so is woken when it changes.
-    fn poll_standing(&mut self, context: &mut Context<'_>) -> io::Result<Standing> {
-        self.peer.wake_on_change(context.waker());
-        let standing = self.peer.standing();
-        match standing {
-            Standing::Closed => return Err(io::ErrorKind::ConnectionAborted.into()),
-            Standing::Stranger => {
-                let deadline = self.deadline.as_mut();
-                if deadline.is_some_and(|deadline| deadline.as_mut().poll(context).is_ready()) {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-            }
-            Standing::Known => {
-                if self.deadline.take().is_some() {
-                    self.strangers.leave(self.number);
-                }
-            }
+    /// The socket, once the handshake is over.
+    fn poll_open(&mut self, context: &mut Context<'_>) -> Poll<io::Result<&mut Socket>> {
+        if let Socket::Shaking(accept) = &mut self.socket {
+            let stream = ready!(Pin::new(accept).poll(context))?;
+            self.socket = Socket::Tls(Box::new(stream));
         }
-        Ok(standing)
-    }
-
-    /// Reads no more than a stranger has left, and nothing while nothing is left: what it has sent is being looked at.
-    fn poll_read_stranger(
-        &mut self,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let room = buffer.remaining().min(self.bytes_left);
-        if room == 0 {
-            return Poll::Pending;
-        }
-        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
-        let read = Pin::new(&mut self.socket).poll_read(context, &mut part);
-        let bytes = part.filled().len();
-        buffer.advance(bytes);
-        self.bytes_left -= bytes;
-        read
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.strangers.leave(self.number);
+        Poll::Ready(Ok(&mut self.socket))
     }
 }
 
@@ -109,31 +71,42 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.poll_standing(context)? {
-            Standing::Stranger => self.poll_read_stranger(context, buffer),
-            _ => Pin::new(&mut self.socket).poll_read(context, buffer),
+        match ready!(self.poll_open(context))? {
+            Socket::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
+            Socket::Tls(socket) => Pin::new(socket).poll_read(context, buffer),
+            Socket::Shaking(_) => Poll::Pending,
         }
     }
 }
 
-/// A reader that takes nothing is noticed here: nobody asks to read while an answer cannot be written.
 impl AsyncWrite for Connection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_standing(context)?;
-        Pin::new(&mut self.socket).poll_write(context, bytes)
+        match ready!(self.poll_open(context))? {
+            Socket::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
+            Socket::Tls(socket) => Pin::new(socket).poll_write(context, bytes),
+            Socket::Shaking(_) => Poll::Pending,
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_standing(context)?;
-        Pin::new(&mut self.socket).poll_flush(context)
+        match ready!(self.poll_open(context))? {
+            Socket::Plain(socket) => Pin::new(socket).poll_flush(context),
+            Socket::Tls(socket) => Pin::new(socket).poll_flush(context),
+            Socket::Shaking(_) => Poll::Pending,
+        }
     }
 
+    /// A handshake that is not over has nothing to say at its end.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        match &mut self.socket {
+            Socket::Plain(socket) => Pin::new(socket).poll_shutdown(context),
+            Socket::Tls(socket) => Pin::new(socket).poll_shutdown(context),
+            Socket::Shaking(_) => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_write_vectored(
@@ -141,11 +114,17 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_standing(context)?;
-        Pin::new(&mut self.socket).poll_write_vectored(context, slices)
+        match ready!(self.poll_open(context))? {
+            Socket::Plain(socket) => Pin::new(socket).poll_write_vectored(context, slices),
+            Socket::Tls(socket) => Pin::new(socket).poll_write_vectored(context, slices),
+            Socket::Shaking(_) => Poll::Pending,
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        match &self.socket {
+            Socket::Plain(socket) => socket.is_write_vectored(),
+            Socket::Tls(_) | Socket::Shaking(_) => true,
+        }
     }
 }

@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Peer, Strangers, connection::Connection};
+use super::{Peer, Protocol, Strangers, Tls, connection::Connection, guarded::Guarded};
 use crate::log_limit::LogLimit;
 
 /// How long to wait when the system has no room: the time in which a connection that was told to close does so.
@@ -18,16 +18,22 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// One port.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    what: &'static str,
+    protocol: Protocol,
     socket: TcpListener,
     strangers: Arc<Strangers>,
+    tls: Option<Arc<Tls>>,
     failures: LogLimit,
 }
 
 impl Listener {
-    /// Accepts what comes to `socket`; `what` names it in the log.
-    pub(crate) fn new(what: &'static str, socket: TcpListener, strangers: Arc<Strangers>) -> Self {
-        Self { what, socket, strangers, failures: LogLimit::default() }
+    /// Accepts what comes to `socket`, through TLS if there is some.
+    pub(crate) fn new(
+        protocol: Protocol,
+        socket: TcpListener,
+        strangers: Arc<Strangers>,
+        tls: Option<Arc<Tls>>,
+    ) -> Self {
+        Self { protocol, socket, strangers, tls, failures: LogLimit::default() }
     }
 
     /// The next connection.
@@ -51,12 +57,14 @@ impl Listener {
     fn connection(&self, socket: TcpStream, peer: Peer) -> Connection {
         // Without it a small answer may wait for an acknowledgement; with an error the socket is gone anyway, which reading finds out.
         let _gone = socket.set_nodelay(true);
-        Connection::new(socket, peer, &self.strangers)
+        let tls = self.tls.as_ref().map(|tls| tls.acceptor(self.protocol));
+        let socket = Guarded::new(socket, peer.clone(), &self.strangers);
+        Connection::new(peer, socket, tls)
     }
 
     async fn back_off(&self, error: &io::Error) {
-        let what = self.what;
-        self.failures.log(|held_back| tracing::warn!(held_back, "{what} accepts no connection: {error}"));
+        let what = self.protocol;
+        self.failures.log(|held_back| tracing::warn!(held_back, "{what:?} accepts no connection: {error}"));
         self.strangers.close_one();
         sleep(BACK_OFF).await;
     }

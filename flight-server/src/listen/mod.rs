@@ -1,8 +1,8 @@
 //! Connections, from the socket to the first known caller. Both ports accept here, so that what a stranger may cost is decided once.
 //!
 //! ```text
-//!  Listener ─ accept, back off ─▶ Connection (bytes, with a deadline) ─▶ tonic or hyper ─▶ auth
-//!      └─ Strangers (at most so many)        ▲ Peer: known, closed            ◀─────────────┘
+//!  Listener ─ accept, back off ─▶ Guarded (bytes, with a deadline) ─▶ Connection (TLS) ─▶ tonic or hyper ─▶ auth
+//!      └─ Strangers (at most so many)        ▲ Peer: known, closed                          ◀─────────────┘
 //! ```
 //!
 //! A connection is a *stranger's* until a call on it is let in: it may be read up to a number of bytes, lives for a while only, and
@@ -10,6 +10,8 @@
 
 mod peer;
 mod strangers;
+mod guarded;
+mod tls;
 mod connection;
 mod listener;
 
@@ -25,3 +27,5 @@ pub(crate) use listener::Listener;
 pub(crate) use peer::{Peer, WeakPeer};
 pub use strangers::StrangerLimits;
 pub(crate) use strangers::Strangers;
+pub use tls::TlsFiles;
+pub(crate) use tls::{Protocol, Tls};
