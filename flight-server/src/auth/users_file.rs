@@ -49,7 +49,7 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), String> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut file = tempfile::Builder::new()
             .permissions(Permissions::from_mode(0o600))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+            .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
         if let Ok(old) = fs::metadata(path) {
             fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
         }

@@ -22,7 +22,7 @@ pub(crate) struct Connection {
 enum Socket {
     Plain(Guarded),
     /// The handshake is not over.
-    Shaking(Accept<Guarded>),
+    Shaking(Box<Accept<Guarded>>),
     Tls(Box<TlsStream<Guarded>>),
 }
 
@@ -35,7 +35,7 @@ impl fmt::Debug for Connection {
 impl Connection {
     pub(super) fn new(peer: Peer, socket: Guarded, tls: Option<TlsAcceptor>) -> Self {
         let socket = match tls {
-            Some(tls) => Socket::Shaking(tls.accept(socket)),
+            Some(tls) => Socket::Shaking(Box::new(tls.accept(socket))),
             None => Socket::Plain(socket),
         };
         Self { peer, socket }
@@ -49,7 +49,7 @@ impl Connection {
     /// The socket, once the handshake is over.
     fn poll_open(&mut self, context: &mut Context<'_>) -> Poll<io::Result<&mut Socket>> {
         if let Socket::Shaking(accept) = &mut self.socket {
-            let stream = ready!(Pin::new(accept).poll(context))?;
+            let stream = ready!(Pin::new(accept.as_mut()).poll(context))?;
             self.socket = Socket::Tls(Box::new(stream));
         }
         Poll::Ready(Ok(&mut self.socket))

@@ -1,6 +1,6 @@
 //! Asks for a password: without showing it on a terminal, and as the first line of anything else.
 
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, BufRead, IsTerminal, Read as _};
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 
@@ -44,7 +44,7 @@ fn ask_unseen(question: &str) -> io::Result<String> {
     typed
 }
 
-fn typed_line(keys: &mut impl Read) -> io::Result<String> {
+fn typed_line(keys: &mut impl BufRead) -> io::Result<String> {
     let mut typed = Vec::new();
     for key in keys.bytes().take(usize::try_from(PASSWORD_BYTES_MAX).unwrap_or(usize::MAX)) {
         match key? {

@@ -20,3 +20,4 @@ mod moments;
 mod timestamp_unit;
 mod cors;
 mod strangers;
+mod security;
