@@ -27,8 +27,8 @@ use crate::{
     listen::{HEADER_BYTES_MAX, Listener, PENDING_RESETS_MAX, Protocol, Strangers, Tls},
 };
 
-/// Calls of one connection at once; a client that wants more opens another.
-const STREAMS_MAX: u32 = 256;
+/// Calls of one connection at once, which strangers can begin too; a client that wants more opens another. RFC 9113 recommends no less.
+const STREAMS_MAX: u32 = 100;
 
 /// Largest message of a Handshake: user and password. **Units**: bytes.
 const LOGIN_BYTES_MAX: usize = 16 << 10;

@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    future::ready,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -15,7 +16,7 @@ use tonic::{
     server::NamedService,
 };
 
-use super::{Auth, Credentials, Denied, Forbidden, Permission};
+use super::{Auth, Caller, Credentials, Decision, Denied, Forbidden, Permission};
 use crate::{listen::Peer, telemetry};
 
 /// The method that logs in.
@@ -59,31 +60,79 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        if method_of(S::NAME, request.uri().path()) == HANDSHAKE {
-            return self.login.call(request).boxed();
+        let peer = request.extensions().get::<Peer>().cloned();
+        let method = method_of(S::NAME, request.uri().path());
+        if method == HANDSHAKE {
+            return self.log_in(request, peer.as_ref());
         }
-        let (auth, mut inner) = (Arc::clone(&self.auth), self.inner.clone());
-        let check = async move {
-            let credentials = Credentials::of_headers(request.headers());
-            let peer = request.extensions().get::<Peer>().cloned();
-            let checked = auth.check(credentials, peer.as_ref()).await;
-            tell_peer(peer.as_ref(), checked.is_ok());
-            match checked {
-                Ok(caller) => {
-                    let needed = needed(method_of(S::NAME, request.uri().path()));
-                    if let Some(Err(refused)) = needed.map(|needed| caller.require(needed)) {
-                        let status = forbidden(&refused);
-                        telemetry::request_failed(&status);
-                        return Ok(status.into_http());
-                    }
-                    request.extensions_mut().insert(caller);
-                    inner.call(request).await
-                }
-                Err(denied) => Ok(unauthenticated(denied).into_http()),
+        let needed = needed(method);
+        // Here and not in the future: thousands of those may wait to be polled, each with the head of its request.
+        let pending = match self.auth.check_now(Credentials::of_headers(request.headers()), peer.as_ref()) {
+            Decision::Now(checked) => {
+                return match let_in(&mut request, checked, needed, peer.as_ref()) {
+                    Ok(()) => self.inner.call(request).boxed(),
+                    Err(status) => refused(status),
+                };
+            }
+            Decision::Later(pending) => pending,
+        };
+        let mut inner = self.inner.clone();
+        let verify = async move {
+            let checked = pending.verify(peer.as_ref()).await;
+            match let_in(&mut request, checked, needed, peer.as_ref()) {
+                Ok(()) => inner.call(request).await,
+                Err(status) => Ok(status.into_http()),
             }
         };
-        check.boxed()
+        verify.boxed()
     }
+}
+
+impl<S> FlightGate<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    /// Passes a login on, unless the stranger has begun too many.
+    fn log_in(
+        &mut self,
+        request: http::Request<Body>,
+        peer: Option<&Peer>,
+    ) -> BoxFuture<'static, Result<http::Response<Body>, Infallible>> {
+        let turn = peer.map(Peer::begin_login);
+        if matches!(turn, Some(None)) {
+            tell_peer(peer, false);
+            return refused(unauthenticated(Denied::Busy));
+        }
+        let answer = self.login.call(request);
+        async move {
+            let _turn = turn;
+            answer.await
+        }
+        .boxed()
+    }
+}
+
+/// Lets a call in, or says why not.
+fn let_in(
+    request: &mut http::Request<Body>,
+    checked: Result<Caller, Denied>,
+    needed: Option<Permission>,
+    peer: Option<&Peer>,
+) -> Result<(), Status> {
+    tell_peer(peer, checked.is_ok());
+    let caller = checked.map_err(unauthenticated)?;
+    if let Some(Err(refused)) = needed.map(|needed| caller.require(needed)) {
+        let status = forbidden(&refused);
+        telemetry::request_failed(&status);
+        return Err(status);
+    }
+    request.extensions_mut().insert(caller);
+    Ok(())
+}
+
+fn refused(status: Status) -> BoxFuture<'static, Result<http::Response<Body>, Infallible>> {
+    ready(Ok(status.into_http())).boxed()
 }
 
 /// The method that a path names; empty where it is not of the service.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{task::spawn_blocking, time::MissedTickBehavior};
+use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -16,9 +16,8 @@ use super::{
     callers::Callers,
     failures::Failures,
     logins::Logins,
-    scopes::Scopes,
     tokens::{Bearer, ListedToken, NewToken, Tokens},
-    users::{Key, User, Users, random_key},
+    users::{Key, Users, random_key},
     users_file,
 };
 use crate::{
@@ -44,6 +43,22 @@ pub(super) struct Guard {
     lines: LogLimit,
 }
 
+/// What is known of credentials.
+pub(super) enum Checked {
+    /// All.
+    Done(Result<Bearer, Denied>),
+    /// Nothing before a password is verified.
+    Slow(Attempt),
+}
+
+/// A login that has a place among those who wait.
+pub(super) struct Attempt {
+    users: Arc<Users>,
+    name: String,
+    password: String,
+    place: OwnedSemaphorePermit,
+}
+
 impl Guard {
     pub(super) fn of_file(path: PathBuf) -> Result<Self, String> {
         let key = random_key();
@@ -62,21 +77,57 @@ impl Guard {
         Ok(guard)
     }
 
-    /// Who makes a call, over a connection if it came over one.
+    /// Who makes a call, over a connection if it came over one, as far as that can be told at once.
+    pub(super) fn check_now(&self, credentials: Credentials, peer: Option<&Peer>) -> Checked {
+        let (name, password) = match credentials {
+            Credentials::Basic { user, password } => (user, password),
+            Credentials::Bearer(token) => {
+                let bearer = self.tokens.owner(&token, Instant::now()).ok_or(Denied::StaleToken);
+                return Checked::Done(bearer.and_then(|bearer| self.admitted(bearer, peer)));
+            }
+        };
+        let users = self.users();
+        if let Some(user) = self.logins.recall(&users, &name, &password) {
+            return Checked::Done(self.admitted(Bearer::of_user(user), peer));
+        }
+        let address = peer.map(|peer| peer.address().ip());
+        if let Some(wait) = address.and_then(|at| self.failures.closed_for(&name, at, Instant::now())) {
+            return Checked::Done(Err(Denied::TooManyFailures(wait)));
+        }
+        match self.logins.place() {
+            Some(place) => Checked::Slow(Attempt { users, name, password, place }),
+            None => Checked::Done(Err(Denied::Busy)),
+        }
+    }
+
+    /// Who makes a call.
     pub(super) async fn check(
         &self,
         credentials: Credentials,
         peer: Option<&Peer>,
     ) -> Result<Bearer, Denied> {
-        let bearer = match credentials {
-            Credentials::Basic { user, password } => {
-                let user = self.verify(user, password, peer).await?;
-                Bearer { scopes: Scopes::of(user.role), user }
-            }
-            Credentials::Bearer(token) => {
-                self.tokens.owner(&token, Instant::now()).ok_or(Denied::StaleToken)?
-            }
-        };
+        match self.check_now(credentials, peer) {
+            Checked::Done(known) => known,
+            Checked::Slow(attempt) => self.verify(attempt, peer).await,
+        }
+    }
+
+    /// Verifies a password.
+    pub(super) async fn verify(&self, attempt: Attempt, peer: Option<&Peer>) -> Result<Bearer, Denied> {
+        let Attempt { users, name, password, place: _place } = attempt;
+        let verified = self.logins.verify(Arc::clone(&users), name.clone(), password).await;
+        let address = peer.map(|peer| peer.address().ip());
+        if let (Err(Denied::WrongLogin), Some(address)) = (&verified, address) {
+            self.failures.note(&name, address, Instant::now());
+            // Who is no user may be a password that was typed into the wrong field.
+            let user = if users.get(&name).is_some() { &name } else { "(unknown)" };
+            self.lines.log(|held_back| tracing::warn!(user, peer = %address, held_back, "login failed"));
+        }
+        self.admitted(Bearer::of_user(verified?), peer)
+    }
+
+    /// Notes who calls, unless a reload has overtaken the call.
+    fn admitted(&self, bearer: Bearer, peer: Option<&Peer>) -> Result<Bearer, Denied> {
         let user = &bearer.user;
         if let Some(peer) = peer {
             self.callers.note(&user.name, peer);
@@ -101,26 +152,6 @@ impl Guard {
         };
         let bearer = self.check(credentials, peer).await?;
         Ok(known.unwrap_or_else(|| self.tokens.issue(bearer.user, Instant::now())))
-    }
-
-    async fn verify(&self, name: String, password: String, peer: Option<&Peer>) -> Result<Arc<User>, Denied> {
-        let users = self.users();
-        if let Some(user) = self.logins.recall(&users, &name, &password) {
-            return Ok(user);
-        }
-        let address = peer.map(|peer| peer.address().ip());
-        let closed = address.and_then(|address| self.failures.closed_for(&name, address, Instant::now()));
-        if let Some(wait) = closed {
-            return Err(Denied::TooManyFailures(wait));
-        }
-        let verified = self.logins.verify(Arc::clone(&users), name.clone(), password).await;
-        if let (Err(Denied::WrongLogin), Some(address)) = (&verified, address) {
-            self.failures.note(&name, address, Instant::now());
-            // Who is no user may be a password that was typed into the wrong field.
-            let user = if users.get(&name).is_some() { &name } else { "(unknown)" };
-            self.lines.log(|held_back| tracing::warn!(user, peer = %address, held_back, "login failed"));
-        }
-        verified
     }
 
     /// A token with a name, for its user; `None` when there are too many of that user, or the user is gone.

@@ -8,10 +8,14 @@ use std::{
 };
 
 use blake3::Hash;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+};
 
 use super::{
     Denied,
+    password::Memory,
     users::{Key, User, Users},
 };
 
@@ -33,7 +37,22 @@ pub(super) struct Logins {
     key: Key,
     remembered: Mutex<HashMap<Hash, Instant>>,
     turns: Arc<Semaphore>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
+    memories: Arc<Memories>,
+}
+
+/// What verifications work in, at most [`AT_A_TIME`] of them. Kept once it was needed: under attack it would be made anew 40 times a second.
+#[derive(Debug, Default)]
+struct Memories(Mutex<Vec<Memory>>);
+
+impl Memories {
+    fn take(&self) -> Memory {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn put(&self, memory: Memory) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
 }
 
 impl Logins {
@@ -42,7 +61,8 @@ impl Logins {
             key,
             remembered: Mutex::default(),
             turns: Arc::new(Semaphore::new(AT_A_TIME)),
-            places: Semaphore::new(WAITING_MAX),
+            places: Arc::new(Semaphore::new(WAITING_MAX)),
+            memories: Arc::default(),
         }
     }
 
@@ -53,26 +73,33 @@ impl Logins {
         (Instant::now() < until).then(|| Arc::clone(user))
     }
 
-    /// The user, if the password is right.
+    /// A place among those who wait for their turn; `None` when there is none left.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// The user, if the password is right. Who has no [`Self::place`] must not wait.
     ///
     /// # Errors
-    /// `WrongLogin`, or `Busy` when too many wait.
+    /// `WrongLogin`.
     pub(super) async fn verify(
         &self,
         users: Arc<Users>,
         name: String,
         password: String,
     ) -> Result<Arc<User>, Denied> {
-        let _place = self.places.try_acquire().map_err(|_| Denied::Busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Denied::Busy)?;
         // Of many that came at once with the same password all but the first find it here.
         if let Some(user) = self.recall(&users, &name, &password) {
             return Ok(user);
         }
+        let memories = Arc::clone(&self.memories);
         let verified = spawn_blocking(move || {
+            let mut memory = memories.take();
+            let user = users.verify(&name, &password, &mut memory).map(Arc::clone);
+            memories.put(memory);
             // The turn ends with the work, also when the client has left.
-            let _turn = turn;
-            let user = users.verify(&name, &password).map(Arc::clone);
+            drop(turn);
             user.map(|user| (user, password))
         });
         let (user, password) = verified.await.ok().flatten().ok_or(Denied::WrongLogin)?;

@@ -39,7 +39,10 @@ pub(crate) use role::Role;
 pub(crate) use scopes::{Permission, Scopes};
 pub(crate) use tokens::{ListedToken, NewToken};
 
-use self::guard::Guard;
+use self::{
+    guard::{Attempt, Checked, Guard},
+    tokens::Bearer,
+};
 use crate::listen::Peer;
 
 /// Users and their tokens.
@@ -76,6 +79,31 @@ pub(crate) enum Denied {
     Busy,
 }
 
+/// Whether a call is let in.
+pub(crate) enum Decision {
+    /// It is known.
+    Now(Result<Caller, Denied>),
+    /// A password has to be verified.
+    Later(PendingLogin),
+}
+
+/// A login that waits for its turn.
+pub(crate) struct PendingLogin {
+    guard: Arc<Guard>,
+    attempt: Attempt,
+}
+
+impl PendingLogin {
+    /// Waits for it.
+    pub(crate) async fn verify(self, peer: Option<&Peer>) -> Result<Caller, Denied> {
+        self.guard.verify(self.attempt, peer).await.map(|bearer| caller_of(&bearer))
+    }
+}
+
+fn caller_of(bearer: &Bearer) -> Caller {
+    Caller { user: Some(Arc::clone(&bearer.user.name)), scopes: bearer.scopes }
+}
+
 impl Auth {
     /// Reads the users of a file.
     ///
@@ -90,15 +118,33 @@ impl Auth {
         self.guard.is_some()
     }
 
-    /// Who makes a call with these credentials, or with headers that could not be read.
+    /// Who makes a call with these credentials, or with headers that could not be read, as far as that can be told at once. Whoever holds
+    /// much for a call asks this first: only a few callers may wait.
+    pub(crate) fn check_now(
+        &self,
+        credentials: Result<Option<Credentials>, Denied>,
+        peer: Option<&Peer>,
+    ) -> Decision {
+        let Some(guard) = &self.guard else { return Decision::Now(Ok(Caller::default())) };
+        match credentials.and_then(|credentials| credentials.ok_or(Denied::Missing)) {
+            Err(denied) => Decision::Now(Err(denied)),
+            Ok(credentials) => match guard.check_now(credentials, peer) {
+                Checked::Done(known) => Decision::Now(known.map(|bearer| caller_of(&bearer))),
+                Checked::Slow(attempt) => Decision::Later(PendingLogin { guard: Arc::clone(guard), attempt }),
+            },
+        }
+    }
+
+    /// Who makes a call.
     pub(crate) async fn check(
         &self,
         credentials: Result<Option<Credentials>, Denied>,
         peer: Option<&Peer>,
     ) -> Result<Caller, Denied> {
-        let Some(guard) = &self.guard else { return Ok(Caller::default()) };
-        let bearer = guard.check(credentials?.ok_or(Denied::Missing)?, peer).await?;
-        Ok(Caller { user: Some(Arc::clone(&bearer.user.name)), scopes: bearer.scopes })
+        match self.check_now(credentials, peer) {
+            Decision::Now(known) => known,
+            Decision::Later(pending) => pending.verify(peer).await,
+        }
     }
 
     /// A token for credentials: a new one for a password, the same one for a token that is good.

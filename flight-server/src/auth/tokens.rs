@@ -67,6 +67,13 @@ pub(super) struct Bearer {
     pub(super) scopes: Scopes,
 }
 
+impl Bearer {
+    /// Who has shown the password.
+    pub(super) fn of_user(user: Arc<User>) -> Self {
+        Self { scopes: Scopes::of(user.role), user }
+    }
+}
+
 impl Tokens {
     /// A token for who has logged in.
     pub(super) fn issue(&self, user: Arc<User>, now: Instant) -> String {

@@ -7,7 +7,10 @@ use std::{collections::HashMap, sync::Arc};
 use blake3::Hash;
 use uuid::Uuid;
 
-use super::{password, role::Role};
+use super::{
+    password::{self, Memory},
+    role::Role,
+};
 
 /// Longest name of a user. **Units**: bytes.
 const NAME_BYTES_MAX: usize = 256;
@@ -105,7 +108,7 @@ impl Users {
 
     /// The user, if the password is right. Takes the same time whether the user exists or not, once there is one whose password is
     /// stored by argon2; then it takes long.
-    pub(super) fn verify(&self, name: &str, password: &str) -> Option<&Arc<User>> {
+    pub(super) fn verify(&self, name: &str, password: &str, memory: &mut Memory) -> Option<&Arc<User>> {
         let known = self.by_name.get(name);
         let given = self.hash(name, password);
         let (keyed, stored) = match known.map(|user| &user.secret) {
@@ -114,7 +117,7 @@ impl Users {
             Some(Secret::Stored(form)) => (false, Some(&**form)),
             None => (false, None),
         };
-        let is_right = keyed || (self.takes_long() && password::is_right(password, stored));
+        let is_right = keyed || (self.takes_long() && password::is_right(password, stored, memory));
         known.filter(|_| is_right)
     }
 

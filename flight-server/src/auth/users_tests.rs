@@ -7,7 +7,9 @@ fn lines_of_both_forms_are_read_and_verified() {
     let form = password::hash("se:cret \u{e9}!").unwrap();
     let text = format!("# readers\n\nada:se:cret \u{e9}!\r\n  # more\nbob:two words\neve:read:{form}\n");
     let users = Users::parse(&text, &random_key()).unwrap();
-    let verified = |name, password| users.verify(name, password).map(|user| (&*user.name, user.role));
+    let verified = |name, password| {
+        users.verify(name, password, &mut Memory::default()).map(|user| (&*user.name, user.role))
+    };
     assert_eq!(verified("ada", "se:cret \u{e9}!"), Some(("ada", Role::Admin)));
     assert_eq!(verified("bob", "two words"), Some(("bob", Role::Admin)));
     assert_eq!(verified("eve", "se:cret \u{e9}!"), Some(("eve", Role::Read)));
@@ -21,8 +23,8 @@ fn lines_of_both_forms_are_read_and_verified() {
 #[test]
 fn a_password_may_look_a_little_like_a_hash() {
     let users = Users::parse("ada:read:secret\nbob:$argon2id$", &random_key()).unwrap();
-    assert!(users.verify("ada", "read:secret").is_some());
-    assert!(users.verify("bob", "$argon2id$").is_some());
+    assert!(users.verify("ada", "read:secret", &mut Memory::default()).is_some());
+    assert!(users.verify("bob", "$argon2id$", &mut Memory::default()).is_some());
 }
 
 #[test]

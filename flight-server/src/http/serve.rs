@@ -1,4 +1,4 @@
-//! Serves the routes over the connections of a [`Listener`]: HTTP/1.1, and HTTP/2 for who begins with it. A request that is not sent on
+//! Serves the routes over the connections of a [`Listener`]: HTTP/1.1. A request that is not sent on
 //! ends its connection; whatever arrives of a head is bounded.
 
 use std::{pin::pin, time::Duration};
@@ -12,16 +12,10 @@ use hyper_util::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use crate::listen::{Connection, HEADER_BYTES_MAX, Listener, PENDING_RESETS_MAX};
+use crate::listen::{Connection, Listener};
 
 /// How long the head of a request may take, and how long a connection may wait for its next one. Proxies keep theirs for a minute.
 const HEAD_WAIT: Duration = Duration::from_secs(75);
-
-/// Requests of one HTTP/2 connection at once.
-const STREAMS_MAX: u32 = 100;
-
-/// Connections that do not answer a ping are closed.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Serves until `stop`; requests that have begun are answered.
 pub(super) async fn serve(listener: Listener, router: Router, stop: CancellationToken) {
@@ -60,15 +54,9 @@ async fn serve_one(connection: Connection, router: Router, stop: CancellationTok
     }
 }
 
+/// HTTP/1.1 alone: what HTTP/2 lets strangers begin at once on one connection would have to be bounded once more.
 fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(KEEPALIVE_INTERVAL)
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEADER_BYTES_MAX)
-        .max_pending_accept_reset_streams(PENDING_RESETS_MAX);
     builder
 }

@@ -15,6 +15,9 @@ use tokio::{
 
 use super::{Peer, Strangers, peer::Standing};
 
+/// What is read of a stranger at once: room for the heads of some ten calls. **Units**: bytes.
+const PIECE_BYTES: usize = 1 << 10;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Guarded {
@@ -24,6 +27,8 @@ pub(super) struct Guarded {
     number: u64,
     /// What may still be read of a stranger. **Units**: bytes.
     bytes_left: usize,
+    /// Whether the others have had their turn since the last piece.
+    has_yielded: bool,
     /// When a stranger's time is up; gone once it is none.
     deadline: Option<Pin<Box<Sleep>>>,
 }
@@ -38,6 +43,7 @@ impl Guarded {
             strangers: Arc::clone(strangers),
             number,
             bytes_left: limits.bytes_max,
+            has_yielded: false,
             deadline: Some(Box::pin(sleep(limits.time_max))),
         }
     }
@@ -63,14 +69,20 @@ impl Guarded {
         Ok(standing)
     }
 
-    /// Reads no more than a stranger has left, and nothing while nothing is left: what it has sent is being looked at.
+    /// Reads no more than a stranger has left, and nothing while nothing is left: what it has sent is being looked at. Between two pieces others
+    /// have their turn, the calls of the first piece too: a stranger is cut off before hundreds of calls have begun.
     fn poll_read_stranger(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let room = buffer.remaining().min(self.bytes_left);
+        let room = buffer.remaining().min(self.bytes_left).min(PIECE_BYTES);
         if room == 0 {
+            return Poll::Pending;
+        }
+        self.has_yielded = !self.has_yielded;
+        if self.has_yielded {
+            context.waker().wake_by_ref();
             return Poll::Pending;
         }
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));

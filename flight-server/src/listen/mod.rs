@@ -15,9 +15,8 @@ mod tls;
 mod connection;
 mod listener;
 
-/// Longest head of an HTTP/2 request, CONTINUATION frames included: hyper's own default, said here because memory depends on it.
-/// **Units**: bytes.
-pub(crate) const HEADER_BYTES_MAX: u32 = 16 << 10;
+/// Longest head of an HTTP/2 request, CONTINUATION frames included: what gRPC libraries take by default. **Units**: bytes.
+pub(crate) const HEADER_BYTES_MAX: u32 = 8 << 10;
 
 /// Streams of a connection that were reset before they were looked at; one more ends the connection (CVE-2023-44487).
 pub(crate) const PENDING_RESETS_MAX: usize = 20;

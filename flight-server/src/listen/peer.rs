@@ -14,6 +14,9 @@ use futures::task::AtomicWaker;
 /// Refused calls after which a stranger's connection is closed: more than a person needs to find the right password.
 const REFUSALS_MAX: u32 = 16;
 
+/// Logins of a stranger's connection at once; each holds the head of a request and a message.
+const LOGINS_MAX: u32 = 4;
+
 /// What a connection may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -40,6 +43,8 @@ struct Shared {
     address: SocketAddr,
     standing: AtomicU8,
     refusals: AtomicU32,
+    /// Logins that have begun and not ended.
+    logins: AtomicU32,
     /// Whose calls came over it: one user, but for proxies.
     users: Mutex<Vec<Arc<str>>>,
     /// The task that reads and writes the connection.
@@ -52,6 +57,7 @@ impl Peer {
             address,
             standing: AtomicU8::new(STRANGER),
             refusals: AtomicU32::new(0),
+            logins: AtomicU32::new(0),
             users: Mutex::default(),
             waker: AtomicWaker::new(),
         };
@@ -79,6 +85,13 @@ impl Peer {
         if before >= REFUSALS_MAX && self.is_stranger() {
             self.close();
         }
+    }
+
+    /// Begins a login that waits for its message; `None` when a stranger waits with too many.
+    pub(crate) fn begin_login(&self) -> Option<LoginTurn> {
+        let before = self.shared.logins.fetch_add(1, Ordering::AcqRel);
+        let turn = LoginTurn { shared: Arc::clone(&self.shared) };
+        (before < LOGINS_MAX || !self.is_stranger()).then_some(turn)
     }
 
     /// Cuts the connection off.
@@ -126,6 +139,18 @@ impl Peer {
     }
 }
 
+/// A login that has begun; dropped at its end.
+#[derive(Debug)]
+pub(crate) struct LoginTurn {
+    shared: Arc<Shared>,
+}
+
+impl Drop for LoginTurn {
+    fn drop(&mut self) {
+        self.shared.logins.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// A [`Peer`] as long as its connection lasts.
 #[derive(Debug)]
 pub(crate) struct WeakPeer {
@@ -162,6 +187,17 @@ mod tests {
         known.refuse();
         assert_eq!(stranger.standing(), Standing::Closed);
         assert_eq!(known.standing(), Standing::Known);
+    }
+
+    #[test]
+    fn a_stranger_waits_with_few_logins_at_once() {
+        let peer = peer();
+        let mut turns: Vec<_> = (0..LOGINS_MAX).map(|_| peer.begin_login().unwrap()).collect();
+        assert!(peer.begin_login().is_none());
+        turns.pop();
+        assert!(peer.begin_login().is_some());
+        peer.welcome();
+        turns.extend((0..100).map(|_| peer.begin_login().unwrap()));
     }
 
     #[test]

@@ -22,10 +22,10 @@ pub struct StrangerLimits {
 }
 
 impl Default for StrangerLimits {
-    /// Bytes for a login, a TLS handshake and the headers of many calls; the connections together then take 8 MiB, and some
+    /// Bytes for a login, a TLS handshake and the headers of many calls; the connections together then take 4 MiB, and some
     /// 30 KiB of buffers each. Half a minute is what slow networks need for a TLS handshake and a login.
     fn default() -> Self {
-        Self { connections_max: 128, bytes_max: 64 << 10, time_max: Duration::from_secs(30) }
+        Self { connections_max: 64, bytes_max: 64 << 10, time_max: Duration::from_secs(30) }
     }
 }
 

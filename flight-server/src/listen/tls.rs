@@ -35,7 +35,7 @@ const GROUP: u32 = 0o070;
 pub(crate) enum Protocol {
     /// HTTP/2 alone.
     Grpc,
-    /// HTTP/1.1 and HTTP/2.
+    /// HTTP/1.1.
     Http,
 }
 
@@ -137,7 +137,7 @@ fn configs(files: &TlsFiles) -> Result<Configs, String> {
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Arc::new(config)
     };
-    Ok(Configs { grpc: of(&[b"h2"]), http: of(&[b"h2", b"http/1.1"]) })
+    Ok(Configs { grpc: of(&[b"h2"]), http: of(&[b"http/1.1"]) })
 }
 
 fn check_private(key: &Path) -> Result<(), String> {
