@@ -6,13 +6,14 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     backup, check,
-    config::{Config, ConfigError, RawSetting, read_layers},
+    config::{Config, ConfigError, RawSetting, read_layers, unknown_variables},
     console::{self, CliError},
     demo,
     error::ServeError,
     import,
     server::Server,
     simulate, sql, telemetry,
+    user::{self, UserCommand},
 };
 
 /// Real-time, geo-temporal analytics for IoT events: Arrow Flight in, SQL out.
@@ -39,6 +40,11 @@ enum Command {
     Check(check::CheckArgs),
     /// Copy a data directory, also while a server runs over it
     Backup(backup::BackupArgs),
+    /// Add, change, remove and list users
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
     /// Look at the configuration
     Config {
         #[command(subcommand)]
@@ -104,9 +110,15 @@ pub struct ServeArgs {
     /// Stop queries that run longer [default: never]
     #[arg(long, value_name = "DURATION")]
     query_timeout: Option<String>,
-    /// File of users that may call, one user:password per line, readable by its owner alone [default: everybody may]
+    /// File of users that may call, as `hexflight user` writes it, readable by its owner alone [default: everybody may]
     #[arg(long, value_name = "FILE")]
     auth_file: Option<String>,
+    /// Certificate chain in PEM, for TLS on both ports; read again when it changes [default: no TLS]
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// Key of the certificate in PEM, readable by its owner alone
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
     /// Origins of web pages that may ask the HTTP API from a browser: https://a.example,http://localhost:3000, or * for all
     /// [default: none]
     #[arg(long, value_name = "ORIGINS")]
@@ -139,6 +151,8 @@ impl ServeArgs {
             ("reserve", &self.reserve),
             ("query_timeout", &self.query_timeout),
             ("auth_file", &self.auth_file),
+            ("tls_cert", &self.tls_cert),
+            ("tls_key", &self.tls_key),
             ("cors_origins", &self.cors_origins),
             ("log", &self.log),
         ];
@@ -165,6 +179,7 @@ impl Cli {
             Command::Sql(args) => sql::run(args).await,
             Command::Check(args) => Box::pin(check::run(args)).await,
             Command::Backup(args) => Box::pin(backup::run(args)).await,
+            Command::User { command } => user::run(command),
             Command::Config { command: ConfigCommand::Show(args) } => show(&args),
         }
     }
@@ -178,6 +193,9 @@ fn server_error(error: &ServeError) -> CliError {
 async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     let config = Config::resolve(&args.layers()?)?;
     telemetry::init_tracing(&config.log).map_err(ServeError::Log)?;
+    for variable in unknown_variables()? {
+        tracing::warn!("environment variable {variable} is no setting and means nothing");
+    }
     let data_dir = config.data_dir.clone();
     let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
     let mut server = Server::start(config).await?;
@@ -220,6 +238,9 @@ fn greet(server: &Server, data_dir: &str) {
 fn show(args: &ServeArgs) -> Result<(), CliError> {
     let failed = |error: ConfigError| server_error(&ServeError::from(error));
     let raw = args.layers().map_err(failed)?;
+    for variable in unknown_variables().map_err(failed)? {
+        console::note(&format!("environment variable {variable} is no setting and means nothing"));
+    }
     let width = raw.iter().map(|setting| setting.text.len()).max().unwrap_or(0);
     for RawSetting { key, text, origin } in &raw {
         let text = if text.is_empty() { "-" } else { text };

@@ -50,6 +50,14 @@ pub enum CliError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file of users cannot be used.
+    #[error("auth file {}: {detail}", path.display())]
+    AuthFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        detail: String,
+    },
     /// A server in this process did not start or stop.
     #[error("{0}")]
     Server(String),
@@ -155,6 +163,12 @@ pub fn say(line: &str) -> Result<(), CliError> {
 /// Writes one line to stderr; there is nobody left to tell when that fails.
 pub fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes to stderr without ending the line.
+pub(crate) fn prompt(text: &str) {
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
 }
 
 /// Names a failed write to stdout.

@@ -230,6 +230,9 @@ pub enum ServeError {
         /// What is wrong and what to do.
         advice: String,
     },
+    /// Certificate and key cannot be used.
+    #[error("tls_cert, tls_key: {0}")]
+    Tls(String),
     /// The file of users cannot be used.
     #[error("auth_file = '{}': {detail}", path.display())]
     AuthFile {

@@ -1,11 +1,12 @@
 //! Hexflight's server and command line: Arrow Flight, Flight SQL and HTTP in front of one engine.
 //!
 //! ```text
-//!  cli ─▶ config ─▶ server ─┬─▶ auth ─▶ flight ─▶ hexflight-engine (write) and hexflight-planner (read)
-//!                           └─▶ auth ─▶ http     JSON API; health and metrics without auth
+//!  cli ─▶ config ─▶ server ─▶ listen ─┬─▶ auth ─▶ flight ─▶ hexflight-engine (write) and hexflight-planner (read)
+//!                                    └─▶ auth ─▶ http     JSON API; health and metrics without auth
 //!  cli ─▶ simulate, sql, demo ─▶ client ─▶ (network) ─▶ flight
 //!  cli ─▶ import ─▶ hexflight-engine, or client
 //!  cli ─▶ check, backup ─▶ hexflight-engine
+//!  cli ─▶ user ─▶ auth
 //! ```
 //!
 //! [`Server`] can be embedded: [`Server::start`] with a [`Config`], port 0 for free ports. Nothing here knows how a row is
@@ -14,8 +15,11 @@
 mod config;
 mod error;
 mod telemetry;
+mod log_limit;
+mod stamp;
 mod deadline;
 mod timestamp_unit;
+mod listen;
 mod auth;
 mod http;
 mod flight;
@@ -28,6 +32,7 @@ pub mod sql;
 pub mod import;
 mod check;
 mod backup;
+mod user;
 pub mod demo;
 
 mod cli;
@@ -35,5 +40,6 @@ mod cli;
 pub use cli::{Cli, ServeArgs};
 pub use config::{Config, ConfigError, CorsOrigins, Origin, RawSetting, read_layers};
 pub use error::ServeError;
+pub use listen::{StrangerLimits, TlsFiles};
 pub use server::Server;
 pub use telemetry::init_tracing;

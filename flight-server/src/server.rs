@@ -9,14 +9,14 @@ use std::{error::Error, io, net::SocketAddr, path::Path, sync::Arc, time::Durati
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use hexflight_engine::{Engine, EngineError, EngineOptions, Store, SystemClock};
-use hexflight_planner::{QueryEngine, QueryOptions};
+use hexflight_planner::{Asker, QueryEngine, QueryOptions};
 use tokio::{
     net::{TcpListener, TcpSocket},
     task::JoinHandle,
     time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::transport::{Server as TonicServer, server::TcpIncoming};
+use tonic::transport::Server as TonicServer;
 
 use crate::{
     auth::{Auth, FlightGate},
@@ -24,10 +24,14 @@ use crate::{
     error::ServeError,
     flight::{FlightApi, FlightContext},
     http::{self, Api, ApiLimits, HttpContext},
+    listen::{HEADER_BYTES_MAX, Listener, PENDING_RESETS_MAX, Protocol, Strangers, Tls},
 };
 
-/// Calls of one connection at once; a client that wants more opens another.
-const STREAMS_MAX: u32 = 256;
+/// Calls of one connection at once, which strangers can begin too; a client that wants more opens another. RFC 9113 recommends no less.
+const STREAMS_MAX: u32 = 100;
+
+/// Largest message of a Handshake: user and password. **Units**: bytes.
+const LOGIN_BYTES_MAX: usize = 16 << 10;
 
 /// HTTP/2 windows. A stream may have several 64 k-row batches (4 MiB) on the way; a connection several such streams.
 const STREAM_WINDOW_BYTES: u32 = 8 << 20;
@@ -64,6 +68,7 @@ pub struct Server {
     flight_stop: DropGuard,
     http_task: JoinHandle<()>,
     http_stop: DropGuard,
+    has_tls: bool,
 }
 
 impl Server {
@@ -90,8 +95,16 @@ impl Server {
         let http_address =
             local_address("HTTP", config.http_bind, "--http-bind", http_listener.local_addr())?;
         let flight_socket = reserve_flight(config.flight_bind)?;
+        let strangers = Arc::new(Strangers::new(config.strangers));
+        let tls = read_tls(&config)?;
+        warn_of_clear_text(&config);
+        let http_listener = Listener::new(Protocol::Http, http_listener, Arc::clone(&strangers), tls.clone());
         let http_stop = CancellationToken::new();
         let http_task = spawn_http(http_listener, &http_context, &http_stop);
+        tokio::spawn(Arc::clone(&auth).watch(http_stop.clone()));
+        if let Some(tls) = &tls {
+            tokio::spawn(Arc::clone(tls).watch(http_stop.clone()));
+        }
         let http_stop = http_stop.drop_guard();
 
         let (engine, queries) = open_engine(&config, access).await?;
@@ -109,6 +122,7 @@ impl Server {
         let flight_address =
             local_address("Flight", config.flight_bind, "--flight-bind", flight_listener.local_addr())?;
         let flight_stop = CancellationToken::new();
+        let flight_listener = Listener::new(Protocol::Grpc, flight_listener, strangers, tls.clone());
         let flight_task =
             spawn_flight(flight_listener, &flight_context, config.max_message_bytes, flight_stop.clone());
 
@@ -125,19 +139,22 @@ impl Server {
             flight_stop: flight_stop.drop_guard(),
             http_task,
             http_stop,
+            has_tls: tls.is_some(),
         })
     }
 
-    /// Where Flight and Flight SQL listen, as clients write it: `grpc://127.0.0.1:8815`.
+    /// Where Flight and Flight SQL listen, as clients write it: `grpc://127.0.0.1:8815`, `grpc+tls://` with TLS.
     #[must_use]
     pub fn flight_url(&self) -> String {
-        format!("grpc://{}", self.flight_address)
+        let scheme = if self.has_tls { "grpc+tls" } else { "grpc" };
+        format!("{scheme}://{}", self.flight_address)
     }
 
-    /// Where HTTP listens: `http://127.0.0.1:8080`.
+    /// Where HTTP listens: `http://127.0.0.1:8080`, `https://` with TLS.
     #[must_use]
     pub fn http_url(&self) -> String {
-        format!("http://{}", self.http_address)
+        let scheme = if self.has_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.http_address)
     }
 
     /// The engine behind it.
@@ -186,7 +203,20 @@ impl Server {
 
 fn read_users(config: &Config) -> Result<Auth, ServeError> {
     let Some(path) = &config.auth_file else { return Ok(Auth::default()) };
-    Auth::of_file(path).map_err(|detail| ServeError::AuthFile { path: path.clone(), detail })
+    Auth::of_file(path.clone()).map_err(|detail| ServeError::AuthFile { path: path.clone(), detail })
+}
+
+fn read_tls(config: &Config) -> Result<Option<Arc<Tls>>, ServeError> {
+    let Some(files) = &config.tls else { return Ok(None) };
+    Tls::of_files(files.clone()).map(|tls| Some(Arc::new(tls))).map_err(ServeError::Tls)
+}
+
+/// Says that whoever listens on the way learns passwords.
+fn warn_of_clear_text(config: &Config) {
+    let is_reachable = !config.flight_bind.ip().is_loopback() || !config.http_bind.ip().is_loopback();
+    if config.tls.is_none() && config.auth_file.is_some() && is_reachable {
+        tracing::warn!("passwords and events cross the network in the clear; set --tls-cert and --tls-key");
+    }
 }
 
 fn api(config: &Config, engine: &Arc<Engine>, queries: Arc<QueryEngine>) -> Api {
@@ -197,7 +227,7 @@ fn api(config: &Config, engine: &Arc<Engine>, queries: Arc<QueryEngine>) -> Api 
         scratch_dir: config.data_dir.clone(),
         query_timeout: config.query_timeout,
     };
-    Api { engine: Arc::clone(engine), queries, limits }
+    Api { engine: Arc::clone(engine), queries, limits, asker: Asker::default() }
 }
 
 async fn bind_http(address: SocketAddr) -> Result<TcpListener, ServeError> {
@@ -232,20 +262,15 @@ fn bind_error(what: &'static str, address: SocketAddr, flag: &'static str, sourc
     }
 }
 
-fn spawn_http(listener: TcpListener, context: &Arc<HttpContext>, stop: &CancellationToken) -> JoinHandle<()> {
+fn spawn_http(listener: Listener, context: &Arc<HttpContext>, stop: &CancellationToken) -> JoinHandle<()> {
     let (context, stop) = (Arc::clone(context), stop.clone());
     tokio::spawn(async move {
-        let serving = http::serve(listener, Arc::clone(&context), stop.clone().cancelled_owned());
+        let serving = http::serve(listener, Arc::clone(&context), stop);
         tokio::pin!(serving);
         let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);
         loop {
             tokio::select! {
-                served = &mut serving => {
-                    if let Err(error) = served {
-                        tracing::error!("HTTP stopped: {error}");
-                    }
-                    return;
-                }
+                () = &mut serving => return,
                 _ = upkeep.tick() => context.upkeep(),
             }
         }
@@ -318,24 +343,26 @@ fn io_kind(error: &EngineError) -> Option<io::ErrorKind> {
 }
 
 fn spawn_flight(
-    listener: TcpListener,
+    listener: Listener,
     context: &Arc<FlightContext>,
     max_message_bytes: usize,
     stop: CancellationToken,
 ) -> JoinHandle<Result<(), tonic::transport::Error>> {
-    let service = FlightServiceServer::new(FlightApi::new(Arc::clone(context)))
-        .max_decoding_message_size(max_message_bytes)
-        .max_encoding_message_size(usize::MAX);
-    let service = FlightGate::new(Arc::clone(&context.auth), service);
+    let service =
+        FlightServiceServer::new(FlightApi::new(Arc::clone(context))).max_encoding_message_size(usize::MAX);
+    let login = service.clone().max_decoding_message_size(LOGIN_BYTES_MAX);
+    let service = service.max_decoding_message_size(max_message_bytes);
+    let service = FlightGate::new(Arc::clone(&context.auth), service, login);
     let router = TonicServer::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
         .add_service(service);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    tokio::spawn(router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()))
+    tokio::spawn(router.serve_with_incoming_shutdown(listener.into_stream(), stop.cancelled_owned()))
 }
 
 /// The innermost error: tonic's own text is "transport error".

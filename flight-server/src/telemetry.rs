@@ -194,6 +194,7 @@ fn code_name(code: tonic::Code) -> &'static str {
         Code::DeadlineExceeded => "deadline_exceeded",
         Code::NotFound => "not_found",
         Code::Unauthenticated => "unauthenticated",
+        Code::PermissionDenied => "permission_denied",
         Code::Aborted => "aborted",
         Code::ResourceExhausted => "resource_exhausted",
         Code::Unimplemented => "unimplemented",

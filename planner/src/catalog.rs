@@ -17,7 +17,7 @@ use hexflight_engine::{Engine, TableName, TableSpec};
 
 use crate::{
     provider::EventsProvider,
-    query::QueryLog,
+    query::{Asker, QueryLog},
     session::{CATALOG_NAME, SCHEMA_NAME},
     system::{QUERIES_TABLE, QueriesTable, SYSTEM_SCHEMA_NAME},
 };
@@ -44,14 +44,19 @@ impl QueryCatalogs {
     }
 }
 
-/// Puts a snapshot, taken now, in the place of each table. Every mention of a table in the plan sees the same one.
+/// Puts a snapshot, taken now, in the place of each table. Every mention of a table in the plan sees the same one. What the process tells
+/// of itself is told as far as it is the asker's business.
 ///
 /// # Errors
 /// What the engine says when it has no snapshot to give.
-pub(crate) fn pin(plan: LogicalPlan, engine: &Engine) -> Result<LogicalPlan> {
+pub(crate) fn pin(plan: LogicalPlan, engine: &Engine, asker: &Asker) -> Result<LogicalPlan> {
     let mut pinned: BTreeMap<TableName, Arc<dyn TableSource>> = BTreeMap::new();
     let plan = plan.transform_down_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+        if let Some(own) = queries_of(&scan, asker) {
+            scan.source = own;
+            return Ok(Transformed::yes(LogicalPlan::TableScan(scan)));
+        }
         let Some(name) = unpinned_name(&scan) else {
             return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
         };
@@ -66,6 +71,13 @@ pub(crate) fn pin(plan: LogicalPlan, engine: &Engine) -> Result<LogicalPlan> {
         Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
     });
     plan.map(|plan| plan.data)
+}
+
+/// The log of queries, as the asker may see it, if a scan reads it.
+fn queries_of(scan: &TableScan, asker: &Asker) -> Option<Arc<dyn TableSource>> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    let table = provider.downcast_ref::<QueriesTable>()?;
+    Some(provider_as_source(Arc::new(table.seen_by(asker))))
 }
 
 /// Which of the engine's tables a scan reads that is not pinned.

@@ -39,7 +39,7 @@ pub use provider::EventsProvider;
 #[doc(hidden)]
 pub use query::PlanTimes;
 pub use query::{
-    CatalogTable, Decimal, LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress,
+    Asker, CatalogTable, Decimal, LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress,
     QueryState, QueryStream, has_time_of_day, in_unit, nanos_of_text, params_of_row, without_negative_zero,
 };
 pub use scan::{ScanCounts, SegmentScanExec};

@@ -13,7 +13,7 @@ use object_store::path::Path as Key;
 
 use crate::{
     error::{EngineError, Result},
-    store::{LOCK_FILE, UNFINISHED_BACKUP},
+    store::{LOCK_FILE, PRIVATE_FILE, PRIVATE_FOLDER, UNFINISHED_BACKUP, is_private, set_mode},
 };
 
 /// What the marker says to whoever opens it.
@@ -81,10 +81,12 @@ impl Copier {
         made.and_then(|()| sync(&to)).map_err(|error| failed("create", &marker, error))?;
         // What every data directory has, be it empty.
         for folder in FOLDERS.map(|folder| to.join(folder)) {
-            fs::create_dir(&folder).map_err(|error| failed("create directory", &folder, error))?;
+            let made = fs::create_dir(&folder).and_then(|()| set_mode(&folder, PRIVATE_FOLDER));
+            made.map_err(|error| failed("create directory", &folder, error))?;
         }
         let lock = to.join(LOCK_FILE);
-        File::create(&lock).map_err(|error| failed("create", &lock, error))?;
+        let made = File::create(&lock).and_then(|_| set_mode(&lock, PRIVATE_FILE));
+        made.map_err(|error| failed("create", &lock, error))?;
         Ok(Self { from, to, files: Mutex::default() })
     }
 
@@ -131,7 +133,8 @@ impl Copier {
     /// `Unavailable` when the file system refuses.
     pub(super) fn write(&self, key: &Key, bytes: &[u8]) -> Result<()> {
         let target = self.target(key)?;
-        fs::write(&target, bytes).map_err(|error| failed("write", &target, error))?;
+        let written = fs::write(&target, bytes).and_then(|()| self.restrict(&target, PRIVATE_FILE));
+        written.map_err(|error| failed("write", &target, error))?;
         self.lock().insert(PathBuf::from(key.as_ref()));
         Ok(())
     }
@@ -147,7 +150,9 @@ impl Copier {
             opened => opened.map_err(|error| failed("read", &source, error))?,
         };
         let target = self.target(key)?;
-        let mut to = File::create(&target).map_err(|error| failed("create", &target, error))?;
+        let created = File::create(&target);
+        let created = created.and_then(|file| self.restrict(&target, PRIVATE_FILE).map(|()| file));
+        let mut to = created.map_err(|error| failed("create", &target, error))?;
         let mut copied = CopiedObject { bytes: 0, crc: 0 };
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
@@ -210,9 +215,15 @@ impl Copier {
     fn target(&self, key: &Key) -> Result<PathBuf> {
         let target = self.to.join(key.as_ref());
         if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder).map_err(|error| failed("create directory", folder, error))?;
+            let made = fs::create_dir_all(folder).and_then(|()| self.restrict(folder, PRIVATE_FOLDER));
+            made.map_err(|error| failed("create directory", folder, error))?;
         }
         Ok(target)
+    }
+
+    /// What is its owner's alone in the original is so in the copy.
+    fn restrict(&self, path: &Path, mode: u32) -> io::Result<()> {
+        if is_private(&self.to, path) { set_mode(path, mode) } else { Ok(()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {

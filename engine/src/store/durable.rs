@@ -22,7 +22,10 @@ use std::{
 
 use bytes::Bytes;
 
-use super::files::{Files, OpenFile};
+use super::{
+    files::{Files, OpenFile},
+    privacy::{PRIVATE_FILE, PRIVATE_FOLDER, is_private},
+};
 use crate::error::is_out_of_space;
 
 /// Directory below the root where objects are written before they get their name. One directory, so that the sweep at start
@@ -97,7 +100,7 @@ impl DurableFiles {
     pub(super) fn create(&self, target: &Path, chunks: &[Bytes]) -> Result<(), FileError> {
         let directory = self.directory_of(target);
         self.ensure_directory(directory)?;
-        let staged = self.stage(chunks)?;
+        let staged = self.stage(target, chunks)?;
         // Open before there is a name that others can read: a process without a free descriptor could not make it durable any more.
         let open = self.open_directory(directory).inspect_err(|_| self.discard(&staged))?;
         let linked = self.files.hard_link(&staged, target);
@@ -117,7 +120,7 @@ impl DurableFiles {
     pub(super) fn replace(&self, target: &Path, chunks: &[Bytes]) -> Result<(), FileError> {
         let directory = self.directory_of(target);
         self.ensure_directory(directory)?;
-        let staged = self.stage(chunks)?;
+        let staged = self.stage(target, chunks)?;
         let open = self.open_directory(directory).inspect_err(|_| self.discard(&staged))?;
         if let Err(source) = self.files.rename(&staged, target) {
             self.discard(&staged);
@@ -154,6 +157,9 @@ impl DurableFiles {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 return Err(self.name_failed("create directory", directory, error));
             }
+            Ok(()) if is_private(&self.root, directory) => {
+                self.files.set_mode(directory, PRIVATE_FOLDER).map_err(at("chmod", directory))?;
+            }
             _ => {}
         }
         self.sync_directory(parent)?;
@@ -171,11 +177,18 @@ impl DurableFiles {
         path.parent().unwrap_or(&self.root)
     }
 
-    /// Writes a nameless file and makes its bytes durable. Leaves nothing behind when it fails.
-    fn stage(&self, chunks: &[Bytes]) -> Result<PathBuf, FileError> {
+    /// Writes a file that has no name yet, with the permissions of `target`, and makes its bytes durable. Leaves nothing behind when it
+    /// fails.
+    fn stage(&self, target: &Path, chunks: &[Bytes]) -> Result<PathBuf, FileError> {
         let number = self.next_staging.fetch_add(1, Ordering::Relaxed);
         let path = self.root.join(STAGING_DIRECTORY).join(format!("put#{number}"));
         let mut file = self.files.create(&path).map_err(at("create", &path))?;
+        if is_private(&self.root, target)
+            && let Err(error) = self.files.set_mode(&path, PRIVATE_FILE)
+        {
+            self.discard(&path);
+            return Err(at("chmod", &path)(error));
+        }
         if let Err(error) = self.files.write(&mut file, chunks) {
             self.discard(&path);
             return Err(at("write", &path)(error));

@@ -10,6 +10,8 @@ use std::{
 
 use bytes::Bytes;
 
+use super::privacy;
+
 /// An open file or directory and the path it was opened by.
 #[derive(Debug)]
 pub struct OpenFile {
@@ -81,6 +83,14 @@ pub trait Files: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The system's.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Sets the permission bits of a file or directory.
+    ///
+    /// # Errors
+    /// The system's.
+    fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
+        privacy::set_mode(path, mode)
+    }
 
     /// Stops the process after a failed fsync. The kernel marks the pages clean though they never reached the disk, so that
     /// a second fsync succeeds and everything read back is a guess: only a restart, which reads the disk, is safe.

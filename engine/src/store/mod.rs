@@ -3,6 +3,7 @@
 //! `Store` → [`FsyncStore`] (an `ObjectStore`) → `DurableFiles` (the order of write, fsync, link, fsync) → [`Files`] (the
 //! system calls). It knows keys and bytes, never what they mean. `RecordingFiles` replaces the lowest layer in crash tests.
 
+mod privacy;
 mod files;
 mod durable;
 mod fsync;
@@ -31,6 +32,7 @@ use reserve::{Lease, Reserve};
 pub use files::{DiskFiles, Files, OpenFile};
 pub(crate) use fsync::LOCK_FILE;
 pub(crate) use open::{UNFINISHED_BACKUP, is_own_file};
+pub(crate) use privacy::{PRIVATE_FILE, PRIVATE_FOLDER, is_private, set_mode};
 pub use recording::RecordingFiles;
 
 /// How a put-if-absent ended when it did not fail.

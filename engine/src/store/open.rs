@@ -3,6 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, ErrorKind},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,6 +15,7 @@ use super::{
     durable::{DurableFiles, STAGING_DIRECTORY},
     files::Files,
     fsync::{FsyncStore, LOCK_FILE},
+    privacy::{self, PRIVATE_FILE},
     probe::PROBE_PREFIX,
     reserve::RESERVE_FILE,
 };
@@ -66,6 +68,10 @@ pub(super) fn open(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
     let root = create_root(root, files.as_ref())?;
     refuse_unfinished(&root)?;
     let lock = lock(&root)?;
+    // Of somebody else's folder, which we may write, the bits are the owner's business.
+    if let Err(error) = close_earlier(&root) {
+        tracing::warn!(root = %root.display(), %error, "other users of this machine may read the write-ahead log");
+    }
     sync(&root, files.as_ref())?;
     let reads = reads(&root)?;
     // Only now, under the lock, is nobody else's staging file among what is swept.
@@ -77,6 +83,12 @@ pub(super) fn open(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
         .ensure_directory(&root.join(STAGING_DIRECTORY))
         .map_err(|error| unusable(&root, &error.source))?;
     Ok(FsyncStore::new(reads, durable))
+}
+
+/// Takes from other users what an earlier build has left open to them.
+fn close_earlier(root: &Path) -> io::Result<()> {
+    privacy::set_mode(&root.join(LOCK_FILE), PRIVATE_FILE)?;
+    privacy::close_folders(root)
 }
 
 /// Locks a directory that is there, so that nobody writes while it is read, and changes nothing in it.
@@ -134,6 +146,7 @@ fn lock(root: &Path) -> Result<File> {
         .truncate(false)
         .read(true)
         .write(true)
+        .mode(PRIVATE_FILE)
         .open(&path)
         .map_err(|error| no_lock(root, &path, &error))?;
     match file.try_lock() {

@@ -13,7 +13,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -24,6 +24,7 @@ use std::{
 use metrics::{counter, gauge};
 use rustix::fs::{FallocateFlags, fallocate, fstatvfs, statvfs};
 
+use super::privacy::PRIVATE_FILE;
 use crate::error::is_out_of_space;
 
 /// The file below the root.
@@ -207,7 +208,7 @@ fn file_bytes_max() -> Option<u64> {
 
 /// Makes a file with as many bytes on disk, also over one that has the size and lacks the blocks.
 fn allocate(path: &Path, bytes: u64) -> io::Result<()> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(PRIVATE_FILE).open(path)?;
     // Beyond this limit the system ends the process with a signal instead of an error.
     if file_bytes_max().is_some_and(|limit| limit < bytes) {
         return Err(ErrorKind::FileTooLarge.into());

@@ -9,6 +9,7 @@
 
 mod support;
 mod lifecycle;
+mod privacy;
 mod handover;
 mod crash;
 mod formats;

@@ -1,5 +1,5 @@
-//! Tokens that logins have given out, each good until it was not used for twelve hours. Kept by hash: whoever reads this memory, or
-//! measures how long a look-up takes, learns no token.
+//! Tokens. A login gives one out that is good until it was not used for twelve hours; others are made with a name, some scopes and an end.
+//! Kept by hash: whoever reads this memory, or measures how long a look-up takes, learns no token.
 
 use std::{
     collections::HashMap,
@@ -10,11 +10,16 @@ use std::{
 use blake3::Hash;
 use uuid::Uuid;
 
-/// Tokens remembered; a login beyond that ends the one that was not used for longest.
-const TOKENS_MAX: usize = 10_000;
+use super::{scopes::Scopes, users::User};
 
-/// How long a token is good after its last use.
-const TOKEN_FOR: Duration = Duration::from_hours(12);
+/// Tokens of logins that a user has; a login beyond that ends the user's own that was not used for longest.
+const LOGINS_MAX: usize = 1_000;
+
+/// Tokens with a name that a user has; one more is refused, because somebody relies on each.
+const NAMED_MAX: usize = 1_000;
+
+/// How long the token of a login is good after its last use.
+const LOGIN_FOR: Duration = Duration::from_hours(12);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -24,43 +29,170 @@ pub(super) struct Tokens {
 
 #[derive(Debug)]
 struct Token {
-    user: Arc<str>,
-    used: Instant,
+    id: Uuid,
+    user: Arc<User>,
+    scopes: Scopes,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Login { used: Instant },
+    Named { name: Box<str>, until: Instant },
+}
+
+/// A token that is asked for by name.
+#[derive(Debug)]
+pub(crate) struct NewToken {
+    pub(crate) name: String,
+    pub(crate) scopes: Scopes,
+    pub(crate) lasts: Duration,
+}
+
+/// What is told of a token: all but the token.
+#[derive(Debug)]
+pub(crate) struct ListedToken {
+    pub(crate) id: Uuid,
+    pub(crate) user: Arc<str>,
+    /// `None` of a login.
+    pub(crate) name: Option<String>,
+    pub(crate) scopes: Scopes,
+    /// How long it is good from now on, if it is not used.
+    pub(crate) lasts: Duration,
+}
+
+/// The user of a token, and what the token lets do.
+pub(super) struct Bearer {
+    pub(super) user: Arc<User>,
+    pub(super) scopes: Scopes,
+}
+
+impl Bearer {
+    /// Who has shown the password.
+    pub(super) fn of_user(user: Arc<User>) -> Self {
+        Self { scopes: Scopes::of(user.role), user }
+    }
 }
 
 impl Tokens {
-    /// A new token for a user.
-    pub(super) fn issue(&self, user: Arc<str>, now: Instant) -> String {
-        let token = random();
+    /// A token for who has logged in.
+    pub(super) fn issue(&self, user: Arc<User>, now: Instant) -> String {
         let mut tokens = self.lock();
-        if tokens.len() >= TOKENS_MAX {
-            tokens.retain(|_, token| token.is_good(now));
+        tokens.make_room(&user, now);
+        let scopes = Scopes::of(user.role);
+        tokens.insert(Token { id: Uuid::new_v4(), user, scopes, kind: Kind::Login { used: now } })
+    }
+
+    /// A token with a name; `None` when the user has too many.
+    pub(super) fn create(&self, user: Arc<User>, new: NewToken, now: Instant) -> Option<(Uuid, String)> {
+        let mut tokens = self.lock();
+        tokens.0.retain(|_, token| token.is_good(now));
+        let named = tokens.0.values().filter(|token| !token.is_login() && token.user == user).count();
+        if named >= NAMED_MAX {
+            return None;
         }
-        if tokens.len() >= TOKENS_MAX
-            && let Some(oldest) = tokens.iter().min_by_key(|(_, token)| token.used).map(|(hash, _)| *hash)
-        {
-            tokens.remove(&oldest);
-        }
-        tokens.insert(blake3::hash(token.as_bytes()), Token { user, used: now });
-        token
+        let id = Uuid::new_v4();
+        let kind = Kind::Named { name: new.name.into(), until: now + new.lasts };
+        Some((id, tokens.insert(Token { id, user, scopes: new.scopes, kind })))
     }
 
     /// Whose token it is; counts as a use of it.
-    pub(super) fn owner(&self, token: &str, now: Instant) -> Option<Arc<str>> {
+    pub(super) fn owner(&self, token: &str, now: Instant) -> Option<Bearer> {
         let mut tokens = self.lock();
-        let token = tokens.get_mut(&blake3::hash(token.as_bytes())).filter(|token| token.is_good(now))?;
-        token.used = now;
-        Some(Arc::clone(&token.user))
+        let token = tokens.0.get_mut(&blake3::hash(token.as_bytes())).filter(|token| token.is_good(now))?;
+        if let Kind::Login { used } = &mut token.kind {
+            *used = now;
+        }
+        Some(Bearer { user: Arc::clone(&token.user), scopes: token.scopes })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Hash, Token>> {
-        self.by_hash.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The tokens that are good now, of one user or of all, the longest-lasting first.
+    pub(super) fn list(&self, user: Option<&str>, now: Instant) -> Vec<ListedToken> {
+        let tokens = self.lock();
+        let good = tokens.0.values().filter(|token| token.is_good(now) && token.is_of(user));
+        let mut listed: Vec<_> = good.map(|token| token.listed(now)).collect();
+        listed.sort_by_key(|token| (std::cmp::Reverse(token.lasts), token.id));
+        listed
+    }
+
+    /// Ends a token, of one user or of anybody; whether there was one.
+    pub(super) fn revoke(&self, id: Uuid, user: Option<&str>) -> bool {
+        let mut tokens = self.lock();
+        let before = tokens.0.len();
+        tokens.0.retain(|_, token| !(token.id == id && token.is_of(user)));
+        tokens.0.len() < before
+    }
+
+    /// Ends the tokens of a user.
+    pub(super) fn end(&self, user: &User) {
+        self.lock().0.retain(|_, token| *token.user != *user);
+    }
+
+    fn lock(&self) -> Held<'_> {
+        Held(self.by_hash.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+struct Held<'a>(MutexGuard<'a, HashMap<Hash, Token>>);
+
+impl Held<'_> {
+    fn insert(&mut self, token: Token) -> String {
+        let text = random();
+        self.0.insert(blake3::hash(text.as_bytes()), token);
+        text
+    }
+
+    /// Ends logins of a user who has too many: nobody pushes out somebody else's.
+    fn make_room(&mut self, user: &User, now: Instant) {
+        let of_user = |token: &Token| token.is_login() && *token.user == *user;
+        if self.0.values().filter(|token| of_user(token)).count() < LOGINS_MAX {
+            return;
+        }
+        self.0.retain(|_, token| token.is_good(now));
+        if self.0.values().filter(|token| of_user(token)).count() < LOGINS_MAX {
+            return;
+        }
+        let logins = self.0.iter().filter(|(_, token)| of_user(token));
+        let oldest = logins.min_by_key(|(_, token)| token.used()).map(|(hash, _)| *hash);
+        oldest.and_then(|hash| self.0.remove(&hash));
     }
 }
 
 impl Token {
+    fn is_login(&self) -> bool {
+        matches!(self.kind, Kind::Login { .. })
+    }
+
+    fn is_of(&self, user: Option<&str>) -> bool {
+        user.is_none_or(|user| *self.user.name == *user)
+    }
+
+    fn used(&self) -> Option<Instant> {
+        match self.kind {
+            Kind::Login { used } => Some(used),
+            Kind::Named { .. } => None,
+        }
+    }
+
+    fn lasts(&self, now: Instant) -> Duration {
+        let until = match self.kind {
+            Kind::Login { used } => used + LOGIN_FOR,
+            Kind::Named { until, .. } => until,
+        };
+        until.saturating_duration_since(now)
+    }
+
     fn is_good(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.used) < TOKEN_FOR
+        !self.lasts(now).is_zero()
+    }
+
+    fn listed(&self, now: Instant) -> ListedToken {
+        let name = match &self.kind {
+            Kind::Login { .. } => None,
+            Kind::Named { name, .. } => Some(name.to_string()),
+        };
+        let (user, scopes) = (Arc::clone(&self.user.name), self.scopes);
+        ListedToken { id: self.id, user, name, scopes, lasts: self.lasts(now) }
     }
 }
 
@@ -70,33 +202,5 @@ pub(super) fn random() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_lives_as_long_as_it_is_used() {
-        let tokens = Tokens::default();
-        let start = Instant::now();
-        let token = tokens.issue(Arc::from("ada"), start);
-        let almost = TOKEN_FOR - Duration::from_secs(1);
-        assert_eq!(tokens.owner(&token, start + almost).as_deref(), Some("ada"));
-        assert_eq!(tokens.owner(&token, start + 2 * almost).as_deref(), Some("ada"));
-        assert_eq!(tokens.owner(&token, start + 3 * TOKEN_FOR), None);
-        assert_eq!(tokens.owner("guess", start), None);
-    }
-
-    #[test]
-    fn the_least_recently_used_gives_way_at_the_limit() {
-        let tokens = Tokens::default();
-        let start = Instant::now();
-        let at = |index: usize| start + Duration::from_millis(index as u64);
-        let first = tokens.issue(Arc::from("ada"), at(0));
-        let second = tokens.issue(Arc::from("ada"), at(1));
-        (2..TOKENS_MAX).for_each(|index| drop(tokens.issue(Arc::from("bob"), at(index))));
-        assert!(tokens.owner(&first, at(TOKENS_MAX)).is_some());
-        tokens.issue(Arc::from("bob"), at(TOKENS_MAX + 1));
-        assert_eq!(tokens.lock().len(), TOKENS_MAX);
-        assert!(tokens.owner(&second, at(TOKENS_MAX + 2)).is_none());
-        assert!(tokens.owner(&first, at(TOKENS_MAX + 2)).is_some());
-    }
-}
+#[path = "tokens_tests.rs"]
+mod tests;

@@ -1,24 +1,65 @@
-//! The users of `auth_file`: one `user:password` per line, blank lines and lines that begin with `#` are skipped. What is kept of a
-//! password is a hash under a key that this process made for itself.
+//! The users of `auth_file`, one on a line: `name:role:hash`, as `hexflight user` writes it, or `name:password`, as it was before, which is an
+//! admin. Blank lines and lines that begin with `#` are skipped. What is kept of a password in the clear is a hash under a key that
+//! this process made for itself.
 
-use std::{collections::HashMap, fs::File, io::Read, os::unix::fs::MetadataExt, path::Path, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use blake3::Hash;
 use uuid::Uuid;
 
-/// Largest file read. **Units**: bytes.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+use super::{
+    password::{self, Memory},
+    role::Role,
+};
 
 /// Longest name of a user. **Units**: bytes.
 const NAME_BYTES_MAX: usize = 256;
 
-/// Permission bits of anybody but the owner.
-const OTHERS: u32 = 0o077;
+/// A key under which this process hashes passwords.
+pub(super) type Key = [u8; blake3::KEY_LEN];
+
+/// One user.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(super) name: Arc<str>,
+    pub(super) role: Role,
+    secret: Secret,
+}
+
+#[derive(PartialEq, Eq)]
+enum Secret {
+    /// Of a password in the clear.
+    Keyed(Hash),
+    /// Argon2's form.
+    Stored(Box<str>),
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl User {
+    /// Whether the file has the password in the clear.
+    pub(super) fn is_in_the_clear(&self) -> bool {
+        matches!(self.secret, Secret::Keyed(_))
+    }
+
+    /// The same for a password that was verified, as long as the user's line is the same.
+    pub(super) fn fingerprint(&self, key: &Key, password: &str) -> Hash {
+        let line: &[u8] = match &self.secret {
+            Secret::Keyed(hash) => hash.as_bytes(),
+            Secret::Stored(form) => form.as_bytes(),
+        };
+        keyed(key, &[self.name.as_bytes(), line, password.as_bytes()])
+    }
+}
 
 /// Users by name.
 pub(super) struct Users {
-    by_name: HashMap<Arc<str>, Hash>,
-    key: [u8; blake3::KEY_LEN],
+    by_name: HashMap<Arc<str>, Arc<User>>,
+    key: Key,
 }
 
 impl std::fmt::Debug for Users {
@@ -28,88 +69,136 @@ impl std::fmt::Debug for Users {
 }
 
 impl Users {
-    /// Reads a file that nobody but its owner may read.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let mut file = File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
-        // Of the open file, so that what is checked is what is read.
-        let metadata = file.metadata().map_err(|error| format!("cannot be opened: {error}"))?;
-        if !metadata.is_file() {
-            return Err("is not a file".to_owned());
-        }
-        if metadata.mode() & OTHERS != 0 {
-            let mode = metadata.mode() & 0o777;
-            return Err(format!(
-                "other users of this machine may use it (mode {mode:03o}); run: chmod 600 {}",
-                path.display()
-            ));
-        }
-        if metadata.len() > FILE_BYTES_MAX {
-            return Err(format!("has {} bytes, the limit is {FILE_BYTES_MAX}", metadata.len()));
-        }
-        let mut text = String::new();
-        let read = file.by_ref().take(FILE_BYTES_MAX).read_to_string(&mut text);
-        read.map_err(|error| format!("cannot be read as text: {error}"))?;
-        Self::parse(&text)
-    }
-
     /// Reads the lines of a file.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut users = Self { by_name: HashMap::new(), key: random_key() };
-        let mut lines: HashMap<Arc<str>, usize> = HashMap::new();
-        for (index, line) in text.lines().enumerate() {
-            if line.trim().is_empty() || line.trim_start().starts_with('#') {
-                continue;
-            }
+    pub(super) fn parse(text: &str, key: &Key) -> Result<Self, String> {
+        let mut users = Self { by_name: HashMap::new(), key: *key };
+        let mut lines: HashMap<&str, usize> = HashMap::new();
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| is_user(line)) {
             let number = index + 1;
-            let (name, password) = split(line).map_err(|rule| format!("line {number}: {rule}"))?;
-            if let Some(first) = lines.insert(Arc::from(name), number) {
-                return Err(format!("line {number}: user '{name}' is on line {first} already"));
+            let line = Line::parse(line).map_err(|rule| format!("line {number}: {rule}"))?;
+            if let Some(first) = lines.insert(line.name, number) {
+                return Err(format!("line {number}: user '{}' is on line {first} already", line.name));
             }
-            let hash = users.hash(name, password);
-            users.by_name.insert(Arc::from(name), hash);
+            let user = users.user(&line);
+            users.by_name.insert(Arc::clone(&user.name), Arc::new(user));
         }
         if users.by_name.is_empty() {
-            return Err("names no user; write one as user:password on a line of its own".to_owned());
+            return Err("names no user; run: hexflight user add NAME --auth-file FILE".to_owned());
         }
         Ok(users)
     }
 
-    /// The user, if the password is right. Takes the same time whether the user exists or not.
-    pub(super) fn verify(&self, name: &str, password: &str) -> Option<Arc<str>> {
+    fn user(&self, line: &Line<'_>) -> User {
+        let secret = match line.secret {
+            LineSecret::Stored(form) => Secret::Stored(form.into()),
+            LineSecret::Password(password) => Secret::Keyed(self.hash(line.name, password)),
+        };
+        User { name: line.name.into(), role: line.role, secret }
+    }
+
+    /// The user of that name.
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<User>> {
+        self.by_name.get(name)
+    }
+
+    /// All users.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.by_name.values()
+    }
+
+    /// The user, if the password is right. Takes the same time whether the user exists or not, once there is one whose password is
+    /// stored by argon2; then it takes long.
+    pub(super) fn verify(&self, name: &str, password: &str, memory: &mut Memory) -> Option<&Arc<User>> {
+        let known = self.by_name.get(name);
         let given = self.hash(name, password);
-        let known = self.by_name.get_key_value(name);
-        // Comparing hashes takes constant time. Nobody's hash is one that no password can be found for.
-        let nobody = Hash::from_bytes(self.key);
-        let expected = known.map_or(nobody, |(_, hash)| *hash);
-        let is_right = given == expected;
-        known.filter(|_| is_right).map(|(name, _)| Arc::clone(name))
+        let (keyed, stored) = match known.map(|user| &user.secret) {
+            // Comparing hashes takes constant time.
+            Some(Secret::Keyed(hash)) => (*hash == given, None),
+            Some(Secret::Stored(form)) => (false, Some(&**form)),
+            None => (false, None),
+        };
+        let is_right = keyed || (self.takes_long() && password::is_right(password, stored, memory));
+        known.filter(|_| is_right)
+    }
+
+    fn takes_long(&self) -> bool {
+        self.iter().any(|user| !user.is_in_the_clear())
     }
 
     fn hash(&self, name: &str, password: &str) -> Hash {
-        let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes()).update(password.as_bytes());
-        hasher.finalize()
+        keyed(&self.key, &[name.as_bytes(), password.as_bytes()])
     }
 }
 
-/// Name and password of a line; the rule that it breaks must not quote it.
-fn split(line: &str) -> Result<(&str, &str), String> {
-    let (name, password) = line.split_once(':').ok_or("must be user:password")?;
-    if name.is_empty() || name.trim() != name || name.chars().any(char::is_control) {
+/// A hash of parts, each with its length.
+fn keyed(key: &Key, parts: &[&[u8]]) -> Hash {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+    }
+    hasher.finalize()
+}
+
+/// Whether a line of the file is that of a user.
+pub(super) fn is_user(line: &str) -> bool {
+    !line.trim().is_empty() && !line.trim_start().starts_with('#')
+}
+
+/// A line of the file.
+pub(super) struct Line<'a> {
+    pub(super) name: &'a str,
+    pub(super) role: Role,
+    pub(super) secret: LineSecret<'a>,
+}
+
+/// What a line says of the password.
+pub(super) enum LineSecret<'a> {
+    Stored(&'a str),
+    Password(&'a str),
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line; the rule that it breaks must not quote it.
+    pub(super) fn parse(line: &'a str) -> Result<Self, String> {
+        let (name, rest) =
+            line.split_once(':').ok_or("must be name:role:hash, as `hexflight user` writes it")?;
+        check_name(name)?;
+        if let Some((role, form)) = rest.split_once(':')
+            && let Ok(role) = role.parse()
+            && password::looks_hashed(form)
+        {
+            password::check(form).map_err(|rule| format!("the hash of user '{name}' {rule}"))?;
+            return Ok(Self { name, role, secret: LineSecret::Stored(form) });
+        }
+        check_password(rest).map_err(|rule| format!("the password of user '{name}' {rule}"))?;
+        Ok(Self { name, role: Role::Admin, secret: LineSecret::Password(rest) })
+    }
+}
+
+/// A name is one line without a colon.
+pub(super) fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.trim() != name || name.chars().any(|c| c.is_control() || c == ':') {
         return Err("the user before ':' must be a name without spaces around it".to_owned());
+    }
+    if name.starts_with('#') {
+        return Err("the user's name must not begin with '#'".to_owned());
     }
     if name.len() > NAME_BYTES_MAX {
         return Err(format!("the user has {} bytes, at most {NAME_BYTES_MAX} are allowed", name.len()));
     }
-    if password.is_empty() || password.trim() != password || password.chars().any(char::is_control) {
-        return Err(format!(
-            "the password of user '{name}' must not be empty and not begin or end with a space"
-        ));
-    }
-    Ok((name, password))
+    Ok(())
 }
 
-fn random_key() -> [u8; blake3::KEY_LEN] {
+/// A password is what people can type.
+pub(super) fn check_password(password: &str) -> Result<(), &'static str> {
+    if password.is_empty() || password.trim() != password || password.chars().any(char::is_control) {
+        return Err("must not be empty and not begin or end with a space");
+    }
+    Ok(())
+}
+
+/// A key that nobody else knows.
+pub(super) fn random_key() -> Key {
     let mut key = [0; blake3::KEY_LEN];
     let (one, other) = key.split_at_mut(size_of::<Uuid>());
     one.copy_from_slice(Uuid::new_v4().as_bytes());
@@ -118,53 +207,5 @@ fn random_key() -> [u8; blake3::KEY_LEN] {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
-
-    use super::*;
-
-    #[test]
-    fn users_are_read_and_verified() {
-        let users = Users::parse("# readers\n\nada:se:cret \u{e9}!\r\n  # more\nbob:two words\n").unwrap();
-        assert_eq!(users.verify("ada", "se:cret \u{e9}!").as_deref(), Some("ada"));
-        assert_eq!(users.verify("bob", "two words").as_deref(), Some("bob"));
-        for (name, password) in
-            [("ada", "se"), ("ada", ""), ("Ada", "se:cret \u{e9}!"), ("", ""), ("ad", "ase:cret")]
-        {
-            assert_eq!(users.verify(name, password), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn bad_lines_are_named_without_their_password() {
-        let cases = [
-            ("ada:x\nbob", "line 2: must be user:password"),
-            (":hunter2", "line 1: the user before ':'"),
-            (" ada:hunter2", "line 1: the user before ':'"),
-            ("ada:", "line 1: the password of user 'ada' must not be empty"),
-            ("ada:hunter2 ", "line 1: the password of user 'ada' must not"),
-            ("ada:hunter2\n\nada:hunter2", "line 3: user 'ada' is on line 1 already"),
-            ("# only comments\n", "names no user"),
-        ];
-        for (text, expected) in cases {
-            let error = Users::parse(text).unwrap_err();
-            assert!(error.contains(expected), "{error}");
-            assert!(!error.contains("hunter2"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_others_can_read_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("users");
-        std::fs::write(&path, "ada:secret\n").unwrap();
-        for (mode, is_private) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
-            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            let users = Users::read(&path);
-            assert_eq!(users.is_ok(), is_private, "{mode:o}");
-            assert!(users.err().is_none_or(|error| error.contains("chmod 600")));
-        }
-        assert!(Users::read(folder.path()).unwrap_err().contains("is not a file"));
-        assert!(Users::read(&folder.path().join("nothing")).is_err());
-    }
-}
+#[path = "users_tests.rs"]
+mod tests;

@@ -10,10 +10,11 @@ use hexflight_engine::{OnBadRow, OnLoaded, SourceId, TableName};
 use tonic::transport::{Channel, Endpoint};
 
 use super::{
-    ClientError, ImportStream, PutStream, QueryStream, TableInfo, catalog,
+    ClientError, ImportStream, PutStream, QueryStream, ServerAddress, TableInfo, catalog,
     credentials::{Authorization, Target},
     error::root_cause,
     import::loaded_sources,
+    tls::TlsConnection,
 };
 
 /// Largest message in either direction; the server's own limit. **Units**: bytes.
@@ -37,17 +38,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to `url`: `http://`, `grpc://` or `grpc+tcp://` with host and port. Credentials are those of the address
+    /// Connects to an address. Credentials are those of its url
     /// (`grpc://user:password@host:port`), else those of `HEXFLIGHT_USER` and `HEXFLIGHT_PASSWORD`.
     ///
     /// # Errors
-    /// `Address` when `url` is not one, `Connect` when nothing answers there.
-    pub async fn connect(url: &str) -> Result<Self, ClientError> {
-        let Target { url, authorization } = Target::of(url)?;
+    /// `Address` when its url is not one, `Connect` when nothing answers there.
+    pub async fn connect(address: impl Into<ServerAddress>) -> Result<Self, ClientError> {
+        let address = address.into();
+        let Target { url, authorization } = Target::of(&address.url)?;
         let endpoint = endpoint(&url)?;
-        let channel = endpoint
-            .connect()
-            .await
+        let connected = if endpoint.uri().scheme_str() == Some("https") {
+            let connector = TlsConnection::trusting(address.tls_ca.as_deref());
+            let refuse = |rule| ClientError::Address { url: url.clone(), rule };
+            connector.map_err(refuse)?.connect(&endpoint).await
+        } else {
+            endpoint.connect().await
+        };
+        let channel = connected
             .map_err(|error| ClientError::Connect { url: url.clone(), reason: root_cause(&error) })?;
         Ok(Self { channel, url: Arc::from(url), authorization })
     }
@@ -132,13 +139,13 @@ fn endpoint(url: &str) -> Result<Endpoint, ClientError> {
     let refuse = |rule: &str| ClientError::Address { url: url.to_owned(), rule: rule.to_owned() };
     let (scheme, rest) =
         url.split_once("://").ok_or_else(|| refuse("write it as http://HOST:PORT or grpc://HOST:PORT"))?;
-    let authority = match scheme {
-        "http" | "grpc" | "grpc+tcp" => rest,
-        "https" | "grpc+tls" | "grpcs" => return Err(refuse("TLS is not supported")),
-        _ => return Err(refuse("the scheme must be http or grpc")),
+    let http = match scheme {
+        "http" | "grpc" | "grpc+tcp" => "http",
+        "https" | "grpc+tls" | "grpcs" => "https",
+        _ => return Err(refuse("the scheme must be http or grpc, or https or grpc+tls")),
     };
     let endpoint =
-        Endpoint::from_shared(format!("http://{authority}")).map_err(|error| refuse(&root_cause(&error)))?;
+        Endpoint::from_shared(format!("{http}://{rest}")).map_err(|error| refuse(&root_cause(&error)))?;
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
@@ -159,11 +166,7 @@ mod tests {
 
     #[test]
     fn bad_addresses_say_what_is_right() {
-        for (url, rule) in [
-            ("127.0.0.1:8815", "write it as"),
-            ("https://127.0.0.1:8815", "TLS"),
-            ("ftp://127.0.0.1", "scheme must be"),
-        ] {
+        for (url, rule) in [("127.0.0.1:8815", "write it as"), ("ftp://127.0.0.1", "scheme must be")] {
             let text = endpoint(url).unwrap_err().to_string();
             assert!(text.contains(url) && text.contains(rule), "{text}");
         }

@@ -10,7 +10,9 @@
 //! A thin layer over arrow-flight; it never retries by itself and never prints.
 
 mod error;
+mod address;
 mod credentials;
+mod tls;
 mod connect;
 mod put;
 mod query;
@@ -18,6 +20,7 @@ mod import;
 mod handle;
 mod catalog;
 
+pub use address::ServerAddress;
 pub use catalog::TableInfo;
 pub use connect::{Client, MESSAGE_BYTES_MAX};
 pub use error::ClientError;

@@ -65,6 +65,17 @@ fn an_open_bind_needs_users_or_insecure() {
 }
 
 #[test]
+fn a_certificate_needs_its_key() {
+    let (cert, key) = (("tls_cert", "c.pem"), ("tls_key", "k.pem"));
+    let files = TlsFiles { cert: PathBuf::from("c.pem"), key: PathBuf::from("k.pem") };
+    assert_eq!(resolved(None, &[cert, key]).unwrap().tls, Some(files));
+    for (given, missing) in [(cert, "tls_key"), (key, "tls_cert")] {
+        let error = resolved(None, &[given]).unwrap_err().to_string();
+        assert!(error.contains(given.0) && error.contains(&format!("needs {missing}")), "{error}");
+    }
+}
+
+#[test]
 fn limits_have_bounds() {
     assert!(resolved(None, &[("memory_limit", "1MiB")]).is_err());
     assert!(resolved(None, &[("max_message", "1kB")]).is_err());

@@ -11,10 +11,11 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::{ConfigError, settings::SETTINGS};
-
-/// Prefix of the environment variables: `HEXFLIGHT_DATA_DIR`.
-const ENV_PREFIX: &str = "HEXFLIGHT_";
+use super::{
+    ConfigError,
+    settings::SETTINGS,
+    variables::{self, ENV_PREFIX},
+};
 
 /// Where the value of a setting came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +55,12 @@ pub struct RawSetting {
 /// Reads all layers and returns the winner of each setting, in the order of the table of settings.
 ///
 /// # Errors
-/// An unreadable or malformed file, or a key in it that is no setting.
+/// An unreadable or malformed file, a key in it that is no setting, or a variable that nearly is one.
 pub fn read_layers(
     file: Option<&Path>,
     flags: &BTreeMap<&'static str, String>,
 ) -> Result<Vec<RawSetting>, ConfigError> {
+    unknown_variables()?;
     let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
     let mut figment = Figment::new();
     if let Some(path) = file {
@@ -66,6 +68,15 @@ pub fn read_layers(
     }
     figment = figment.merge(Env::prefixed(ENV_PREFIX).only(&known)).merge(Flags(flags.clone()));
     SETTINGS.iter().map(|setting| winner(&figment, setting.key, setting.default, file)).collect()
+}
+
+/// The `HEXFLIGHT_*` variables that mean nothing.
+///
+/// # Errors
+/// One that nearly is a setting.
+pub(crate) fn unknown_variables() -> Result<Vec<String>, ConfigError> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    variables::unknown(names)
 }
 
 fn read_file(path: &Path) -> Result<Figment, ConfigError> {

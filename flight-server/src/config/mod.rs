@@ -2,6 +2,7 @@
 //! behind this module reads a flag or a variable.
 
 mod settings;
+mod variables;
 mod layers;
 mod origins;
 pub(crate) mod units;
@@ -12,8 +13,11 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use layers::unknown_variables;
 pub use layers::{Origin, RawSetting, read_layers};
 pub use origins::CorsOrigins;
+
+use crate::listen::{StrangerLimits, TlsFiles};
 
 /// Smallest memory budget that can work: a generation, its flush and a query. **Units**: bytes.
 const MEMORY_LIMIT_MIN: u64 = 64 << 20;
@@ -60,14 +64,18 @@ pub struct Config {
     pub reserve_bytes: Option<u64>,
     /// After which a query is stopped; `None` lets it run.
     pub query_timeout: Option<Duration>,
-    /// File of the users that may call, one `user:password` per line; `None` lets everybody.
+    /// File of the users that may call, as `hexflight user` writes it; `None` lets everybody.
     pub auth_file: Option<PathBuf>,
+    /// Certificate and key of both ports; `None` serves in the clear.
+    pub tls: Option<TlsFiles>,
     /// From which web pages a browser may ask the HTTP API.
     pub cors_origins: CorsOrigins,
     /// Log filter, for example `info` or `hexflight=debug,info`.
     pub log: String,
     /// Whether a non-loopback bind without authentication is accepted.
     pub insecure: bool,
+    /// What connections may take before a call on them is let in; for programs that embed a server, no setting.
+    pub strangers: StrangerLimits,
 }
 
 impl Default for Config {
@@ -90,9 +98,11 @@ impl Default for Config {
             reserve_bytes: None,
             query_timeout: None,
             auth_file: None,
+            tls: None,
             cors_origins: CorsOrigins::Own,
             log: "info".to_owned(),
             insecure: false,
+            strangers: StrangerLimits::default(),
         }
     }
 }
@@ -112,6 +122,7 @@ impl Config {
                 rule,
             })?;
         }
+        config.tls = tls_files(raw)?;
         config.check_exposure()?;
         Ok(config)
     }
@@ -148,6 +159,7 @@ impl Config {
             "query_timeout" if text.is_empty() => self.query_timeout = None,
             "query_timeout" => self.query_timeout = Some(units::parse_duration(text)?),
             "auth_file" => self.auth_file = (!text.is_empty()).then(|| PathBuf::from(text)),
+            "tls_cert" | "tls_key" => {}
             "cors_origins" => self.cors_origins = origins::parse_origins(text)?,
             "log" => self.log = text.to_owned(),
             "insecure" => self.insecure = units::parse_bool(text)?,
@@ -164,6 +176,25 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+/// Both files or neither.
+fn tls_files(raw: &[RawSetting]) -> Result<Option<TlsFiles>, ConfigError> {
+    let given = |key| raw.iter().find(|setting| setting.key == key && !setting.text.is_empty());
+    let alone = |setting: &RawSetting, other: &str| ConfigError::Setting {
+        key: setting.key,
+        value: setting.text.clone(),
+        origin: setting.origin.to_string(),
+        rule: format!("needs {other} beside it"),
+    };
+    match (given("tls_cert"), given("tls_key")) {
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => {
+            Ok(Some(TlsFiles { cert: PathBuf::from(&cert.text), key: PathBuf::from(&key.text) }))
+        }
+        (Some(cert), None) => Err(alone(cert, "tls_key")),
+        (None, Some(key)) => Err(alone(key, "tls_cert")),
     }
 }
 
@@ -206,6 +237,16 @@ pub enum ConfigError {
         origin: String,
         /// What is allowed.
         rule: String,
+    },
+    /// A variable of the environment is nearly a setting.
+    #[error(
+        "environment variable '{variable}' is no setting; '{meant}' is one: correct its name, or unset it"
+    )]
+    Variable {
+        /// The variable.
+        variable: String,
+        /// What it probably means.
+        meant: String,
     },
     /// The file cannot be read or holds something else than settings.
     #[error("config file {}: {detail}", path.display())]

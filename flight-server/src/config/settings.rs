@@ -27,6 +27,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting { key: "reserve", default: "" },
     Setting { key: "query_timeout", default: "" },
     Setting { key: "auth_file", default: "" },
+    Setting { key: "tls_cert", default: "" },
+    Setting { key: "tls_key", default: "" },
     Setting { key: "cors_origins", default: "" },
     Setting { key: "log", default: "info" },
     Setting { key: "insecure", default: "false" },

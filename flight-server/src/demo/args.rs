@@ -36,7 +36,7 @@ impl DemoArgs {
 
     pub(super) fn load_plan(&self, target: String) -> LoadPlan {
         LoadPlan {
-            target,
+            target: target.into(),
             workload: self.workload(),
             connection_count: NonZeroUsize::new(self.devices.min(2)).unwrap_or(NonZeroUsize::MIN),
             rows_max: Some(self.rows),

@@ -17,6 +17,7 @@ use tonic::Status;
 use super::{
     FlightContext, import, prepared, progress, request::Request, session::CallOptions, statement::Statement,
 };
+use crate::auth::Permission;
 
 const CREATE_PREPARED: &str = "CreatePreparedStatement";
 const CLOSE_PREPARED: &str = "ClosePreparedStatement";
@@ -54,6 +55,26 @@ pub(super) fn action_types() -> Vec<ActionType> {
     ]
     .map(|(name, text)| ActionType { r#type: name.to_owned(), description: text.to_owned() })
     .into()
+}
+
+/// What an action needs; one that only refuses needs nothing.
+pub(super) fn needed(action: &str) -> Option<Permission> {
+    match action {
+        IMPORT_STATUS => Some(Permission::Write),
+        CREATE_PREPARED
+        | CLOSE_PREPARED
+        | CANCEL_FLIGHT_INFO
+        | CANCEL_QUERY
+        | RENEW
+        | progress::QUERY_PROGRESS => Some(Permission::Read),
+        "BeginTransaction"
+        | "EndTransaction"
+        | "BeginSavepoint"
+        | "EndSavepoint"
+        | "CreatePreparedSubstraitPlan" => None,
+        // One that was added and forgotten here.
+        _ => Some(Permission::Admin),
+    }
 }
 
 /// Does the action; what it answers with, if anything.

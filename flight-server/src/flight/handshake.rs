@@ -9,7 +9,10 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use prost::Message;
 use tonic::{Request as Call, Response, Status, Streaming};
 
-use crate::auth::{Auth, Credentials, Denied, unauthenticated};
+use crate::{
+    auth::{Auth, Credentials, Denied, tell_peer, unauthenticated},
+    listen::Peer,
+};
 
 /// How long a client may take to send the message with its credentials.
 const MESSAGE_WAIT: Duration = Duration::from_secs(10);
@@ -19,12 +22,23 @@ pub(super) async fn handshake(
     auth: &Auth,
     call: Call<Streaming<HandshakeRequest>>,
 ) -> Result<Response<BoxStream<'static, Result<HandshakeResponse, Status>>>, Status> {
+    let peer = call.extensions().get::<Peer>().cloned();
+    let answer = log_in(auth, call, peer.as_ref()).await;
+    tell_peer(peer.as_ref(), answer.is_ok());
+    answer
+}
+
+async fn log_in(
+    auth: &Auth,
+    call: Call<Streaming<HandshakeRequest>>,
+    peer: Option<&Peer>,
+) -> Result<Response<BoxStream<'static, Result<HandshakeResponse, Status>>>, Status> {
     let credentials = match credentials(auth, call).await? {
         Some(credentials) => credentials,
         None if auth.is_on() => return Err(unauthenticated(Denied::Missing)),
         None => Credentials::Bearer(String::new()),
     };
-    let token = auth.login(credentials).map_err(unauthenticated)?;
+    let token = auth.login(credentials, peer).await.map_err(unauthenticated)?;
     let bearer = format!("Bearer {token}").parse();
     let answer = HandshakeResponse { protocol_version: 0, payload: Bytes::from(token) };
     let mut response = Response::new(stream::iter([Ok(answer)]).boxed());

@@ -61,7 +61,7 @@ async fn start(
     statement: Statement,
     options: CallOptions,
 ) -> Result<(SchemaRef, BoxStream<'static, Result<RecordBatch, Status>>), Status> {
-    let running = context.running.start(statement.id.clone(), options.caller.0);
+    let running = context.running.start(statement.id.clone(), options.caller.asker());
     let deadline =
         Deadline::after([options.session.query_timeout, context.query_timeout].into_iter().flatten().min());
     let mut rows = parameter_rows(&statement)?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hexflight_planner::{ProgressReport, QueryProgress};
+use hexflight_planner::{Asker, ProgressReport, QueryProgress};
 use tokio_util::sync::CancellationToken;
 
 /// Reports kept of queries that ended: enough that who asks every second sees the end of a query on a busy server.
@@ -33,9 +33,9 @@ struct Run {
 }
 
 impl RunningQueries {
-    /// Registers a query of a user, if that is known, until the guard is dropped.
-    pub(super) fn start(self: &Arc<Self>, id: Bytes, user: Option<Arc<str>>) -> RunningQuery {
-        let (token, progress) = (CancellationToken::new(), QueryProgress::start_for(user));
+    /// Registers a query of an asker until the guard is dropped.
+    pub(super) fn start(self: &Arc<Self>, id: Bytes, asker: Asker) -> RunningQuery {
+        let (token, progress) = (CancellationToken::new(), QueryProgress::start_for(asker));
         let run = Run { token: token.clone(), progress: Arc::clone(&progress) };
         self.lock().running.entry(id.clone()).or_default().push(run);
         RunningQuery { queries: Arc::clone(self), id, token, progress }
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn cancel_reaches_the_query_until_it_ends() {
         let queries = Arc::new(RunningQueries::default());
-        let query = queries.start(Bytes::from_static(b"q"), None);
+        let query = queries.start(Bytes::from_static(b"q"), Asker::default());
         assert!(!queries.cancel(b"other"));
         assert!(queries.cancel(b"q"));
         assert!(query.token().is_cancelled());
@@ -133,8 +133,8 @@ mod tests {
     #[test]
     fn the_end_of_one_leaves_the_other_of_the_same_id() {
         let queries = Arc::new(RunningQueries::default());
-        let first = queries.start(Bytes::from_static(b"q"), None);
-        let second = queries.start(Bytes::from_static(b"q"), None);
+        let first = queries.start(Bytes::from_static(b"q"), Asker::default());
+        let second = queries.start(Bytes::from_static(b"q"), Asker::default());
         drop(first);
         assert!(!second.token().is_cancelled());
         assert!(queries.cancel(b"q"));
@@ -145,11 +145,11 @@ mod tests {
     fn a_report_outlives_its_query_for_a_while() {
         let queries = Arc::new(RunningQueries::default());
         assert_eq!(queries.report(b"q"), None);
-        let query = queries.start(Bytes::from_static(b"q"), None);
+        let query = queries.start(Bytes::from_static(b"q"), Asker::default());
         assert_eq!(queries.report(b"q").unwrap().state, QueryState::Planning);
         drop(query);
         assert_eq!(queries.report(b"q").unwrap().state, QueryState::Done);
-        (0..ENDED_MAX).for_each(|_| drop(queries.start(Bytes::from_static(b"another"), None)));
+        (0..ENDED_MAX).for_each(|_| drop(queries.start(Bytes::from_static(b"another"), Asker::default())));
         assert_eq!(queries.report(b"q"), None);
         assert_eq!(queries.lock().ended.len(), ENDED_MAX);
         assert!(queries.lock().running.is_empty());

@@ -25,7 +25,11 @@ use super::{
     statement::{Statement, flight_info},
     update::update,
 };
-use crate::{telemetry, timestamp_unit::TimestampUnit};
+use crate::{
+    auth::{Permission, forbidden},
+    telemetry,
+    timestamp_unit::TimestampUnit,
+};
 
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
 
@@ -155,16 +159,20 @@ impl FlightApi {
             )
         })?;
         if let Some(command) = import::command_of(&descriptor) {
+            may(&options, Permission::Write)?;
             return import::put(&self.context, command?, first, messages).await;
         }
         let command = match Request::of_descriptor(&descriptor)? {
             Request::Path(path) => {
+                may(&options, Permission::Write)?;
                 let table = self.context.table_of_path(&path)?;
                 return Ok(put::put(&self.context, table, first, messages));
             }
             Request::Sql(_) => return Err(read_only("SQL text")),
             Request::Command(command) => *command,
         };
+        let writes = matches!(command, Command::CommandStatementIngest(_));
+        may(&options, if writes { Permission::Write } else { Permission::Read })?;
         let answer = match command {
             Command::CommandStatementIngest(command) => {
                 ingest::ingest(&self.context, &command, first, messages).await?
@@ -185,6 +193,11 @@ impl FlightApi {
         };
         Ok(stream::iter([Ok(answer)]).boxed())
     }
+}
+
+/// Refuses a caller who lacks a permission.
+fn may(options: &CallOptions, needed: Permission) -> Result<(), Status> {
+    options.caller.require(needed).map_err(|refused| forbidden(&refused))
 }
 
 fn refuse_transaction(id: Option<&Bytes>) -> Result<(), Status> {
@@ -284,6 +297,9 @@ impl FlightService for FlightApi {
             return session::act(&self.context.sessions, &call).inspect_err(telemetry::request_failed);
         }
         let options = self.options_of(&call)?;
+        if let Some(needed) = actions::needed(&call.get_ref().r#type) {
+            may(&options, needed).inspect_err(telemetry::request_failed)?;
+        }
         let answer = actions::act(&self.context, call.get_ref(), &options).await;
         observed(answer.map(|body| stream::iter(body.map(|body| Ok(arrow_flight::Result { body }))).boxed()))
     }

@@ -9,25 +9,43 @@ use axum::{
     routing::get,
 };
 use hexflight_engine::Engine;
-use hexflight_planner::QueryEngine;
+use hexflight_planner::{Asker, DataFusionError, QueryEngine, QueryProgress, QueryStream, ScalarValue};
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     HttpContext, events, health, import,
     problem::{Problem, ProblemBody},
-    questions, sql,
+    questions, sql, tokens,
 };
+use crate::auth::Caller;
 
 /// When a client that came too early or too late is told to come back. **Units**: seconds.
 const NOT_READY_RETRY_S: u64 = 1;
 
-/// What handlers work with; there once the engine is open.
-#[derive(Debug)]
+/// What handlers work with; there once the engine is open. Each request has its own.
+#[derive(Debug, Clone)]
 pub(crate) struct Api {
     pub(crate) engine: Arc<Engine>,
     pub(crate) queries: Arc<QueryEngine>,
     pub(crate) limits: ApiLimits,
+    /// On whose behalf statements run.
+    pub(crate) asker: Asker,
+}
+
+impl Api {
+    /// Plans a statement and starts it.
+    ///
+    /// # Errors
+    /// As [`QueryEngine::execute`].
+    pub(crate) async fn execute(
+        &self,
+        sql: &str,
+        params: Vec<ScalarValue>,
+    ) -> Result<QueryStream, DataFusionError> {
+        let progress = QueryProgress::start_for(self.asker.clone());
+        self.queries.execute_watched(sql, params, &progress).await
+    }
 }
 
 /// Bounds of requests.
@@ -51,14 +69,15 @@ pub(crate) struct Ready(pub(crate) Arc<Api>);
 impl FromRequestParts<Arc<HttpContext>> for Ready {
     type Rejection = Problem;
 
-    async fn from_request_parts(_: &mut Parts, context: &Arc<HttpContext>) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, context: &Arc<HttpContext>) -> Result<Self, Problem> {
         let unavailable = |reason: &str| {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", reason)
                 .with_retry_after(NOT_READY_RETRY_S)
         };
         context.readiness.get().map_err(unavailable)?;
         let api = context.api.get().ok_or_else(|| unavailable("starting: the engine is being opened"))?;
-        Ok(Self(Arc::clone(api)))
+        let asker = parts.extensions.get::<Caller>().cloned().unwrap_or_default().asker();
+        Ok(Self(Arc::new(Api { asker, ..Api::clone(api) })))
     }
 }
 
@@ -74,6 +93,7 @@ impl FromRequestParts<Arc<HttpContext>> for Ready {
         (name = "ingest", description = "Events in; an answer of 200 means durable and visible"),
         (name = "questions", description = "Ready-made aggregates over a window of time"),
         (name = "sql", description = "Any question"),
+        (name = "tokens", description = "What programs log in with"),
         (name = "health", description = "For orchestrators and scrapers"),
     )
 )]
@@ -87,6 +107,7 @@ pub(super) fn router() -> Router<Arc<HttpContext>> {
         .merge(import::router())
         .merge(questions::router())
         .merge(sql::router())
+        .merge(tokens::router())
         .merge(health::router())
         .split_for_parts();
     router.route("/openapi.json", get(openapi_json)).layer(axum::Extension(Arc::new(document)))

@@ -10,7 +10,6 @@ use axum::{
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
 };
-use futures::StreamExt;
 use hexflight_engine::{OnBadRow, OnLoaded, SourceId, TableName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -24,6 +23,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     HttpContext,
     api::{Api, Ready},
+    pace::{Pace, PaceRule},
     problem::{Problem, documented},
 };
 use crate::{
@@ -159,6 +159,7 @@ impl IntoResponses for ImportProblems {
         documented(&[
             (400, "A parameter breaks its rule"),
             (404, "No such table"),
+            (408, "The body stalled"),
             (409, "The file was loaded meanwhile"),
             (413, "The file is larger than `max_import_body`"),
             (415, "Not Parquet by its Content-Type"),
@@ -217,7 +218,8 @@ async fn import(
     })?;
     let rules = query.load_rules(&api);
     let limit = api.limits.import_bytes_max;
-    let (file, source) = Box::pin(received(&headers, body, limit, &rules)).await?;
+    let body = Upload { body, limit, pace: PaceRule::FILE };
+    let (file, source) = Box::pin(received(&headers, body, &rules)).await?;
     // On a task of its own: a commit that has begun ends, also when the client leaves.
     let work = tokio::spawn(async move { load(&api, &table, &rules, file, source).await });
     work.await.map_err(|error| internal(&error.to_string()))?.map(Json)
@@ -245,13 +247,21 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// A body and what it must keep to.
+struct Upload {
+    body: Body,
+    /// **Units**: bytes.
+    limit: u64,
+    pace: PaceRule,
+}
+
 /// Writes the body to a scratch file and looks at its footer.
 async fn received(
     headers: &HeaderMap,
-    body: Body,
-    limit: u64,
+    upload: Upload,
     rules: &LoadRules,
 ) -> Result<(InputFile, SourceId), Problem> {
+    let Upload { body, limit, pace } = upload;
     let too_large = |bytes: &str| {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -266,7 +276,8 @@ async fn received(
     }
     let mut scratch = Scratch::create(&rules.scratch_dir).map_err(|error| problem(&error))?;
     let (mut chunks, mut bytes) = (body.into_data_stream(), 0_u64);
-    while let Some(chunk) = chunks.next().await {
+    let mut pace = Pace::new(pace);
+    while let Some(chunk) = pace.next(&mut chunks).await? {
         let chunk = chunk.map_err(|error| {
             Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", format!("the body ended early: {error}"))
         })?;
@@ -345,5 +356,30 @@ fn problem(error: &ImportError) -> Problem {
         }
         ImportError::Io { .. } => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text),
         _ => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_file", text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, time::Duration};
+
+    use futures::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_upload_that_stalls_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = LoadRules {
+            read: ReadRules::default(),
+            on_bad_row: OnBadRow::Refuse,
+            on_loaded: OnLoaded::Refuse,
+            scratch_dir: folder.path().to_owned(),
+        };
+        let body = Body::from_stream(stream::pending::<Result<&'static [u8], Infallible>>());
+        let pace = PaceRule { wait: Duration::from_millis(20), bytes_min: 1 };
+        let upload = Upload { body, limit: 1 << 20, pace };
+        let refused = received(&HeaderMap::new(), upload, &rules).await.err().unwrap();
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

@@ -2,8 +2,8 @@
 //! that an orchestrator sees why the server does not take work yet, or no longer.
 //!
 //! ```text
-//!  request ─▶ request_id (id, log, problem bodies) ─▶ cors ─┬─▶ api ─▶ events, questions, sql ─▶ engine, planner
-//!                                                           └─▶ health
+//!  request ─▶ request_id (id, log, problem bodies) ─▶ cors ─▶ origin ─▶ auth ─┬─▶ api ─▶ events, questions, sql ─▶ engine, planner
+//!                                                                             └─▶ health
 //! ```
 
 mod problem;
@@ -11,6 +11,7 @@ mod request_id;
 mod hint;
 mod instant;
 mod body;
+mod pace;
 mod events;
 mod import;
 mod questions;
@@ -18,19 +19,20 @@ mod sql;
 mod health;
 mod api;
 mod cors;
+mod origin;
+mod tokens;
+mod serve;
 
-use std::{
-    future::Future,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use axum::{Router, extract::Request, http::StatusCode, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{self, Auth},
     config::CorsOrigins,
+    listen::Listener,
     telemetry::{self, Readiness},
 };
 
@@ -76,26 +78,20 @@ impl HttpContext {
     }
 }
 
-/// Serves until `stop` resolves; requests that have begun are answered.
-///
-/// # Errors
-/// The listener failed.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    context: Arc<HttpContext>,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+/// Serves until `stop`; requests that have begun are answered.
+pub(crate) async fn serve(listener: Listener, context: Arc<HttpContext>, stop: CancellationToken) {
     let router = Router::new()
         .merge(api::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&context.auth), auth::require));
+        .layer(middleware::from_fn_with_state(Arc::clone(&context.auth), auth::require))
+        .layer(middleware::from_fn_with_state(Arc::clone(&context), origin::layer));
     let router = match cors::layer(&context.cors_origins) {
         Some(layer) => router.layer(layer),
         None => router,
     };
     let router = router.layer(middleware::from_fn(request_id::layer)).with_state(context);
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    serve::serve(listener, router, stop).await;
 }
 
 async fn unknown_path(request: Request) -> Problem {

@@ -14,8 +14,12 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::problem::Problem;
+use crate::{listen::Peer, log_limit::LogLimit};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Lines of refused requests of strangers.
+static REFUSED: LogLimit = LogLimit::new();
 
 /// Longest id that is taken over from a client. **Units**: bytes.
 const ID_BYTES_MAX: usize = 128;
@@ -23,6 +27,7 @@ const ID_BYTES_MAX: usize = 128;
 /// Runs the request under its id.
 pub(super) async fn layer(request: Request, next: Next) -> Response {
     let id = id_of(request.headers());
+    let peer = request.extensions().get::<Peer>().cloned();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let span = tracing::info_span!("http", request_id = %id);
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
@@ -39,7 +44,10 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
         if problem.status().is_server_error() {
             tracing::warn!(request_id = %id, %method, path, status, code, detail, "HTTP request failed");
         } else {
-            tracing::info!(request_id = %id, %method, path, status, code, detail, "HTTP request refused");
+            let log = |held_back| {
+                tracing::info!(request_id = %id, %method, path, status, code, detail, held_back, "HTTP request refused");
+            };
+            if peer.is_none_or(|peer| peer.is_stranger()) { REFUSED.log(log) } else { log(0) }
         }
         // What the framework has set stays: a 405 says in Allow what would be right.
         let headers = std::mem::take(response.headers_mut());

@@ -43,6 +43,9 @@ pub struct ImportArgs {
     /// Load through a running server, as http://HOST:PORT or grpc://HOST:PORT
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
+    /// Certificates of the authorities to believe, in PEM, for grpc+tls:// and https:// [default: those of the system]
+    #[arg(long, value_name = "FILE", env = "HEXFLIGHT_TLS_CA", hide_env_values = true)]
+    pub tls_ca: Option<PathBuf>,
     /// What the files are, whatever their names say
     #[arg(long)]
     pub format: Option<Format>,

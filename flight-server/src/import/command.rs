@@ -21,7 +21,7 @@ use super::{
     source::{self, Found, Place, Source},
 };
 use crate::{
-    client::Client,
+    client::{Client, ServerAddress},
     config::Config,
     console::{self, CliError, ProgressLine, grouped},
     error::ServeError,
@@ -109,7 +109,7 @@ impl Job<'_> {
     }
 
     async fn through_server(&self, target: &str, interruption: &mut Interruption) -> Result<(), CliError> {
-        let client = Client::connect(target).await?;
+        let client = Client::connect(ServerAddress::new(target, self.args.tls_ca.clone())).await?;
         let (on_bad_row, on_loaded) = (self.rules.on_bad_row, self.rules.on_loaded);
         let sink = ServerSink::begin(&client, &self.args.table(), on_bad_row, on_loaded);
         let run = self.read_into(&sink, interruption).await?;

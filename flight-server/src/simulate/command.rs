@@ -2,6 +2,7 @@
 
 use std::{
     num::NonZeroUsize,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,7 +16,7 @@ use super::{
     units::{parse_count, parse_count_from_one, parse_duration, parse_exponent, parse_metric, parse_share},
 };
 use crate::{
-    client::Client,
+    client::{Client, ServerAddress},
     console::{self, CliError, ProgressLine, grouped, millis},
 };
 
@@ -37,6 +38,9 @@ pub struct SimulateArgs {
     /// Server to send to, as http://HOST:PORT or grpc://HOST:PORT
     #[arg(long, default_value = "http://127.0.0.1:8815", env = "HEXFLIGHT_TARGET", hide_env_values = true)]
     pub target: String,
+    /// Certificates of the authorities to believe, in PEM, for grpc+tls:// and https:// [default: those of the system]
+    #[arg(long, value_name = "FILE", env = "HEXFLIGHT_TLS_CA", hide_env_values = true)]
+    pub tls_ca: Option<PathBuf>,
     /// Rows per second over all connections; 0 sends as fast as the server takes them
     #[arg(long, default_value = "0", value_parser = parse_count)]
     pub rate: usize,
@@ -119,7 +123,7 @@ impl SimulateArgs {
         };
         let connections = at_most("connections", self.connections, CONNECTIONS_MAX.min(self.devices))?;
         Ok(LoadPlan {
-            target: self.target.clone(),
+            target: ServerAddress::new(self.target.as_str(), self.tls_ca.clone()),
             workload: WorkloadConfig {
                 seed: self.seed,
                 device_count: self.devices,

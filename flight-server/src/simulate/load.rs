@@ -16,7 +16,7 @@ use super::{
     schedule::{Schedule, SchedulePlan},
     sender::{DueBatch, Sender},
 };
-use crate::console::CliError;
+use crate::{client::ServerAddress, console::CliError};
 
 /// Batches made ahead of time per connection.
 const BATCHES_AHEAD: usize = 2;
@@ -25,7 +25,7 @@ const BATCHES_AHEAD: usize = 2;
 #[derive(Debug, Clone)]
 pub struct LoadPlan {
     /// Address of the server.
-    pub target: String,
+    pub target: ServerAddress,
     /// The events.
     pub workload: WorkloadConfig,
     /// Connections that send at once, each for its own part of the fleet.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use super::{Ledger, LoadStats, SimulatedBatch, columns};
-use crate::client::{Client, ClientError, PutAck, PutStream};
+use crate::client::{Client, ClientError, PutAck, PutStream, ServerAddress};
 
 /// Batches on the way per connection: enough to hide a commit's latency.
 const IN_FLIGHT_MAX: usize = 8;
@@ -40,7 +40,7 @@ pub(super) struct DueBatch {
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Sender {
-    pub(super) target: String,
+    pub(super) target: ServerAddress,
     pub(super) table: TableName,
     pub(super) source: mpsc::Receiver<DueBatch>,
     pub(super) stats: Arc<LoadStats>,

@@ -79,7 +79,7 @@ async fn send_to(replies: Vec<Reply>, reconnect: bool) -> Run {
     let stop = CancellationToken::new();
     let _stop_at_end: DropGuard = stop.clone().drop_guard();
     let plan = LoadPlan {
-        target: url,
+        target: url.into(),
         workload: WorkloadConfig { device_count: 10, batch_rows: BATCH_ROWS, ..WorkloadConfig::default() },
         connection_count: NonZeroUsize::MIN,
         rows_max: Some(20 * BATCH_ROWS),

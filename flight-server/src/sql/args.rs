@@ -26,6 +26,9 @@ pub struct SqlArgs {
     /// Server to ask, as http://HOST:PORT or grpc://HOST:PORT [env: HEXFLIGHT_TARGET] [default: http://127.0.0.1:8815]
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
+    /// Certificates of the authorities to believe, in PEM, for grpc+tls:// and https:// [default: those of the system]
+    #[arg(long, value_name = "FILE", env = "HEXFLIGHT_TLS_CA", hide_env_values = true)]
+    pub tls_ca: Option<PathBuf>,
     /// Ask the data directory of a server that is not running, without starting one
     #[arg(long, value_name = "FOLDER", conflicts_with = "target")]
     pub data_dir: Option<PathBuf>,

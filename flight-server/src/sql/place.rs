@@ -7,7 +7,12 @@ use std::{net::SocketAddr, path::Path};
 use hexflight_engine::EngineError;
 
 use super::args::SqlArgs;
-use crate::{Config, Server, client::Client, console::CliError, error::ServeError};
+use crate::{
+    Config, Server,
+    client::{Client, ServerAddress},
+    console::CliError,
+    error::ServeError,
+};
 
 /// Limit on an engine in this process: it shares the machine with whatever else runs there. **Units**: bytes.
 const MEMORY_LIMIT_BYTES: usize = 2 << 30;
@@ -18,7 +23,7 @@ const TABLES: &str = "tables";
 /// Where statements are asked, and the connection there once there is one.
 #[derive(Debug)]
 pub(super) struct Place {
-    url: String,
+    address: ServerAddress,
     client: Option<Client>,
     /// Only for a data directory.
     server: Option<Server>,
@@ -31,10 +36,11 @@ impl Place {
     /// `Argument` for a folder that is no data directory, `Server` when the engine does not start.
     pub(super) async fn of(args: &SqlArgs) -> Result<Self, CliError> {
         let Some(data_dir) = &args.data_dir else {
-            return Ok(Self { url: args.target(), client: None, server: None });
+            let address = ServerAddress::new(args.target(), args.tls_ca.clone());
+            return Ok(Self { address, client: None, server: None });
         };
         let server = start_over(data_dir).await?;
-        Ok(Self { url: server.flight_url(), client: None, server: Some(server) })
+        Ok(Self { address: server.flight_url().into(), client: None, server: Some(server) })
     }
 
     /// The connection; made now if there is none or it was lost.
@@ -43,7 +49,7 @@ impl Place {
     /// `Client` when nothing answers.
     pub(super) async fn client(&mut self) -> Result<Client, CliError> {
         if self.client.is_none() {
-            self.client = Some(Client::connect(&self.url).await?);
+            self.client = Some(Client::connect(&self.address).await?);
         }
         self.client.clone().ok_or(CliError::Cancelled)
     }

@@ -19,3 +19,5 @@ mod metadata;
 mod moments;
 mod timestamp_unit;
 mod cors;
+mod strangers;
+mod security;

@@ -207,6 +207,12 @@ class Server:
         return found["address"]
 
 
+def peak_mib(server: Server) -> float:
+    """Returns the high water mark of the process."""
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
 def http_get(url: str) -> tuple[int, str]:
     """Returns status and body of a GET."""
     try:

@@ -142,10 +142,10 @@ impl QueryEngine {
         progress: &Arc<QueryProgress>,
     ) -> Result<QueryStream> {
         let started = Instant::now();
-        let run = self.log.start(sql, progress.user());
+        let run = self.log.start(sql, progress.asker().user.as_ref());
         let (planner, sql, ended) = (Arc::clone(&self.planner), sql.to_owned(), Ended::default());
-        let until_dropped = ended.guard();
-        let planning = async move { in_turns(&ended, planner.plan(&sql, params, &ended)).await };
+        let (asker, until_dropped) = (progress.asker().clone(), ended.guard());
+        let planning = async move { in_turns(&ended, planner.plan(&sql, params, &asker, &ended)).await };
         let planned = self.runtime.run(planning).await;
         let (plan, context) = planned.inspect_err(|error| run.failed(error))?;
         run.planned(&plan);

@@ -8,11 +8,13 @@ mod plan_times;
 mod runtime;
 mod warm_up;
 mod schema_cache;
+mod asker;
 mod progress;
 mod log;
 mod stream;
 mod parameters;
 
+pub use asker::Asker;
 pub use engine::{CatalogTable, LogicalSchema, QueryEngine};
 pub(crate) use log::{LoggedQuery, QueryLog};
 pub use options::QueryOptions;

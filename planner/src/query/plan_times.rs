@@ -8,7 +8,7 @@ use datafusion::{
     physical_planner::DefaultPhysicalPlanner,
 };
 
-use super::planner::Planner;
+use super::{Asker, planner::Planner};
 use crate::{catalog, session::Shape, sql, turn::Ended};
 
 /// Stages in order, each with its time; a rule that runs several times is there several times.
@@ -24,7 +24,7 @@ pub struct PlanTimes {
 impl PlanTimes {
     pub(super) async fn of(planner: &Planner, sql: &str, params: Vec<ScalarValue>) -> Result<Self> {
         let started = Instant::now();
-        drop(planner.plan(sql, params.clone(), &Ended::default()).await?);
+        drop(planner.plan(sql, params.clone(), &Asker::default(), &Ended::default()).await?);
         let mut times = Self { total: started.elapsed(), stages: Vec::new() };
         let mut lap = Lap(Instant::now());
         drop(sql::parse(sql, planner.limits())?);
@@ -44,7 +44,7 @@ impl PlanTimes {
             times.push(&format!("optimise: {}", rule.name()), &mut lap);
         })?;
         times.push("optimise: checks", &mut lap);
-        let plan = catalog::pin(plan, planner.engine())?;
+        let plan = catalog::pin(plan, planner.engine(), &Asker::default())?;
         times.push("pin", &mut lap);
         let without_rules = SessionStateBuilder::new_from_existing(state.clone())
             .with_physical_optimizer_rules(vec![])

@@ -19,7 +19,7 @@ use datafusion::{
 use hexflight_engine::Engine;
 
 use super::{
-    LogicalSchema, QueryLog, QueryOptions,
+    Asker, LogicalSchema, QueryLog, QueryOptions,
     statements::{Statement, StatementCache},
     warm_up::warm_up,
 };
@@ -80,6 +80,7 @@ impl Planner {
         &self,
         sql: &str,
         params: Vec<ScalarValue>,
+        asker: &Asker,
         ended: &Ended,
     ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
         let statement = self.statement(sql, Some(&params)).await?;
@@ -89,7 +90,7 @@ impl Planner {
             Some(optimised) => optimised.clone(),
             None => state.optimize(&plan)?,
         };
-        let plan = catalog::pin(plan, &self.engine)?;
+        let plan = catalog::pin(plan, &self.engine, asker)?;
         let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
         let plan = match &statement.names {
             Some(names) => renamed(plan, names)?,

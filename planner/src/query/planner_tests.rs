@@ -53,7 +53,7 @@ async fn fewer_rules_give_the_same_plans() {
             let mut state = planner.state(shape);
             state.execution_props_mut().query_execution_start_time = None;
             let plan = state.optimize(&statement.plan).unwrap();
-            let plan = catalog::pin(plan, &planner.engine).unwrap();
+            let plan = catalog::pin(plan, &planner.engine, &Asker::default()).unwrap();
             let logical = plan.display_indent_schema().to_string();
             let plan = state.query_planner().create_physical_plan(&plan, &state).await.unwrap();
             texts.push(format!("{logical}\n{}", displayable(plan.as_ref()).indent(true)));
@@ -95,7 +95,8 @@ async fn parameters_are_those_of_the_run() {
     let (planner, _directory) = planner().await;
     let sql = "SELECT count(*) FROM events WHERE value < $1";
     for (bound, expected) in [(0.5, 1), (1.5, 2), (9.5, 6), (0.5, 1)] {
-        let (plan, context) = planner.plan(sql, vec![bound.into()], &Ended::default()).await.unwrap();
+        let (plan, context) =
+            planner.plan(sql, vec![bound.into()], &Asker::default(), &Ended::default()).await.unwrap();
         let rows = collect(plan, context).await.unwrap();
         assert!(
             pretty_format_batches(&rows).unwrap().to_string().contains(&format!("| {expected} ")),
@@ -138,8 +139,10 @@ async fn only_statements_over_tables_are_remembered() {
 
 /// Sorted lines.
 async fn answer(planner: &Planner, sql: &str) -> String {
-    let (plan, context) =
-        planner.plan(sql, vec![], &Ended::default()).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let (plan, context) = planner
+        .plan(sql, vec![], &Asker::default(), &Ended::default())
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
     let rows = collect(plan, context).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let text = pretty_format_batches(&rows).unwrap().to_string();
     let mut lines: Vec<_> = text.lines().collect();

@@ -8,6 +8,7 @@ use std::{
 
 use datafusion::physical_plan::ExecutionPlan;
 
+use super::Asker;
 use crate::{
     aggregate::RollupAggregateExec,
     scan::{ScanCounts, SegmentScanExec},
@@ -39,7 +40,7 @@ pub struct ProgressReport {
 #[derive(Debug)]
 pub struct QueryProgress {
     started: Instant,
-    user: Option<Arc<str>>,
+    asker: Asker,
     inner: Mutex<Inner>,
 }
 
@@ -58,18 +59,18 @@ impl QueryProgress {
     /// Follows a query that is about to be planned.
     #[must_use]
     pub fn start() -> Arc<Self> {
-        Self::start_for(None)
+        Self::start_for(Asker::default())
     }
 
-    /// Follows a query that a user asks.
+    /// Follows a query of an asker.
     #[must_use]
-    pub fn start_for(user: Option<Arc<str>>) -> Arc<Self> {
-        Arc::new(Self { started: Instant::now(), user, inner: Mutex::default() })
+    pub fn start_for(asker: Asker) -> Arc<Self> {
+        Arc::new(Self { started: Instant::now(), asker, inner: Mutex::default() })
     }
 
-    /// Who asks, if that is known.
-    pub(super) fn user(&self) -> Option<&Arc<str>> {
-        self.user.as_ref()
+    /// Who asks.
+    pub(super) fn asker(&self) -> &Asker {
+        &self.asker
     }
 
     /// How far the query is now.

@@ -1,4 +1,4 @@
-//! `system.queries`: the statements that run or ran lately, one row each, oldest first.
+//! `system.queries`: the statements that run or ran lately, one row each, oldest first; of who may not see all, the asker's own.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -19,7 +19,7 @@ use datafusion::{
 };
 
 use super::scan_columns::scan_columns;
-use crate::query::{LoggedQuery, QueryLog};
+use crate::query::{Asker, LoggedQuery, QueryLog};
 
 /// Name of the table.
 pub(crate) const QUERIES_TABLE: &str = "queries";
@@ -46,11 +46,18 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(crate) struct QueriesTable {
     log: Arc<QueryLog>,
+    asker: Asker,
 }
 
 impl QueriesTable {
     pub(crate) fn new(log: Arc<QueryLog>) -> Self {
-        Self { log }
+        // Nobody in particular: whoever scans it before it is told who asks sees nothing.
+        Self { log, asker: Asker { user: None, sees_all: false } }
+    }
+
+    /// The same table with what an asker may see.
+    pub(crate) fn seen_by(&self, asker: &Asker) -> Self {
+        Self { log: Arc::clone(&self.log), asker: asker.clone() }
     }
 }
 
@@ -71,7 +78,9 @@ impl TableProvider for QueriesTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let rows = rows(&self.log.entries())?;
+        let mut entries = self.log.entries();
+        entries.retain(|query| self.asker.sees(query.user.as_ref()));
+        let rows = rows(&entries)?;
         let scan: Arc<dyn ExecutionPlan> =
             MemorySourceConfig::try_new_exec(&[vec![rows]], self.schema(), projection.cloned())?;
         Ok(scan)

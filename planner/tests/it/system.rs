@@ -1,7 +1,7 @@
 //! `system.queries`: what it says of queries that run, have ended, have failed and were left.
 
 use futures::{StreamExt, TryStreamExt};
-use hexflight_planner::QueryProgress;
+use hexflight_planner::{Asker, QueryProgress};
 
 use crate::support::{Fixture, HOUR, START, event, random_events};
 
@@ -59,10 +59,34 @@ async fn every_end_of_a_query_is_told() {
 #[tokio::test]
 async fn who_asks_is_told() {
     let fixture = Fixture::new().await;
-    let progress = QueryProgress::start_for(Some("ada".into()));
+    let progress = QueryProgress::start_for(asker("ada", true));
     let stream = fixture.queries.execute_watched("SELECT 1", vec![], &progress).await.unwrap();
     stream.try_collect::<Vec<_>>().await.unwrap();
     assert_eq!(fixture.value("SELECT \"user\" FROM system.queries WHERE sql = 'SELECT 1'").await, "ada");
+}
+
+#[tokio::test]
+async fn who_may_not_see_all_sees_the_own_statements() {
+    let fixture = Fixture::new().await;
+    let ask = async |asker: Asker, sql: &str| {
+        let progress = QueryProgress::start_for(asker);
+        let stream = fixture.queries.execute_watched(sql, vec![], &progress).await.unwrap();
+        let batches: Vec<_> = stream.try_collect().await.unwrap();
+        batches.iter().map(|batch| batch.num_rows()).sum::<usize>()
+    };
+    ask(asker("ada", false), "SELECT 'of ada'").await;
+    ask(asker("bob", false), "SELECT 'of bob'").await;
+    ask(Asker::default(), "SELECT 'of nobody'").await;
+    for sql in [
+        "SELECT sql FROM system.queries WHERE sql LIKE 'SELECT ''of %'",
+        "SELECT 1 FROM system.queries WHERE sql IN (SELECT q.sql FROM system.queries AS q WHERE q.sql LIKE 'SELECT ''of %')",
+        "WITH q AS (SELECT * FROM system.queries) SELECT sql FROM q WHERE sql LIKE 'SELECT ''of %'",
+    ] {
+        assert_eq!(ask(asker("ada", false), sql).await, 1, "{sql}");
+        assert_eq!(ask(asker("eve", true), sql).await, 3, "{sql}");
+        let nobody = Asker { user: None, sees_all: false };
+        assert_eq!(ask(nobody, sql).await, 0, "{sql}");
+    }
 }
 
 #[tokio::test]
@@ -78,4 +102,8 @@ async fn the_schema_lists_its_table() {
         &arrow::datatypes::DataType::Int64
     );
     assert_eq!(fixture.value("SELECT count(*) FROM hexflight.system.queries").await, "3");
+}
+
+fn asker(user: &str, sees_all: bool) -> Asker {
+    Asker { user: Some(user.into()), sees_all }
 }

@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn a_session_is_its_callers_and_lives_while_it_is_used() {
         let (sessions, start, id) = (Sessions::default(), Instant::now(), Uuid::new_v4());
-        let ada = Caller(Some(Arc::from("ada")));
+        let ada = Caller { user: Some(Arc::from("ada")), ..Caller::default() };
         sessions.store(id, ada.clone(), OPTIONS, start);
         let almost = SESSION_FOR - Duration::from_secs(1);
         assert_eq!(sessions.options(id, &ada, start + almost), Some(OPTIONS));

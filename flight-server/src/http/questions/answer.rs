@@ -27,7 +27,7 @@ pub(super) async fn ask(api: &Api, sql: &str, params: Vec<ScalarValue>) -> Resul
     let timer = QueryTimer::start();
     let deadline = Deadline::after(api.limits.query_timeout);
     let answer = async {
-        let stream = api.queries.execute(sql, params).await?;
+        let stream = api.execute(sql, params).await?;
         let schema = stream.schema();
         let batches: Vec<RecordBatch> = stream.try_collect().await?;
         concat_batches(&schema, &batches).map_err(DataFusionError::from)

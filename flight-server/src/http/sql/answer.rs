@@ -117,7 +117,7 @@ impl Run {
 
     async fn run(&mut self, timer: &QueryTimer) -> Result<(), Problem> {
         let params = params::bound(&self.api.queries, &self.request.sql, &self.request.params).await?;
-        let started = self.api.queries.execute(&self.request.sql, params).await;
+        let started = self.api.execute(&self.request.sql, params).await;
         let mut batches = started.map_err(|error| query_problem(&error))?;
         if let Some(name) = union_column(&batches.schema()) {
             return Err(several_types(name));

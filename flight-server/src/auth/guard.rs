@@ -1,0 +1,248 @@
+//! `Guard`: the users of a file, while somebody is asked for. Reads the file again when it changes, and ends what those had who are no
+//! longer in it as they were.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    Credentials, Denied,
+    callers::Callers,
+    failures::Failures,
+    logins::Logins,
+    tokens::{Bearer, ListedToken, NewToken, Tokens},
+    users::{Key, Users, random_key},
+    users_file,
+};
+use crate::{
+    listen::Peer,
+    log_limit::LogLimit,
+    stamp::{Stamp, stamp},
+};
+
+/// How often the file is looked at. A file is read when it was the same twice: one that is being written is not read.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Guard {
+    path: PathBuf,
+    key: Key,
+    users: RwLock<Arc<Users>>,
+    logins: Logins,
+    tokens: Tokens,
+    callers: Callers,
+    failures: Failures,
+    /// Lines about failed logins, which anybody can cause.
+    lines: LogLimit,
+}
+
+/// What is known of credentials.
+pub(super) enum Checked {
+    /// All.
+    Done(Result<Bearer, Denied>),
+    /// Nothing before a password is verified.
+    Slow(Attempt),
+}
+
+/// A login that has a place among those who wait.
+pub(super) struct Attempt {
+    users: Arc<Users>,
+    name: String,
+    password: String,
+    place: OwnedSemaphorePermit,
+}
+
+impl Guard {
+    pub(super) fn of_file(path: PathBuf) -> Result<Self, String> {
+        let key = random_key();
+        let users = Users::parse(&users_file::read(&path)?, &key)?;
+        let guard = Self {
+            path,
+            key,
+            users: RwLock::new(Arc::new(users)),
+            logins: Logins::new(key),
+            tokens: Tokens::default(),
+            callers: Callers::default(),
+            failures: Failures::default(),
+            lines: LogLimit::new(),
+        };
+        guard.warn_of_passwords();
+        Ok(guard)
+    }
+
+    /// Who makes a call, over a connection if it came over one, as far as that can be told at once.
+    pub(super) fn check_now(&self, credentials: Credentials, peer: Option<&Peer>) -> Checked {
+        let (name, password) = match credentials {
+            Credentials::Basic { user, password } => (user, password),
+            Credentials::Bearer(token) => {
+                let bearer = self.tokens.owner(&token, Instant::now()).ok_or(Denied::StaleToken);
+                return Checked::Done(bearer.and_then(|bearer| self.admitted(bearer, peer)));
+            }
+        };
+        let users = self.users();
+        if let Some(user) = self.logins.recall(&users, &name, &password) {
+            return Checked::Done(self.admitted(Bearer::of_user(user), peer));
+        }
+        let address = peer.map(|peer| peer.address().ip());
+        if let Some(wait) = address.and_then(|at| self.failures.closed_for(&name, at, Instant::now())) {
+            return Checked::Done(Err(Denied::TooManyFailures(wait)));
+        }
+        match self.logins.place() {
+            Some(place) => Checked::Slow(Attempt { users, name, password, place }),
+            None => Checked::Done(Err(Denied::Busy)),
+        }
+    }
+
+    /// Who makes a call.
+    pub(super) async fn check(
+        &self,
+        credentials: Credentials,
+        peer: Option<&Peer>,
+    ) -> Result<Bearer, Denied> {
+        match self.check_now(credentials, peer) {
+            Checked::Done(known) => known,
+            Checked::Slow(attempt) => self.verify(attempt, peer).await,
+        }
+    }
+
+    /// Verifies a password.
+    pub(super) async fn verify(&self, attempt: Attempt, peer: Option<&Peer>) -> Result<Bearer, Denied> {
+        let Attempt { users, name, password, place: _place } = attempt;
+        let verified = self.logins.verify(Arc::clone(&users), name.clone(), password).await;
+        let address = peer.map(|peer| peer.address().ip());
+        if let (Err(Denied::WrongLogin), Some(address)) = (&verified, address) {
+            self.failures.note(&name, address, Instant::now());
+            // Who is no user may be a password that was typed into the wrong field.
+            let user = if users.get(&name).is_some() { &name } else { "(unknown)" };
+            self.lines.log(|held_back| tracing::warn!(user, peer = %address, held_back, "login failed"));
+        }
+        self.admitted(Bearer::of_user(verified?), peer)
+    }
+
+    /// Notes who calls, unless a reload has overtaken the call.
+    fn admitted(&self, bearer: Bearer, peer: Option<&Peer>) -> Result<Bearer, Denied> {
+        let user = &bearer.user;
+        if let Some(peer) = peer {
+            self.callers.note(&user.name, peer);
+        }
+        // Who was removed just now may have been noted too late to be cut off.
+        if self.users().get(&user.name) != Some(user) {
+            peer.into_iter().for_each(Peer::close);
+            return Err(Denied::StaleToken);
+        }
+        Ok(bearer)
+    }
+
+    /// A token for credentials: a new one for a password, the same one for a token that is good.
+    pub(super) async fn login(
+        &self,
+        credentials: Credentials,
+        peer: Option<&Peer>,
+    ) -> Result<String, Denied> {
+        let known = match &credentials {
+            Credentials::Bearer(token) => Some(token.clone()),
+            Credentials::Basic { .. } => None,
+        };
+        let bearer = self.check(credentials, peer).await?;
+        Ok(known.unwrap_or_else(|| self.tokens.issue(bearer.user, Instant::now())))
+    }
+
+    /// A token with a name, for its user; `None` when there are too many of that user, or the user is gone.
+    pub(super) fn create_token(&self, user: &str, new: NewToken) -> Option<(Uuid, String)> {
+        let user = Arc::clone(self.users().get(user)?);
+        self.tokens.create(user, new, Instant::now())
+    }
+
+    /// The tokens of a user, or of all.
+    pub(super) fn tokens_of(&self, user: Option<&str>) -> Vec<ListedToken> {
+        self.tokens.list(user, Instant::now())
+    }
+
+    /// Ends a token, of a user or of anybody; whether there was one.
+    pub(super) fn revoke(&self, id: Uuid, user: Option<&str>) -> bool {
+        self.tokens.revoke(id, user)
+    }
+
+    /// Looks at the file until `stop`.
+    pub(super) async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut read = self.stamp().await;
+        let mut seen = read;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let now = self.stamp().await;
+            if now != read && now == seen {
+                read = now;
+                self.reload().await;
+            }
+            seen = now;
+        }
+    }
+
+    async fn stamp(self: &Arc<Self>) -> Option<Stamp> {
+        let guard = Arc::clone(self);
+        spawn_blocking(move || stamp(&guard.path)).await.ok().flatten()
+    }
+
+    async fn reload(self: &Arc<Self>) {
+        let guard = Arc::clone(self);
+        let read = move || Users::parse(&users_file::read(&guard.path)?, &guard.key);
+        let read = spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()));
+        match read {
+            Ok(users) => self.replace(users),
+            Err(error) => {
+                let path = self.path.display();
+                tracing::error!("auth file {path}: {error}; the users stay those that were read before");
+            }
+        }
+    }
+
+    fn replace(&self, users: Users) {
+        let users = Arc::new(users);
+        let old = {
+            let mut current = self.users.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *current, Arc::clone(&users))
+        };
+        for user in old.iter().filter(|user| users.get(&user.name) != Some(user)) {
+            self.tokens.end(user);
+            self.callers.end(&user.name);
+            tracing::info!("user '{}' was changed or removed: tokens and connections have ended", user.name);
+        }
+        tracing::info!("auth file {}: {} users", self.path.display(), users.iter().count());
+        self.warn_of_passwords();
+    }
+
+    fn warn_of_passwords(&self) {
+        let users = self.users();
+        let mut names: Vec<&str> =
+            users.iter().filter(|user| user.is_in_the_clear()).map(|user| &*user.name).collect();
+        names.sort_unstable();
+        if let Some(first) = names.first() {
+            let path = self.path.display();
+            let names = names.join(", ");
+            tracing::warn!(
+                "auth file {path} has passwords in the clear ({names}), each of an admin; for each user run: \
+                 hexflight user add {first} --auth-file {path}"
+            );
+        }
+    }
+
+    fn users(&self) -> Arc<Users> {
+        Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;
