@@ -48,9 +48,19 @@ def is_fence(key: str) -> bool:
     return key.startswith("wal/") and key.endswith("/00000000000000000004.wal")
 
 
+def is_flushed(key: str) -> bool:
+    """The newest commit whose rows are in files: it stays to tell that there were others."""
+    return key.startswith("wal/") and key.endswith("/00000000000000000001.wal")
+
+
+def is_unflushed(key: str) -> bool:
+    return key.startswith("wal/") and not is_fence(key) and not is_flushed(key)
+
+
 # What has no word of its own in `check` loses nothing: it is only read to notice other losses.
 KINDS: dict[str, tuple[Callable[[str], bool], bool]] = {
-    "WAL commit": (lambda key: key.startswith("wal/") and not is_fence(key), True),
+    "WAL commit": (is_unflushed, True),
+    "flushed commit": (is_flushed, False),
     "fence": (is_fence, False),
     "registry entry": (lambda key: key.startswith("streams/"), False),
     "Delta version": (lambda key: "/_delta_log/" in key, True),

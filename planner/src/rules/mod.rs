@@ -35,7 +35,7 @@ mod projections_above_guards;
 mod whole_moments;
 mod guard_filtered_arguments;
 mod guard_below;
-mod collected_joins;
+mod filter_pushdown;
 mod turns_in_joins;
 
 pub(crate) use held::PlanHeld;
@@ -134,7 +134,8 @@ pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Syn
             projections_above_guards::PROJECTION_PUSHDOWN => {
                 Arc::new(projections_above_guards::ProjectionsAboveGuards) as _
             }
-            collected_joins::LATE_FILTER_PUSHDOWN => Arc::new(collected_joins::CollectedJoins) as _,
+            filter_pushdown::EARLY => Arc::new(filter_pushdown::EarlyFilters) as _,
+            filter_pushdown::LATE => Arc::new(filter_pushdown::LateFilters) as _,
             _ => rule,
         })
         .collect()

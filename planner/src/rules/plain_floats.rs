@@ -62,8 +62,17 @@ impl Mend for PlainFloats {
                     mended.update_data(Expr::InList)
                 }
                 Expr::Case(Case { expr: Some(base), when_then_expr, else_expr }) => {
-                    plain_box(*base, schema, false)?
-                        .update_data(|base| Expr::Case(Case { expr: Some(base), when_then_expr, else_expr }))
+                    let mut changed = false;
+                    let mut when_then = Vec::with_capacity(when_then_expr.len());
+                    for (when, then) in when_then_expr {
+                        let when = plain_box(*when, schema, false)?;
+                        changed |= when.transformed;
+                        when_then.push((when.data, then));
+                    }
+                    let mut mended = plain_box(*base, schema, false)?
+                        .update_data(|base| Expr::Case(Case::new(Some(base), when_then, else_expr)));
+                    mended.transformed |= changed;
+                    mended
                 }
                 // Compares its arguments.
                 Expr::ScalarFunction(mut call) if call.func.name() == "nullif" => {

@@ -3,7 +3,7 @@
 use crate::support::{Event, Fixture, START, event, random_events};
 
 /// Statements over [`ten_events`] and the rows they give, one text per row.
-const ANSWERS: [(&str, &[&str]); 35] = [
+const ANSWERS: [(&str, &[&str]); 40] = [
     // An aggregate without GROUP BY always has one row.
     ("SELECT count(*) FROM events a WHERE EXISTS (SELECT count(*) FROM events b WHERE b.value > a.value)", &["10"]),
     ("SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT max(b.value) FROM events b WHERE false)", &["0"]),
@@ -81,6 +81,33 @@ const ANSWERS: [(&str, &[&str]); 35] = [
         "SELECT DISTINCT ON ((SELECT max(b.type) FROM events b WHERE b.value = a.value)) a.value FROM events a
          ORDER BY (SELECT max(b.type) FROM events b WHERE b.value = a.value), a.value",
         &["0.0", "1.0"],
+    ),
+    // A value of an equality, looked for among rows.
+    (
+        "SELECT count(*) FROM events a WHERE (SELECT sum(b.value) FROM events b WHERE b.type = a.type) NOT IN
+         (SELECT c.value * 4 FROM events c)",
+        &["5"],
+    ),
+    (
+        "SELECT count(*) FROM events a WHERE 5 + (SELECT sum(b.value) FROM events b WHERE b.type = a.type) IN
+         (SELECT c.value * 5 FROM events c)",
+        &["10"],
+    ),
+    (
+        "SELECT count(*) FROM events a WHERE (SELECT max(b.value) FROM events b WHERE b.type = a.type) >= ALL
+         (SELECT c.value FROM events c)",
+        &["5"],
+    ),
+    // Columns of one name on both sides of a join, and a list that is not asked below it.
+    (
+        "SELECT count(*) FROM events a RIGHT JOIN events b ON true WHERE a.timestamp >= '2024-01-01T00:00:05Z'
+         AND a.value NOT IN (1, 2, 3, a.latitude - 1)",
+        &["50"],
+    ),
+    (
+        "SELECT count(*) FROM (SELECT b.value, b.timestamp FROM events a RIGHT JOIN events b ON true
+         WHERE a.timestamp >= '2024-01-01T00:00:05Z' AND a.value NOT IN (1, 2, 3, a.latitude - 1)) WHERE value < 5",
+        &["25"],
     ),
     // Both sides under one name.
     ("SELECT count(*) FROM events WHERE type IN (SELECT type FROM events WHERE value = 2)", &["5"]),

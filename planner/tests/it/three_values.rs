@@ -55,6 +55,24 @@ async fn members_that_are_no_constants_are_asked_for_each_row() {
     .await;
 }
 
+/// Rows where longitude is minus latitude: `-latitude` is `-0` in the first.
+#[tokio::test]
+async fn a_case_has_one_zero() {
+    expect_kept(
+        &ten_events().await,
+        &[
+            ("CASE latitude WHEN (-latitude) THEN true ELSE false END", "0"),
+            ("CASE -latitude WHEN latitude * 1.0 THEN true ELSE false END", "0"),
+            (
+                "CASE (latitude - latitude) WHEN (-1.0 * (latitude - latitude)) THEN value > 4 ELSE true END",
+                "4 5 7 8 9",
+            ),
+            ("CASE value WHEN 1 THEN true WHEN (value * -0.0) THEN true ELSE false END", "2 3"),
+        ],
+    )
+    .await;
+}
+
 /// Arguments that turn out to be null only when the statement is simplified.
 #[tokio::test]
 async fn a_call_may_lose_all_its_arguments() {

@@ -29,6 +29,8 @@ use super::{
 pub(super) enum Place {
     /// One of those that WHERE joins by AND: DataFusion can make a semi or anti join of it.
     Conjunct,
+    /// In what is looked for among the rows of a subquery: DataFusion makes it a join's condition, and joins no subquery below that.
+    Operand,
     /// Anywhere else.
     Inside,
 }
@@ -59,7 +61,7 @@ impl Unnest {
                 let rows = self.plan(comparison.subquery.subquery.as_ref().clone())?;
                 self.membership(Membership::of_comparison(comparison, rows)?, want, place, outer)
             }
-            Expr::ScalarSubquery(subquery) => self.value(&subquery, outer),
+            Expr::ScalarSubquery(subquery) => self.value(&subquery, place, outer),
             Expr::Not(inner) => self.negated(*inner, want, place, outer),
             Expr::BinaryExpr(mut pair) if matches!(pair.op, Operator::And | Operator::Or) => {
                 pair.left = Box::new(self.expression(*pair.left, want, Place::Inside, outer)?);
@@ -71,8 +73,10 @@ impl Unnest {
             Expr::IsFalse(inner) => self.inside(*inner, Want::False, outer).map(Expr::is_false),
             Expr::IsNotFalse(inner) => self.inside(*inner, Want::False, outer).map(Expr::is_not_false),
             other => {
-                let inside =
-                    other.map_children(|child| self.inside(child, Want::Exact, outer).map(Transformed::yes));
+                let below = if place == Place::Operand { place } else { Place::Inside };
+                let inside = other.map_children(|child| {
+                    self.expression(child, Want::Exact, below, outer).map(Transformed::yes)
+                });
                 inside.map(|inside| inside.data)
             }
         }
@@ -110,7 +114,7 @@ impl Unnest {
         outer: &mut Outer,
     ) -> Result<Expr> {
         let value = std::mem::take(membership.value_mut());
-        *membership.value_mut() = self.inside(value, Want::Exact, outer)?;
+        *membership.value_mut() = self.expression(value, Want::Exact, Place::Operand, outer)?;
         let negated = membership.is_negated();
         let want = if negated { want.opposite() } else { want };
         let parts = membership.parts(outer.plan.schema(), &self.names)?;
@@ -182,14 +186,14 @@ impl Unnest {
     }
 
     /// The only value of a subquery, NULL if it has no row.
-    fn value(&self, written: &Subquery, outer: &mut Outer) -> Result<Expr> {
+    fn value(&self, written: &Subquery, place: Place, outer: &mut Outer) -> Result<Expr> {
         let plan = self.plan(written.subquery.as_ref().clone())?;
         let columns = outer_columns(&plan)?;
         let own = outer.own(&columns);
         if columns.is_empty() {
             return Ok(Expr::ScalarSubquery(subquery(maybe_nothing(plan)?, outer)?));
         }
-        if own.len() == columns.len() && is_grouped_well(&plan)? {
+        if place != Place::Operand && own.len() == columns.len() && is_grouped_well(&plan)? {
             return Ok(Expr::ScalarSubquery(subquery(plan, outer)?));
         }
         let answer = self.names.fresh("answer");
