@@ -130,10 +130,24 @@ impl Below {
         if !self.needs_guard(expression)? {
             return Ok(false);
         }
-        let name = format!("__guarded_{}", self.computed.len());
+        let name = self.fresh_name();
         let column = Expr::Column(name.as_str().into());
         self.computed.push(std::mem::replace(expression, column).alias(name));
         Ok(true)
+    }
+
+    /// A name that no column below has: what an earlier pass has moved may be among them.
+    fn fresh_name(&self) -> String {
+        let mut number = self.computed.len();
+        loop {
+            let name = format!("__guarded_{number}");
+            let is_taken = self.schema.fields().iter().any(|field| *field.name() == name)
+                || self.computed.iter().any(|column| column.schema_name().to_string() == name);
+            if !is_taken {
+                return name;
+            }
+            number += 1;
+        }
     }
 
     fn needs_guard(&self, expression: &Expr) -> Result<bool> {

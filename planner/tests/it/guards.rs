@@ -282,3 +282,18 @@ fn pumps_and_valves() -> Vec<Event> {
         of(5, "v3", "valve", "\"high\""),
     ]
 }
+
+/// The arguments are moved once before the filter is known to keep all rows, and once after.
+#[tokio::test]
+async fn what_is_moved_twice_has_two_names() {
+    let fixture = Fixture::new().await;
+    fixture.append(&pumps_and_valves()).await;
+    let number = "TRY_CAST(a.metadata->>'level' AS DOUBLE) + CAST(a.metadata->>'none' AS DOUBLE)";
+    let sql = format!(
+        "SELECT sum(CASE WHEN {number} BETWEEN a.latitude AND a.longitude THEN a.longitude WHEN {number} > a.latitude \
+         THEN a.longitude ELSE a.latitude END) FILTER (WHERE CAST(NULL AS DOUBLE) <= {number} OR true) \
+         OVER (ORDER BY a.latitude NULLS FIRST) AS c, a.value FROM events a"
+    );
+    let rows: usize = fixture.rows(&sql).await.iter().map(|batch| batch.num_rows()).sum();
+    assert_eq!(rows, pumps_and_valves().len());
+}
