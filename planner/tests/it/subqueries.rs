@@ -3,7 +3,7 @@
 use crate::support::{Event, Fixture, START, event, random_events};
 
 /// Statements over [`ten_events`] and the rows they give, one text per row.
-const ANSWERS: [(&str, &[&str]); 40] = [
+const ANSWERS: [(&str, &[&str]); 42] = [
     // An aggregate without GROUP BY always has one row.
     ("SELECT count(*) FROM events a WHERE EXISTS (SELECT count(*) FROM events b WHERE b.value > a.value)", &["10"]),
     ("SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT max(b.value) FROM events b WHERE false)", &["0"]),
@@ -97,6 +97,17 @@ const ANSWERS: [(&str, &[&str]); 40] = [
         "SELECT count(*) FROM events a WHERE (SELECT max(b.value) FROM events b WHERE b.type = a.type) >= ALL
          (SELECT c.value FROM events c)",
         &["5"],
+    ),
+    // Two levels up, below a window and a sort.
+    (
+        "SELECT last_value((SELECT (SELECT count(*) FROM events b WHERE a.value IN (7, 9)) FROM events b LIMIT 1))
+         OVER (ORDER BY a.value) FROM events a WHERE a.value > 6 ORDER BY a.value",
+        &["10", "0", "10"],
+    ),
+    (
+        "SELECT a.value FROM events a WHERE a.value > 6
+         ORDER BY (SELECT (SELECT count(*) FROM events b WHERE a.value IN (7, 9)) FROM events b LIMIT 1), a.value DESC",
+        &["8.0", "9.0", "7.0"],
     ),
     // Columns of one name on both sides of a join, and a list that is not asked below it.
     (

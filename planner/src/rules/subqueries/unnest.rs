@@ -161,12 +161,14 @@ impl Unnest {
                 if !is_subquery(&part) {
                     return Ok(Transformed::no(part));
                 }
-                if let Expr::ScalarSubquery(subquery) = &part
-                    && subquery.outer_ref_columns.is_empty()
-                {
-                    let plan = maybe_nothing(self.plan(subquery.subquery.as_ref().clone())?)?;
-                    let constant = Expr::ScalarSubquery(subquery.with_plan(Arc::new(plan)));
-                    return Ok(Transformed::new(constant, true, TreeNodeRecursion::Jump));
+                if let Expr::ScalarSubquery(subquery) = &part {
+                    // What it says of itself leaves out what subqueries inside of it name.
+                    let plan = self.plan(subquery.subquery.as_ref().clone())?;
+                    if outer_columns(&plan)?.is_empty() {
+                        let plan = Arc::new(maybe_nothing(plan)?);
+                        let constant = Expr::ScalarSubquery(subquery.with_plan(plan));
+                        return Ok(Transformed::new(constant, true, TreeNodeRecursion::Jump));
+                    }
                 }
                 if let Some((_, column)) = known.iter().find(|(subquery, _)| *subquery == part) {
                     return Ok(Transformed::new(column.clone(), true, TreeNodeRecursion::Jump));
