@@ -9,9 +9,7 @@ use datafusion::{
     },
     error::Result,
     functions_aggregate::count::count_all,
-    logical_expr::{
-        Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, expr::Exists, lit,
-    },
+    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, expr::Exists, lit},
 };
 
 use super::{
@@ -220,10 +218,11 @@ impl Unnest {
     }
 }
 
-/// A value that is NULL without a row, and says so: DataFusion announces it as the column it comes from.
+/// A value that is NULL without a row, and says so: DataFusion announces it as the column it comes from, which may be a constant once
+/// it is simplified.
 pub(super) fn maybe_nothing(plan: LogicalPlan) -> Result<LogicalPlan> {
     let column = Expr::Column(Column::from(plan.schema().qualified_field(0)));
-    if column.nullable(plan.schema())? || matches!(Existence::of(plan.clone()), Existence::Always) {
+    if matches!(Existence::of(plan.clone()), Existence::Always) {
         return Ok(plan);
     }
     let name = plan.schema().field(0).name().clone();
