@@ -3,7 +3,7 @@
 use crate::support::{Event, Fixture, START, event, random_events};
 
 /// Statements over [`ten_events`] and the rows they give, one text per row.
-const ANSWERS: [(&str, &[&str]); 43] = [
+const ANSWERS: [(&str, &[&str]); 44] = [
     // An aggregate without GROUP BY always has one row.
     ("SELECT count(*) FROM events a WHERE EXISTS (SELECT count(*) FROM events b WHERE b.value > a.value)", &["10"]),
     ("SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT max(b.value) FROM events b WHERE false)", &["0"]),
@@ -100,6 +100,10 @@ const ANSWERS: [(&str, &[&str]); 43] = [
     ),
     // A constant, and no row.
     ("SELECT (SELECT abs(10.0) FROM events b WHERE b.value > 50) FROM events a WHERE a.value < 2", &["", ""]),
+    (
+        "SELECT count(*) FROM (SELECT (SELECT -0.5 FROM events WHERE value > 50) AS c FROM events) AS q WHERE c IS NOT NULL",
+        &["0"],
+    ),
     // Two levels up, below a window and a sort.
     (
         "SELECT last_value((SELECT (SELECT count(*) FROM events b WHERE a.value IN (7, 9)) FROM events b LIMIT 1))

@@ -36,15 +36,20 @@ impl Unnest {
     /// # Errors
     /// `Plan` for a subquery that cannot be joined.
     pub(super) fn plan(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        // What was never null may be so now, in all nodes above.
+        let mut changed = false;
         let unnested = plan.transform_up(|node| {
+            let node = if changed { node.recompute_schema()? } else { node };
             if let LogicalPlan::Join(join) = &node
                 && is_lateral(join)?
             {
+                changed = true;
                 return self.lateral(join).map(Transformed::yes);
             }
             if !holds_subquery(&node)? {
-                return Ok(Transformed::no(node));
+                return Ok(Transformed::new_transformed(node, changed));
             }
+            changed = true;
             let unnested = match node {
                 LogicalPlan::Filter(filter) => self.filter(filter)?,
                 LogicalPlan::Projection(projection) => self.projection(projection)?,
