@@ -51,8 +51,8 @@ pub(crate) async fn delete_listed_commits(store: &Store, stream: StreamId, befor
 /// a process that wakes up late still runs into it; then removes the registry entry. What came to lie behind the fence never counted
 /// and is set aside; what is not named as ours is left alone.
 ///
-/// The last commit goes only when the fence is there, and what lies behind it is moved after that: each tells the next start, should
-/// this one be cut off, that the stream had no more.
+/// The last commit goes only when the fence is there, or when nothing else makes space for one; what lies behind it is moved after that.
+/// Each tells the next start, should this one be cut off, that the stream had no more.
 ///
 /// # Errors
 /// `Unavailable` when the store fails or has no space for a fence that is not there yet; closing again is harmless.

@@ -82,8 +82,8 @@ fn has_equal_names(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     let mut found = false;
     plan.apply(|node| {
         if node.is::<ProjectionExec>() {
-            let mut names = HashSet::new();
-            found |= !node.schema().fields().iter().all(|field| names.insert(field.name().clone()));
+            let (schema, mut names) = (node.schema(), HashSet::new());
+            found |= !schema.fields().iter().all(|field| names.insert(field.name()));
         }
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
