@@ -20,6 +20,9 @@ mod plain_floats;
 mod volatile_once;
 mod exact_times;
 mod window_frames;
+mod outer_aggregates;
+mod null_safe_keys;
+mod null_peers;
 mod distinct_on_order;
 mod counted_set_operations;
 mod subqueries;
@@ -79,6 +82,7 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.push(Arc::new(MendExpressions::new("mend_typed_expressions", typed_mends())));
     // Types have been brought together before these.
     rules.push(Arc::new(window_frames::CheckWindowFrames));
+    rules.push(Arc::new(outer_aggregates::CheckOuterAggregates));
     rules.push(Arc::new(distinct_on_order::DistinctOnOrder));
     rules.push(Arc::new(counted_set_operations::CountSetOperations));
     rules.push(Arc::new(subqueries::SubqueriesToJoins));
@@ -120,7 +124,10 @@ pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(hold_above_joins::HoldAboveJoins),
         Arc::new(hold_in_outer_joins::HoldInOuterJoins),
     ];
-    rules.extend(Optimizer::new().rules);
+    rules.extend(Optimizer::new().rules.into_iter().map(|rule| match rule.name() {
+        null_safe_keys::EXTRACT => Arc::new(null_safe_keys::NullSafeKeys) as _,
+        _ => rule,
+    }));
     // What DataFusion's rules made is what these look at.
     rules.push(Arc::new(distinct_inner_keys::DistinctInnerKeys));
     rules
@@ -129,22 +136,22 @@ pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 /// DataFusion's physical rules, some of them in a form of ours.
 pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let rules = PhysicalOptimizer::new().rules.into_iter();
-    rules
-        .map(|rule| match rule.name() {
-            projections_above_guards::PROJECTION_PUSHDOWN => {
-                Arc::new(projections_above_guards::ProjectionsAboveGuards) as _
-            }
-            filter_pushdown::EARLY => Arc::new(filter_pushdown::EarlyFilters) as _,
-            filter_pushdown::LATE => Arc::new(filter_pushdown::LateFilters) as _,
-            _ => rule,
-        })
-        .collect()
+    let rules = rules.map(|rule| match rule.name() {
+        projections_above_guards::PROJECTION_PUSHDOWN => {
+            Arc::new(projections_above_guards::ProjectionsAboveGuards) as _
+        }
+        filter_pushdown::EARLY => Arc::new(filter_pushdown::EarlyFilters) as _,
+        filter_pushdown::LATE => Arc::new(filter_pushdown::LateFilters) as _,
+        _ => rule,
+    });
+    rules.collect()
 }
 
 /// Physical rules after all others.
 pub(crate) fn last_physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     vec![
         // One line per rule.
+        Arc::new(null_peers::NullPeers),
         Arc::new(guard_conditions::GuardConditions),
         Arc::new(turns_in_joins::TurnsInJoins),
     ]

@@ -1,5 +1,8 @@
-//! `ProjectionsAboveGuards`: DataFusion's `ProjectionPushdown`, but not for a plan with a nested loop join whose condition can fail: it
-//! computes the casts of such a condition below the join, for rows that its other parts leave out.
+//! `ProjectionsAboveGuards`: DataFusion's `ProjectionPushdown`, but not where it is wrong.
+//!
+//! - It computes the casts of a nested loop join's condition below the join, for rows that its other parts leave out.
+//! - It takes the columns of a filter's condition for those that the filter gives, which are others where it leaves some out: so it does
+//!   not run a second time, over the filters that it has made so.
 
 use std::sync::Arc;
 
@@ -8,7 +11,7 @@ use datafusion::{
     config::ConfigOptions,
     error::Result,
     physical_optimizer::{PhysicalOptimizerRule, projection_pushdown::ProjectionPushdown},
-    physical_plan::{ExecutionPlan, joins::NestedLoopJoinExec},
+    physical_plan::{ExecutionPlan, filter::FilterExec, joins::NestedLoopJoinExec},
 };
 
 use crate::guard::can_fail;
@@ -32,10 +35,9 @@ impl PhysicalOptimizerRule for ProjectionsAboveGuards {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut found = false;
         plan.apply(|node| {
-            let join = node.downcast_ref::<NestedLoopJoinExec>();
-            found |= join
-                .and_then(NestedLoopJoinExec::filter)
-                .is_some_and(|filter| can_fail(filter.expression(), filter.schema()));
+            let join = node.downcast_ref::<NestedLoopJoinExec>().and_then(NestedLoopJoinExec::filter);
+            found |= join.is_some_and(|filter| can_fail(filter.expression(), filter.schema()));
+            found |= node.downcast_ref::<FilterExec>().is_some_and(|filter| filter.projection().is_some());
             Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })?;
         if found { Ok(plan) } else { ProjectionPushdown::new().optimize(plan, config) }

@@ -93,7 +93,8 @@ const JSON_TYPE: &str = "Union(Sparse, 0: (\"null\"";
 
 const AMBIGUOUS: &str = "a column of a subquery is asked for by a name that two of its columns have; give them names of their own with AS";
 
-const ALIKE: &str = "two columns have one name in a place where each needs its own; write out what stands for * and name them apart with AS";
+const ALIKE: &str = "two columns have one name in a place where each needs its own; write out what stands for * and name them apart with AS, and \
+     subqueries that are grouped by in a subquery of FROM";
 
 /// `GROUP BY timestamp::date, timestamp` has two groups of one name, which is refused as late as by an optimizer rule.
 fn refuse_twin_groups(plan: LogicalPlan) -> Result<LogicalPlan> {

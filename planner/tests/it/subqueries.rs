@@ -3,7 +3,7 @@
 use crate::support::{Event, Fixture, START, event, random_events};
 
 /// Statements over [`ten_events`] and the rows they give, one text per row.
-const ANSWERS: [(&str, &[&str]); 44] = [
+const ANSWERS: [(&str, &[&str]); 47] = [
     // An aggregate without GROUP BY always has one row.
     ("SELECT count(*) FROM events a WHERE EXISTS (SELECT count(*) FROM events b WHERE b.value > a.value)", &["10"]),
     ("SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT max(b.value) FROM events b WHERE false)", &["0"]),
@@ -17,6 +17,25 @@ const ANSWERS: [(&str, &[&str]); 44] = [
     (
         "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.value > a.value OFFSET 3)",
         &["6"],
+    ),
+    // An unknown outer value finds its own rows, and is still equal to nothing.
+    (
+        "SELECT count(*) FROM (SELECT device_id, nullif(value, value) AS v, nullif(type, type) AS t FROM events) a
+         WHERE (SELECT a.v FROM events b ORDER BY b.value LIMIT 1) = length(a.t)",
+        &["0"],
+    ),
+    // A constant subquery that has no rows is NULL, also as a group.
+    (
+        "SELECT count(*) FROM (SELECT DISTINCT c FROM
+         (SELECT (SELECT 3.5 FROM events b WHERE b.timestamp IS DISTINCT FROM b.timestamp) AS c FROM events a GROUP BY 1) q
+         WHERE c IS NOT NULL) r",
+        &["0"],
+    ),
+    // Columns of one name on both sides of a join, below a filter that leaves some out.
+    (
+        "SELECT count(*) FROM (SELECT b.timestamp AS c, a.value >= b.latitude AS d FROM events a LEFT JOIN events b ON true
+         WHERE a.timestamp AT TIME ZONE 'UTC' < TIMESTAMP '2099-01-01') q WHERE c IS NOT NULL",
+        &["100"],
     ),
     // The greatest or least of each key decides an inequality.
     (
@@ -273,4 +292,19 @@ fn ten_events() -> Vec<Event> {
             )
         })
         .collect()
+}
+
+#[tokio::test]
+async fn an_aggregate_of_the_query_around_is_refused() {
+    let fixture = Fixture::new().await;
+    fixture.append(&ten_events()).await;
+    for aggregate in
+        ["max(a.value)", "count(a.latitude) FILTER (WHERE a.value > 1)", "sum(a.value * 2) + count(*)"]
+    {
+        let refused =
+            fixture.refusal(&format!("SELECT (SELECT {aggregate} FROM events b) FROM events a")).await;
+        assert!(refused.message.contains("over the rows of the query around it"), "{refused}");
+    }
+    let own = "SELECT sum((SELECT max(a.value + b.value - b.value) FROM events b)) FROM events a";
+    assert_eq!(fixture.value(own).await, fixture.value("SELECT sum(value) FROM events").await);
 }

@@ -127,3 +127,10 @@ async fn spreads_still_subtract_what_leaves_a_window() {
     let groups = "SELECT corr(v, v) FROM (VALUES (1, 1e9), (1, 1e9 + 7), (1, 1e9 + 15), (2, 1.0)) AS t(g, v) GROUP BY g ORDER BY g LIMIT 1";
     still_wrong("corr in functions::spread_aggregates", "1.0", groups).await;
 }
+
+#[tokio::test]
+async fn rows_without_a_key_are_still_answered_before_all_have_come() {
+    let sql = "SELECT count(DISTINCT c) FROM (SELECT count(*) OVER (ORDER BY x RANGE BETWEEN 1 PRECEDING AND 1 PRECEDING) AS c
+               FROM (SELECT CASE WHEN v < 0 THEN v END AS x FROM generate_series(1, 50000) s(v)) r) q";
+    still_wrong("rules::NullPeers", "1", sql).await;
+}

@@ -3,6 +3,9 @@
 use arrow::array::AsArray;
 use arrow::datatypes::Float64Type;
 
+use hexflight_engine::EngineOptions;
+use hexflight_planner::QueryOptions;
+
 use crate::support::{Event, Fixture, Random, START, event};
 
 const OFFSETS: [i64; 7] = [0, 1, 2, 3, -1, -2, 40];
@@ -61,6 +64,38 @@ async fn negative_offsets_of_a_range_are_refused() {
     }
     let frame = "ORDER BY timestamp RANGE BETWEEN INTERVAL '1 month -1 day' PRECEDING AND CURRENT ROW";
     fixture.rows(&format!("SELECT count(*) OVER ({frame}) FROM events")).await;
+}
+
+/// Enough for several batches: what is answered before the last of them must not miss it.
+#[tokio::test]
+async fn rows_without_a_key_are_peers_in_every_range() {
+    let options = QueryOptions { batch_rows: 64, target_partitions: 2, ..QueryOptions::default() };
+    let fixture = Fixture::with(EngineOptions::default(), options).await;
+    let events: Vec<_> = (0..1_000_u32)
+        .map(|number| Event {
+            place: (number % 10 == 0).then(|| (f64::from(number % 30), 0.0)),
+            ..event(START + i64::from(number), "device", if number % 2 == 0 { "a" } else { "b" }, 1.0)
+        })
+        .collect();
+    fixture.append(&events).await;
+    for order in ["", " DESC", " NULLS FIRST", " DESC NULLS LAST"] {
+        for (partition, peers) in [("", 900.0), ("PARTITION BY type ", 450.0)] {
+            for frame in [
+                "1 PRECEDING AND 1 PRECEDING",
+                "90 PRECEDING AND 0.5 PRECEDING",
+                "1 FOLLOWING AND 2 FOLLOWING",
+            ] {
+                let window = format!("{partition}ORDER BY latitude{order} RANGE BETWEEN {frame}");
+                let sql = format!(
+                    "SELECT min(s), max(s) FROM (SELECT latitude, sum(value) OVER ({window}) AS s FROM events) q WHERE latitude IS NULL"
+                );
+                let rows = fixture.rows(&sql).await;
+                let column = |index: usize| rows[0].column(index).as_primitive::<Float64Type>().value(0);
+                let all = if partition.is_empty() { (peers, peers) } else { (400.0, 500.0) };
+                assert_eq!((column(0), column(1)), all, "{sql}");
+            }
+        }
+    }
 }
 
 /// The value `ahead` rows further of the row's type that is not null; of the row itself for 0.

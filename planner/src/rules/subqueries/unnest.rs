@@ -191,7 +191,8 @@ impl Unnest {
             })
         })?;
         if answers.is_empty() {
-            return Ok(moved.data);
+            // A value that was never null may be so now.
+            return moved.data.recompute_schema();
         }
         let input = self.with_columns(Arc::new(input), answers)?;
         only(over(moved.data, input)?, columns)
