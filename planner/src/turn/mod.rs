@@ -32,6 +32,11 @@ const PLACE_KEPT: Duration = Duration::from_millis(5);
 pub(crate) struct Ended(CancellationToken);
 
 impl Ended {
+    /// Of a query that is ended from outside with `token`, too.
+    pub(crate) fn with(token: &CancellationToken) -> Self {
+        Self(token.child_token())
+    }
+
     /// Ends the query when it is dropped.
     pub(crate) fn guard(&self) -> DropGuard {
         self.0.clone().drop_guard()
@@ -60,7 +65,8 @@ pub(crate) fn within<T>(ended: &Ended, poll: impl FnOnce() -> T) -> T {
         turn.get_or_insert_with(|| Turn { ended: ended.clone(), began: Instant::now() });
         is_outermost
     });
-    let _end = is_outermost.then_some(EndOfTurn);
+    // Not `then_some`: it makes one in any case, and drops it.
+    let _end = is_outermost.then(|| EndOfTurn);
     poll()
 }
 
