@@ -57,6 +57,6 @@ pub use schema::{Sequence, StreamId, TableName, TableSpec, column};
 pub use segment::Checksums;
 #[doc(hidden)]
 pub use store::{DiskFiles, Files, OpenFile, RecordingFiles};
-pub use store::{PutOutcome, Store};
+pub use store::{PutOutcome, SPILL_FOLDER, Store};
 pub use table::{ColumnRange, DataFile, FileChecksums, RollupObject, ScalarBound, TableState};
 pub use view::Snapshot;

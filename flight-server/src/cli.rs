@@ -107,9 +107,12 @@ pub struct ServeArgs {
     /// Disk space kept free for flushes when the write-ahead log has filled the disk [default: 128MiB, a 16th of the disk at most]
     #[arg(long, value_name = "SIZE")]
     reserve: Option<String>,
-    /// Stop queries that run longer [default: never]
+    /// Stop queries that run longer; 0 lets them run [default: 10m]
     #[arg(long, value_name = "DURATION")]
     query_timeout: Option<String>,
+    /// Queries over many rows that run at once; more of them wait for their turn [default: 2 a core, at least 4]
+    #[arg(long, value_name = "COUNT")]
+    max_queries: Option<String>,
     /// File of users that may call, as `hexflight user` writes it, readable by its owner alone [default: everybody may]
     #[arg(long, value_name = "FILE")]
     auth_file: Option<String>,
@@ -150,6 +153,7 @@ impl ServeArgs {
             ("vacuum_after", &self.vacuum_after),
             ("reserve", &self.reserve),
             ("query_timeout", &self.query_timeout),
+            ("max_queries", &self.max_queries),
             ("auth_file", &self.auth_file),
             ("tls_cert", &self.tls_cert),
             ("tls_key", &self.tls_key),

@@ -1,7 +1,7 @@
 //! The only table from what went wrong to gRPC codes and HTTP statuses, and the errors of starting a server. Texts come from where the error was
 //! found; here they only get a code and, for limits, a retry hint.
 
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -17,6 +17,9 @@ const RETRY_HEADER: &str = "grpc-retry-pushback-ms";
 
 /// When a query that found no memory is told to come back. **Units**: ms.
 const QUERY_RETRY_MS: u64 = 1_000;
+
+/// When a query that waited in vain for its turn is told to come back. **Units**: ms.
+const BUSY_RETRY_MS: u64 = 5_000;
 
 /// When an HTTP client of a server that cannot take work is told to come back. **Units**: seconds.
 const UNAVAILABLE_RETRY_S: u64 = 1;
@@ -55,6 +58,8 @@ pub(crate) fn query_status(failure: &DataFusionError) -> Status {
     let code = match failure.kind {
         QueryErrorKind::Invalid => Code::InvalidArgument,
         QueryErrorKind::ResourcesExhausted => return retry_later(failure.message, QUERY_RETRY_MS),
+        QueryErrorKind::Busy => return retry_later(failure.message, BUSY_RETRY_MS),
+        QueryErrorKind::TimedOut | QueryErrorKind::OwnTimeOut => Code::DeadlineExceeded,
         QueryErrorKind::Engine(kind) => code_of(kind),
         QueryErrorKind::Cancelled => Code::Cancelled,
         _ => Code::Internal,
@@ -94,29 +99,22 @@ pub(crate) fn query_problem(failure: &DataFusionError) -> Problem {
     let (status, code) = match failure.kind {
         QueryErrorKind::Invalid => (StatusCode::BAD_REQUEST, "invalid_sql"),
         QueryErrorKind::ResourcesExhausted => (StatusCode::TOO_MANY_REQUESTS, "memory_exhausted"),
+        QueryErrorKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+        QueryErrorKind::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
+        QueryErrorKind::OwnTimeOut => (StatusCode::REQUEST_TIMEOUT, "timeout"),
         QueryErrorKind::Engine(kind) => http_of(kind),
         QueryErrorKind::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     };
     let problem = Problem::new(status, code, failure.message);
-    match status {
-        StatusCode::TOO_MANY_REQUESTS => problem.with_retry_after(QUERY_RETRY_MS.div_ceil(1_000)),
-        StatusCode::SERVICE_UNAVAILABLE => problem.with_retry_after(UNAVAILABLE_RETRY_S),
+    match (status, code) {
+        (_, "busy") => problem.with_retry_after(BUSY_RETRY_MS.div_ceil(1_000)),
+        (StatusCode::TOO_MANY_REQUESTS, _) => problem.with_retry_after(QUERY_RETRY_MS.div_ceil(1_000)),
+        (StatusCode::SERVICE_UNAVAILABLE, _) => problem.with_retry_after(UNAVAILABLE_RETRY_S),
+        (StatusCode::GATEWAY_TIMEOUT, _) => problem.with_hint("ask for less"),
+        (StatusCode::REQUEST_TIMEOUT, _) => problem.with_hint("ask for less, or give it more time"),
         _ => problem,
     }
-}
-
-/// The problem of a query that took longer than the server allows.
-pub(crate) fn timeout_problem(limit: Duration) -> Problem {
-    let detail = format!("the query took longer than the server's limit of {limit:?} (query_timeout)");
-    Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).with_hint("ask for less")
-}
-
-/// The problem of a query that took longer than its client wanted to wait: not a fault of the server.
-pub(crate) fn own_timeout_problem(limit: Duration) -> Problem {
-    let detail = format!("the query took longer than its own limit of {limit:?} (timeout_ms)");
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
-        .with_hint("ask for less, or give it more time")
 }
 
 /// Bugs and damage are logged where they leave the server; everything else is the caller's to read.

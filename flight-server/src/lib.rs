@@ -1,7 +1,7 @@
 //! Hexflight's server and command line: Arrow Flight, Flight SQL and HTTP in front of one engine.
 //!
 //! ```text
-//!  cli ─▶ config ─▶ server ─▶ listen ─┬─▶ auth ─▶ flight ─▶ hexflight-engine (write) and hexflight-planner (read)
+//!  cli ─▶ config ─▶ server ─▶ listen ─┬─▶ auth ─▶ flight ─▶ hexflight-engine (write) and queries ─▶ hexflight-planner (read)
 //!                                    └─▶ auth ─▶ http     JSON API; health and metrics without auth
 //!  cli ─▶ simulate, sql, demo ─▶ client ─▶ (network) ─▶ flight
 //!  cli ─▶ import ─▶ hexflight-engine, or client
@@ -17,10 +17,10 @@ mod error;
 mod telemetry;
 mod log_limit;
 mod stamp;
-mod deadline;
 mod timestamp_unit;
 mod listen;
 mod auth;
+mod queries;
 mod http;
 mod flight;
 mod server;

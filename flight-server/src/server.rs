@@ -8,7 +8,7 @@
 use std::{error::Error, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use arrow_flight::flight_service_server::FlightServiceServer;
-use hexflight_engine::{Engine, EngineError, EngineOptions, Store, SystemClock};
+use hexflight_engine::{Engine, EngineError, EngineOptions, SPILL_FOLDER, Store, SystemClock};
 use hexflight_planner::{Asker, QueryEngine, QueryOptions};
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -25,6 +25,7 @@ use crate::{
     flight::{FlightApi, FlightContext},
     http::{self, Api, ApiLimits, HttpContext},
     listen::{HEADER_BYTES_MAX, Listener, PENDING_RESETS_MAX, Protocol, Strangers, Tls},
+    queries::QueryService,
 };
 
 /// Calls of one connection at once, which strangers can begin too; a client that wants more opens another. RFC 9113 recommends no less.
@@ -43,6 +44,9 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Pending connections of the Flight port.
 const BACKLOG: u32 = 1_024;
+
+/// What the process may take beside the memory limit before its largest query is ended: code, stacks, what the allocator keeps. **Units**: bytes.
+const BESIDE_BUDGET: usize = 192 << 20;
 
 /// How long queries and acks may still take once a shutdown has begun.
 const DRAIN_WAIT: Duration = Duration::from_secs(10);
@@ -108,13 +112,12 @@ impl Server {
         let http_stop = http_stop.drop_guard();
 
         let (engine, queries) = open_engine(&config, access).await?;
-        let queries = Arc::new(queries);
+        let queries = Arc::new(QueryService::new(Arc::new(queries), config.query_timeout));
         let flight_context = Arc::new(FlightContext::new(
             Arc::clone(&engine),
             Arc::clone(&queries),
             auth,
             config.max_message_bytes,
-            config.query_timeout,
         ));
         let flight_listener = flight_socket
             .listen(BACKLOG)
@@ -219,13 +222,12 @@ fn warn_of_clear_text(config: &Config) {
     }
 }
 
-fn api(config: &Config, engine: &Arc<Engine>, queries: Arc<QueryEngine>) -> Api {
+fn api(config: &Config, engine: &Arc<Engine>, queries: Arc<QueryService>) -> Api {
     let limits = ApiLimits {
         body_bytes_max: config.max_body_bytes,
         plain_bytes_max: config.max_message_bytes,
         import_bytes_max: config.max_import_body_bytes,
         scratch_dir: config.data_dir.clone(),
-        query_timeout: config.query_timeout,
     };
     Api { engine: Arc::clone(engine), queries, limits, asker: Asker::default() }
 }
@@ -304,7 +306,7 @@ async fn open_engine(config: &Config, access: Access) -> Result<(Arc<Engine>, Qu
         ..EngineOptions::default()
     };
     let engine = Engine::open(store, options, Arc::new(SystemClock)).await.map_err(at_data_dir)?;
-    match QueryEngine::new(Arc::clone(&engine), &QueryOptions::default()) {
+    match QueryEngine::new(Arc::clone(&engine), &query_options(config, access)) {
         Ok(queries) => {
             queries.warm_up(WARM_UP_MAX).await;
             Ok((engine, queries))
@@ -315,6 +317,20 @@ async fn open_engine(config: &Config, access: Access) -> Result<(Arc<Engine>, Qu
             let _also_failed = engine.shutdown().await;
             Err(ServeError::Runtime(runtime))
         }
+    }
+}
+
+/// What does not fit in memory goes to a folder beside the data, or, where nothing may be changed there, to the system's.
+fn query_options(config: &Config, access: Access) -> QueryOptions {
+    let spill_directory = match access {
+        Access::Write => config.data_dir.join(SPILL_FOLDER),
+        Access::Read => std::env::temp_dir(),
+    };
+    QueryOptions {
+        queries_max: config.max_queries,
+        process_bytes_max: Some(config.memory_limit_bytes.saturating_add(BESIDE_BUDGET)),
+        spill_directory: Some(spill_directory),
+        ..QueryOptions::default()
     }
 }
 

@@ -84,6 +84,23 @@ fn describe() {
     metrics::describe_counter!(QUERY_COUNT, "queries started");
     metrics::describe_histogram!(QUERY_SECONDS, "time from DoGet to the end of its result");
     metrics::describe_gauge!(QUERY_RUNNING, "queries running now");
+    metrics::describe_gauge!("hexflight_query_queued", "queries that wait for their turn, by lane");
+    metrics::describe_histogram!(
+        "hexflight_query_queue_seconds",
+        "time that queries waited for their turn, by lane"
+    );
+    metrics::describe_counter!(
+        "hexflight_query_queue_refusals_total",
+        "queries that were refused because too many waited, or for too long, by lane"
+    );
+    metrics::describe_counter!(
+        "hexflight_query_memory_ends_total",
+        "queries that were ended to free memory, by cause"
+    );
+    metrics::describe_gauge!(
+        "hexflight_memory_process_bytes",
+        "memory of the whole process as the system counts it (Linux)"
+    );
     metrics::describe_counter!(QUERY_ROWS, "rows sent to clients");
     metrics::describe_gauge!(MEMORY_USED, "memory reserved by ingest, generations and queries");
     metrics::describe_gauge!(MEMORY_LIMIT, "limit on that memory");

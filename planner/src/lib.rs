@@ -4,17 +4,18 @@
 //!  QueryEngine ─ sql text ─▶ sql ─ statement ─▶ session ─ logical and physical plan ─▶ query
 //!                             │                    │                                     │
 //!                   bounds, parameters,     template state,                    own runtime, bounded
-//!                   allowed statements      budget pool                        channel, QueryStream
+//!                   allowed statements      budget pool                        results, QueryStream
 //!                                                  │
 //!                                catalog ─ provider ─ prune ─ scan (memory batches and Parquet files)
 //! ```
 //!
 //! [`QueryEngine`] is made once. It plans and runs every query on threads of its own, pins one snapshot of each table for the
-//! whole query, and hands batches over through a bounded channel; dropping the [`QueryStream`] stops the query. Knows no gRPC
+//! whole query, lets so many run at once (`admission`), and hands batches over through bounded results; dropping the [`QueryStream`] stops the query. Knows no gRPC
 //! and never writes.
 
 mod query;
 mod turn;
+mod admission;
 mod sql;
 mod geo;
 mod wide_sums;
@@ -40,7 +41,8 @@ pub use provider::EventsProvider;
 pub use query::PlanTimes;
 pub use query::{
     Asker, CatalogTable, Decimal, LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress,
-    QueryState, QueryStream, has_time_of_day, in_unit, nanos_of_text, params_of_row, without_negative_zero,
+    QueryState, QueryStream, Stop, StopReason, default_queries_max, has_time_of_day, in_unit, nanos_of_text,
+    params_of_row, without_negative_zero,
 };
 pub use scan::{ScanCounts, SegmentScanExec};
 pub use session::{CATALOG_NAME, SCHEMA_NAME};

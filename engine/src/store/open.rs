@@ -28,11 +28,17 @@ use crate::{
 /// that has none.
 pub(crate) const UNFINISHED_BACKUP: &str = "UNFINISHED-BACKUP";
 
+/// Folder below the root for what queries write when memory is short. Emptied at a start.
+pub const SPILL_FOLDER: &str = "query-spill";
+
 /// Whether a file is one that the store makes for itself: no object, and nothing to look at.
 pub(crate) fn is_own_file(path: &object_store::path::Path) -> bool {
-    let own = [LOCK_FILE, STAGING_DIRECTORY, PROBE_PREFIX, SCRATCH_FOLDER, RESERVE_FILE];
+    let own = [LOCK_FILE, STAGING_DIRECTORY, PROBE_PREFIX, SCRATCH_FOLDER, SPILL_FOLDER, RESERVE_FILE];
     path.parts().next().is_some_and(|first| own.contains(&first.as_ref()))
 }
+
+/// How DataFusion names the folder of one process.
+const SPILL_PREFIX: &str = "datafusion-";
 
 /// What a data directory has any of, however much of it is lost.
 const ENTRIES: [&str; 3] = ["wal", "streams", "tables/events/_delta_log"];
@@ -78,6 +84,7 @@ pub(super) fn open(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
     sweep(&root.join(STAGING_DIRECTORY), is_staging_name, files.as_ref())?;
     sweep(&root.join(PROBE_PREFIX), is_probe_name, files.as_ref())?;
     sweep(&root.join(SCRATCH_FOLDER), is_scratch_name, files.as_ref())?;
+    sweep_spilled(&root.join(SPILL_FOLDER), files.as_ref())?;
     let durable = DurableFiles::new(root.clone(), files, lock);
     durable
         .ensure_directory(&root.join(STAGING_DIRECTORY))
@@ -174,6 +181,18 @@ fn is_probe_name(name: &str) -> bool {
 /// As the `tempfile` crate names a file for the moment in which it has a name.
 fn is_scratch_name(name: &str) -> bool {
     name.starts_with(".tmp")
+}
+
+/// A process that was killed leaves a folder of files. An empty one is gone with them; one with files of others stays.
+fn sweep_spilled(directory: &Path, files: &dyn Files) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Ok(()) };
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(SPILL_PREFIX)) {
+            sweep(&entry.path(), is_scratch_name, files)?;
+            let _holds_others = std::fs::remove_dir(entry.path());
+        }
+    }
+    Ok(())
 }
 
 /// Removes files of ours in a directory of ours that holds nothing to keep. What somebody else has put there stays.

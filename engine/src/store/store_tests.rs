@@ -149,8 +149,14 @@ async fn a_second_open_is_refused_and_names_the_lock() {
 async fn open_sweeps_what_a_crash_left_staged_and_nothing_else() {
     let data = TempDir::new().unwrap();
     let probe = "_probe/933bea62-a63c-48ff-945e-99a825630d0e";
-    let left = [".staging/put#7", probe, "import-scratch/.tmpAbC123"];
-    let strange = [".staging/notes.txt", "_probe/notes.txt", "import-scratch/notes.txt", "wal/left"];
+    let left = [".staging/put#7", probe, "import-scratch/.tmpAbC123", "query-spill/datafusion-x1/.tmpDeF456"];
+    let strange = [
+        ".staging/notes.txt",
+        "_probe/notes.txt",
+        "import-scratch/notes.txt",
+        "query-spill/notes.txt",
+        "wal/left",
+    ];
     for name in left.iter().chain(&strange) {
         let path = data.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -161,6 +167,7 @@ async fn open_sweeps_what_a_crash_left_staged_and_nothing_else() {
 
     assert!(left.iter().all(|name| !data.path().join(name).exists()));
     assert!(strange.iter().all(|name| data.path().join(name).exists()));
+    assert!(!data.path().join("query-spill/datafusion-x1").exists());
 }
 
 #[tokio::test]

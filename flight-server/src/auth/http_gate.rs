@@ -72,6 +72,7 @@ fn needed(method: &Method, path: &str) -> Option<Permission> {
         path if path == TOKENS || path.starts_with("/api/v1/tokens/") => None,
         "/api/v1/events" | "/api/v1/import" => Some(Permission::Write),
         "/api/v1/sql" => Some(Permission::Read),
+        path if path.starts_with("/api/v1/queries/") => Some(Permission::Read),
         _ if matches!(*method, Method::GET | Method::HEAD) => Some(Permission::Read),
         // One that was added and forgotten here.
         _ => Some(Permission::Admin),

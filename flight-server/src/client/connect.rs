@@ -13,6 +13,7 @@ use super::{
     ClientError, ImportStream, PutStream, QueryStream, ServerAddress, TableInfo, catalog,
     credentials::{Authorization, Target},
     error::root_cause,
+    handle,
     import::loaded_sources,
     tls::TlsConnection,
 };
@@ -85,6 +86,14 @@ impl Client {
     /// `Status` when the server refuses, `Protocol` when the answer is not one of Flight SQL.
     pub async fn tables(&self) -> Result<Vec<TableInfo>, ClientError> {
         catalog::tables(self.flight_sql()).await
+    }
+
+    /// Ends a query by its `query_id` in `system.queries`; whether one that the user may end had not ended yet.
+    ///
+    /// # Errors
+    /// `Status` when the server refuses or does not know the action, `Protocol` when the answer cannot be read.
+    pub async fn cancel_query(&self, query_id: u64) -> Result<bool, ClientError> {
+        handle::cancel_by_id(self.flight_sql(), query_id).await
     }
 
     /// Opens a bulk load of batches of `schema` into `table`.

@@ -6,14 +6,19 @@ use arrow_flight::{
     Action, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightInfo,
     sql::client::FlightSqlServiceClient,
 };
+use bytes::Bytes;
 use prost::Message;
 use serde::Deserialize;
+use serde_json::json;
 use tonic::{Code, transport::Channel};
 
 use super::ClientError;
 
 /// The server's action that tells how far a query is.
 const QUERY_PROGRESS: &str = "hexflight.QueryProgress";
+
+/// The server's action that ends a query by its id in `system.queries`.
+const CANCEL_BY_ID: &str = "hexflight.CancelQuery";
 
 /// One query of one server; it need not have started.
 #[derive(Debug, Clone)]
@@ -25,7 +30,7 @@ pub struct QueryHandle {
 /// How far a query is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Progress {
-    /// `planning`, `running` or `done`.
+    /// `planning`, `queued`, `running` or `done`.
     pub state: String,
     /// Since the query was registered. **Units**: ms.
     pub elapsed_ms: u64,
@@ -85,13 +90,35 @@ impl QueryHandle {
         Ok(result.status() == CancelStatus::Cancelled)
     }
 
-    /// The first answer of an action that gives one.
-    async fn act(&self, action: Action) -> Result<bytes::Bytes, ClientError> {
-        let name = action.r#type.clone();
-        let mut answers = self.client.clone().do_action(action).await?;
-        let answer = answers.message().await?;
-        answer
-            .map(|answer| answer.body)
-            .ok_or_else(|| ClientError::Protocol { reason: format!("{name} gave no answer") })
+    async fn act(&self, action: Action) -> Result<Bytes, ClientError> {
+        act(self.client.clone(), action).await
     }
+}
+
+#[derive(Debug, Deserialize)]
+struct Cancelled {
+    cancelled: bool,
+}
+
+/// Ends a query by its `query_id` in `system.queries`; whether one that the user may end had not ended yet.
+pub(super) async fn cancel_by_id(
+    client: FlightSqlServiceClient<Channel>,
+    query_id: u64,
+) -> Result<bool, ClientError> {
+    let body = json!({ "query_id": query_id }).to_string();
+    let answer = act(client, Action::new(CANCEL_BY_ID, body)).await?;
+    let answer: Cancelled = serde_json::from_slice(&answer).map_err(|error| ClientError::Protocol {
+        reason: format!("{CANCEL_BY_ID} did not answer with JSON as expected: {error}"),
+    })?;
+    Ok(answer.cancelled)
+}
+
+/// The first answer of an action that gives one.
+async fn act(mut client: FlightSqlServiceClient<Channel>, action: Action) -> Result<Bytes, ClientError> {
+    let name = action.r#type.clone();
+    let mut answers = client.do_action(action).await?;
+    let answer = answers.message().await?;
+    answer
+        .map(|answer| answer.body)
+        .ok_or_else(|| ClientError::Protocol { reason: format!("{name} gave no answer") })
 }

@@ -17,6 +17,8 @@ pub(crate) use layers::unknown_variables;
 pub use layers::{Origin, RawSetting, read_layers};
 pub use origins::CorsOrigins;
 
+use hexflight_planner::default_queries_max;
+
 use crate::listen::{StrangerLimits, TlsFiles};
 
 /// Smallest memory budget that can work: a generation, its flush and a query. **Units**: bytes.
@@ -64,6 +66,8 @@ pub struct Config {
     pub reserve_bytes: Option<u64>,
     /// After which a query is stopped; `None` lets it run.
     pub query_timeout: Option<Duration>,
+    /// Large queries that run at once; others wait.
+    pub max_queries: usize,
     /// File of the users that may call, as `hexflight user` writes it; `None` lets everybody.
     pub auth_file: Option<PathBuf>,
     /// Certificate and key of both ports; `None` serves in the clear.
@@ -96,7 +100,8 @@ impl Default for Config {
             compaction_bytes_per_second: 64 << 20,
             vacuum_after: Duration::from_hours(24),
             reserve_bytes: None,
-            query_timeout: None,
+            query_timeout: Some(Duration::from_mins(10)),
+            max_queries: default_queries_max(),
             auth_file: None,
             tls: None,
             cors_origins: CorsOrigins::Own,
@@ -156,8 +161,10 @@ impl Config {
             "reserve" if text.is_empty() => self.reserve_bytes = None,
             "reserve" if text == "0" => self.reserve_bytes = Some(0),
             "reserve" => self.reserve_bytes = Some(units::parse_bytes(text)?),
-            "query_timeout" if text.is_empty() => self.query_timeout = None,
+            "query_timeout" if text == "0" => self.query_timeout = None,
             "query_timeout" => self.query_timeout = Some(units::parse_duration(text)?),
+            "max_queries" if text.is_empty() => self.max_queries = default_queries_max(),
+            "max_queries" => self.max_queries = units::parse_count(text)?,
             "auth_file" => self.auth_file = (!text.is_empty()).then(|| PathBuf::from(text)),
             "tls_cert" | "tls_key" => {}
             "cors_origins" => self.cors_origins = origins::parse_origins(text)?,

@@ -12,6 +12,8 @@ use arrow_flight::{
 };
 use bytes::Bytes;
 use prost::Message;
+use serde::Deserialize;
+use serde_json::json;
 use tonic::Status;
 
 use super::{
@@ -23,6 +25,7 @@ const CREATE_PREPARED: &str = "CreatePreparedStatement";
 const CLOSE_PREPARED: &str = "ClosePreparedStatement";
 const CANCEL_FLIGHT_INFO: &str = "CancelFlightInfo";
 const CANCEL_QUERY: &str = "CancelQuery";
+const STOP_QUERY: &str = "hexflight.CancelQuery";
 const IMPORT_STATUS: &str = "hexflight.ImportStatus";
 const RENEW: &str = "RenewFlightEndpoint";
 
@@ -51,6 +54,7 @@ pub(super) fn action_types() -> Vec<ActionType> {
             RENEW,
             "Answers with the endpoint as it is, because endpoints do not expire: RenewFlightEndpointRequest in.",
         ),
+        (STOP_QUERY, "Cancels a query by its query_id in system.queries: JSON {\"query_id\"} in, {\"cancelled\"} out."),
         (progress::QUERY_PROGRESS, "How far a running query is: the ticket of its FlightInfo in, JSON out."),
     ]
     .map(|(name, text)| ActionType { r#type: name.to_owned(), description: text.to_owned() })
@@ -66,6 +70,7 @@ pub(super) fn needed(action: &str) -> Option<Permission> {
         | CANCEL_FLIGHT_INFO
         | CANCEL_QUERY
         | RENEW
+        | STOP_QUERY
         | progress::QUERY_PROGRESS => Some(Permission::Read),
         "BeginTransaction"
         | "EndTransaction"
@@ -114,6 +119,7 @@ pub(super) async fn act(
         }
         IMPORT_STATUS => Ok(Some(import::status(context, &action.body)?)),
         RENEW => renew(action).map(Some),
+        STOP_QUERY => stop(context, action, options).map(Some),
         progress::QUERY_PROGRESS => progress::answer(context, &action.body).map(Some),
         "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
             Err(Status::unimplemented(format!(
@@ -128,6 +134,21 @@ pub(super) async fn act(
             "action '{other}' is unknown; ListActions names those there are"
         ))),
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StopRequest {
+    query_id: u64,
+}
+
+/// Ends a query by its id in `system.queries`; whether one of the caller's had not ended yet.
+fn stop(context: &FlightContext, action: &Action, options: &CallOptions) -> Result<Bytes, Status> {
+    let request: StopRequest = serde_json::from_slice(&action.body).map_err(|error| {
+        Status::invalid_argument(format!("{STOP_QUERY}: the body must be {{\"query_id\": N}}: {error}"))
+    })?;
+    let cancelled = context.queries.stop(request.query_id, &options.caller.asker());
+    Ok(Bytes::from(json!({ "cancelled": cancelled }).to_string()))
 }
 
 /// A ticket is good at any time, so an endpoint comes back as it is; one that is not ours is refused.
@@ -148,7 +169,7 @@ fn cancel(context: &FlightContext, info: &FlightInfo) -> Result<bool, Status> {
         if let Request::Command(command) = Request::of_ticket(ticket)?
             && let Command::TicketStatementQuery(ticket) = *command
         {
-            cancelled |= context.running.cancel(&Statement::of_handle(&ticket.statement_handle)?.id);
+            cancelled |= context.queries.stop_named(&Statement::of_handle(&ticket.statement_handle)?.id);
         }
     }
     Ok(cancelled)

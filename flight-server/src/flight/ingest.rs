@@ -86,8 +86,8 @@ fn target(context: &FlightContext, command: &CommandStatementIngest) -> Result<T
     if command.transaction_id.as_ref().is_some_and(|id| !id.is_empty()) {
         return Err(Status::unimplemented("transactions are not supported"));
     }
-    check_name("catalog", command.catalog.as_deref(), context.queries.catalog_name())?;
-    check_name("schema", command.schema.as_deref(), context.queries.schema_name())?;
+    check_name("catalog", command.catalog.as_deref(), context.queries.engine().catalog_name())?;
+    check_name("schema", command.schema.as_deref(), context.queries.engine().schema_name())?;
     let options = command.table_definition_options.unwrap_or_default();
     let table = match context.table(&command.table) {
         Ok(spec) => spec.name().clone(),

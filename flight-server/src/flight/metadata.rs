@@ -36,7 +36,7 @@ pub(super) fn answer(context: &FlightContext, command: &Command) -> Option<Resul
     let answer = match command.clone() {
         Command::CommandGetCatalogs(command) => {
             let mut builder = command.into_builder();
-            builder.append(context.queries.catalog_name());
+            builder.append(context.queries.engine().catalog_name());
             builder.build()
         }
         Command::CommandGetDbSchemas(command) => db_schemas(context, command),
@@ -72,8 +72,9 @@ pub(super) fn stream_of(batch: RecordBatch) -> BoxStream<'static, Result<FlightD
 
 fn db_schemas(context: &FlightContext, command: CommandGetDbSchemas) -> Result<RecordBatch, FlightError> {
     let mut builder = command.into_builder();
-    let schemas: BTreeSet<_> = context.queries.catalog_tables().iter().map(|table| table.schema).collect();
-    schemas.into_iter().for_each(|schema| builder.append(context.queries.catalog_name(), schema));
+    let schemas: BTreeSet<_> =
+        context.queries.engine().catalog_tables().iter().map(|table| table.schema).collect();
+    schemas.into_iter().for_each(|schema| builder.append(context.queries.engine().catalog_name(), schema));
     builder.build()
 }
 
@@ -86,8 +87,8 @@ fn tables(context: &FlightContext, mut command: CommandGetTables) -> Result<Reco
         }
     }
     let mut builder = command.into_builder();
-    let catalog = context.queries.catalog_name();
-    for table in context.queries.catalog_tables() {
+    let catalog = context.queries.engine().catalog_name();
+    for table in context.queries.engine().catalog_tables() {
         let is_system = table.schema == SYSTEM_SCHEMA_NAME;
         let table_type = if is_system { TABLE_TYPE_SYSTEM } else { TABLE_TYPE };
         builder.append(catalog, table.schema, &table.name, table_type, &catalog_schema(&table.columns))?;

@@ -9,9 +9,9 @@
 //!                    ├─ CommandPreparedStatementQuery ─▶ prepared (bind) ─▶ parameters (types)
 //!                    └─ Command…Update ─▶ update ─▶ query (reads are counted, all else is refused with advice)
 //!  GetFlightInfo ── request ─▶ statement (ticket = SQL + parameters) | metadata (ticket = the command)
-//!  DoGet ── request ─┬─ statement ─▶ query ─▶ QueryEngine::execute ─▶ results (types every client reads, 2 MiB messages)
+//!  DoGet ── request ─┬─ statement ─▶ query ─▶ queries ─▶ results (types every client reads, 2 MiB messages)
 //!                    └─ metadata
-//!  DoAction ─▶ session (options, by cookie) | actions (prepare, close, cancel ─▶ running, progress ─▶ running)
+//!  DoAction ─▶ session (options, by cookie) | actions (prepare, close, cancel ─▶ queries, progress ─▶ queries)
 //! ```
 
 mod service;
@@ -28,7 +28,6 @@ mod prepared;
 mod query;
 mod update;
 mod results;
-mod running;
 mod progress;
 mod metadata;
 mod sql_info;
@@ -36,34 +35,30 @@ mod xdbc;
 mod session;
 mod actions;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use hexflight_engine::{Engine, TableName, TableSpec};
-use hexflight_planner::QueryEngine;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
 pub(crate) use results::{client_batch, client_schema, split_for_messages, union_column};
 pub(crate) use service::FlightApi;
 
-use crate::auth::Auth;
+use crate::{auth::Auth, queries::QueryService};
 
-use self::{ipc::Limits, prepared::BoundParameters, running::RunningQueries, session::Sessions};
+use self::{ipc::Limits, prepared::BoundParameters, session::Sessions};
 
 /// What every call needs; shared by all connections.
 #[derive(Debug)]
 pub(crate) struct FlightContext {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) queries: Arc<QueryEngine>,
+    pub(crate) queries: Arc<QueryService>,
     /// Who may call.
     pub(crate) auth: Arc<Auth>,
     /// Bounds of what a message may declare.
     limits: Limits,
-    /// After which a query is stopped.
-    query_timeout: Option<Duration>,
     /// Parameters of clients that do not send the new handle back.
     bound: BoundParameters,
-    running: Arc<RunningQueries>,
     sessions: Sessions,
     /// The tasks that still make batches durable; shutdown waits for them.
     pub(crate) puts: TaskTracker,
@@ -74,19 +69,16 @@ pub(crate) struct FlightContext {
 impl FlightContext {
     pub(crate) fn new(
         engine: Arc<Engine>,
-        queries: Arc<QueryEngine>,
+        queries: Arc<QueryService>,
         auth: Arc<Auth>,
         max_message_bytes: usize,
-        query_timeout: Option<Duration>,
     ) -> Self {
         Self {
             engine,
             queries,
             auth,
             limits: Limits::of_message(max_message_bytes),
-            query_timeout,
             bound: BoundParameters::default(),
-            running: Arc::new(RunningQueries::default()),
             sessions: Sessions::default(),
             puts: TaskTracker::new(),
             draining: CancellationToken::new(),
@@ -95,7 +87,7 @@ impl FlightContext {
 
     /// Stops every running query with CANCELLED.
     pub(crate) fn cancel_queries(&self) {
-        self.running.cancel_all();
+        self.queries.stop_all();
     }
 
     fn max_message_bytes(&self) -> usize {

@@ -82,7 +82,7 @@ pub(super) async fn create(
         return Err(Status::unimplemented("transactions are not supported"));
     }
     let statement = Statement::new(request.query, unit)?;
-    let schema = context.queries.schema(&statement.sql).await;
+    let schema = context.queries.engine().schema(&statement.sql).await;
     let schema = schema.map_err(|error| statement_status(&statement.sql, &error))?;
     Ok(ActionCreatePreparedStatementResult {
         prepared_statement_handle: statement.handle(),
@@ -135,7 +135,7 @@ pub(super) async fn bound(
     messages: Streaming<FlightData>,
 ) -> Result<Statement, Status> {
     let mut statement = Statement::of_handle(handle)?;
-    let schema = context.queries.schema(&statement.sql).await;
+    let schema = context.queries.engine().schema(&statement.sql).await;
     let schema = schema.map_err(|error| statement_status(&statement.sql, &error))?;
     statement.bind(&read_all(context, first, messages).await?, &schema.parameters)?;
     Ok(statement)

@@ -25,13 +25,14 @@ struct Answer {
     memory_batches_total: u64,
     memory_batches_pruned: u64,
     row_groups_pruned: u64,
+    spilled_bytes: u64,
 }
 
 /// Answers with the progress of the query that `body` names: the ticket of its FlightInfo, the 16 bytes of its id, or the
 /// id as hyphenated text.
 pub(super) fn answer(context: &FlightContext, body: &Bytes) -> Result<Bytes, Status> {
     let id = query_id(body)?;
-    let report = context.running.report(&id).ok_or_else(|| {
+    let report = context.queries.report(&id).ok_or_else(|| {
         Status::not_found(format!(
             "{QUERY_PROGRESS}: no query {} runs or ended lately; a query starts when its ticket is fetched",
             Uuid::from_slice(&id).unwrap_or_default()
@@ -71,6 +72,7 @@ impl Answer {
         Self {
             state: match report.state {
                 QueryState::Planning => "planning",
+                QueryState::Queued => "queued",
                 QueryState::Running => "running",
                 QueryState::Done => "done",
             },
@@ -82,6 +84,7 @@ impl Answer {
             memory_batches_total: scanned.memory_batches,
             memory_batches_pruned: scanned.memory_batches_pruned,
             row_groups_pruned: scanned.row_groups_pruned,
+            spilled_bytes: report.spilled_bytes,
         }
     }
 }

@@ -10,7 +10,7 @@ use arrow::{
 };
 use arrow_flight::{FlightData, encode::FlightDataEncoderBuilder, error::FlightError};
 use futures::{Stream, StreamExt, TryStreamExt, stream, stream::BoxStream};
-use hexflight_planner::{DataFusionError, QueryProgress, QueryStream, ScalarValue, params_of_row};
+use hexflight_planner::{DataFusionError, QueryStream, ScalarValue, params_of_row};
 use tonic::{Code, Status};
 
 use super::{
@@ -18,11 +18,10 @@ use super::{
     advice::statement_status,
     parameters::{fits, misfits},
     results::{agreed, client_batch, client_schema, split_for_messages, union_column},
-    running::RunningQuery,
-    session::CallOptions,
+    session::{CallOptions, QUERY_TIMEOUT},
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
-use crate::{deadline::Deadline, error::query_status, telemetry::QueryTimer, timestamp_unit::TimestampUnit};
+use crate::{error::query_status, queries::Asked, timestamp_unit::TimestampUnit};
 
 /// Starts the statement and returns its encoded result.
 ///
@@ -32,9 +31,8 @@ pub(super) async fn run(
     statement: Statement,
     options: CallOptions,
 ) -> Result<BoxStream<'static, Result<FlightData, Status>>, Status> {
-    let timer = QueryTimer::start();
     let (schema, batches) = start(context, statement, options).await?;
-    let batches = converted(batches, Arc::clone(&schema), timer);
+    let batches = converted(batches, Arc::clone(&schema));
     let encoded = FlightDataEncoderBuilder::new()
         .with_schema(schema)
         .with_max_flight_data_size(usize::MAX)
@@ -50,7 +48,6 @@ pub(super) async fn count_rows(
     statement: Statement,
     options: CallOptions,
 ) -> Result<usize, Status> {
-    let _timer = QueryTimer::start();
     let (_, batches) = start(context, statement, options).await?;
     batches.try_fold(0, async |rows, batch| Ok(rows + batch.num_rows())).await
 }
@@ -61,30 +58,21 @@ async fn start(
     statement: Statement,
     options: CallOptions,
 ) -> Result<(SchemaRef, BoxStream<'static, Result<RecordBatch, Status>>), Status> {
-    let running = context.running.start(statement.id.clone(), options.caller.asker());
-    let deadline =
-        Deadline::after([options.session.query_timeout, context.query_timeout].into_iter().flatten().min());
+    let own = options.session.query_timeout.map(|limit| (limit, QUERY_TIMEOUT));
+    let asked = context.queries.begin_named(statement.id.clone(), options.caller.asker(), own);
     let mut rows = parameter_rows(&statement)?;
-    let first = rows.next().unwrap_or_default();
-    let first = tokio::select! {
-        biased;
-        stopped = stopped(&running, &deadline) => return Err(stopped),
-        started = context.queries.execute_watched(&statement.sql, first, running.progress()) => started,
-    };
-    let first = match first {
+    let first = match asked.run(&statement.sql, rows.next().unwrap_or_default()).await {
         Ok(first) => first,
         Err(error) => return Err(refused(context, &statement, &error).await),
     };
     let schema = sent_schema(context, &statement, &first).await?;
-    let watched = Arc::clone(running.progress());
-    let batches = all_rows(Arc::clone(context), statement.sql, first, rows.collect(), watched);
-    Ok((schema, guarded(batches, running, deadline).boxed()))
+    Ok((schema, all_rows(asked, statement.sql, first, rows.collect()).boxed()))
 }
 
 /// The status of a statement that did not start; names the parameters that are of another type than it expects.
 async fn refused(context: &FlightContext, statement: &Statement, error: &DataFusionError) -> Status {
     let status = statement_status(&statement.sql, error);
-    let expected = context.queries.schema(&statement.sql).await.map(|schema| schema.parameters);
+    let expected = context.queries.engine().schema(&statement.sql).await.map(|schema| schema.parameters);
     let (Ok(expected), Ok(Some(bound))) = (expected, statement.bound_parameters()) else { return status };
     match misfits(&bound, &expected) {
         Some(misfits) if status.code() == Code::InvalidArgument => {
@@ -106,7 +94,7 @@ async fn sent_schema(
             "column '{name}' has values of several types, which results do not have; cast it, for example to VARCHAR"
         )));
     }
-    let Ok(announced) = context.queries.schema(&statement.sql).await else { return Ok(found) };
+    let Ok(announced) = context.queries.engine().schema(&statement.sql).await else { return Ok(found) };
     if statement.bound_parameters()?.is_some_and(|bound| !fits(&bound, &announced.parameters)) {
         return Ok(found);
     }
@@ -132,18 +120,18 @@ fn parameter_rows(statement: &Statement) -> Result<std::vec::IntoIter<Vec<Scalar
 
 /// The first result, then the statement again for each further row of parameters.
 fn all_rows(
-    context: Arc<FlightContext>,
+    asked: Asked,
     sql: String,
     first: QueryStream,
     rest: Vec<Vec<ScalarValue>>,
-    progress: Arc<QueryProgress>,
 ) -> impl Stream<Item = Result<RecordBatch, Status>> + Send {
     let schema = first.schema();
+    let asked = Arc::new(asked);
+    let again = Arc::clone(&asked);
     let rest = stream::iter(rest).then(move |values| {
-        let (context, sql, schema) = (Arc::clone(&context), sql.clone(), Arc::clone(&schema));
-        let progress = Arc::clone(&progress);
+        let (asked, sql, schema) = (Arc::clone(&again), sql.clone(), Arc::clone(&schema));
         async move {
-            let result = context.queries.execute_watched(&sql, values, &progress).await?;
+            let result = asked.run(&sql, values).await?;
             let plain = |schema: &Schema| client_schema(schema, TimestampUnit::Micros);
             if plain(&result.schema()) != plain(&schema) {
                 let text =
@@ -153,42 +141,16 @@ fn all_rows(
             Ok(result)
         }
     });
-    first.chain(rest.try_flatten()).map_err(|error| query_status(&error))
-}
-
-/// Ends the stream with an error when the query is cancelled or out of time.
-fn guarded<S>(
-    batches: S,
-    running: RunningQuery,
-    deadline: Deadline,
-) -> impl Stream<Item = Result<RecordBatch, Status>> + Send
-where
-    S: Stream<Item = Result<RecordBatch, Status>> + Send + 'static,
-{
-    let state = Some((batches.boxed(), running, deadline));
-    stream::unfold(state, |state| async move {
-        let (mut batches, running, deadline) = state?;
-        let next = tokio::select! {
-            biased;
-            stopped = stopped(&running, &deadline) => Some(Err(stopped)),
-            next = batches.next() => next,
-        };
-        match next {
-            Some(Ok(batch)) => Some((Ok(batch), Some((batches, running, deadline)))),
-            Some(Err(status)) => Some((Err(status), None)),
-            None => None,
-        }
-    })
+    let batches = first.chain(rest.try_flatten()).map_err(|error| query_status(&error));
+    batches.inspect_ok(move |batch| asked.rows_sent(batch.num_rows()))
 }
 
 fn converted(
     batches: impl Stream<Item = Result<RecordBatch, Status>> + Send + 'static,
     schema: SchemaRef,
-    timer: QueryTimer,
 ) -> impl Stream<Item = Result<RecordBatch, Status>> + Send {
     batches
         .map_ok(move |batch| {
-            timer.rows_sent(batch.num_rows());
             let pieces = match client_batch(&batch, &schema) {
                 Ok(batch) => split_for_messages(batch).into_iter().map(Ok).collect(),
                 Err(ArrowError::CastError(detail)) => vec![Err(Status::invalid_argument(detail))],
@@ -197,13 +159,4 @@ fn converted(
             stream::iter(pieces)
         })
         .try_flatten()
-}
-
-async fn stopped(running: &RunningQuery, deadline: &Deadline) -> Status {
-    tokio::select! {
-        () = running.token().cancelled() => Status::cancelled("the query was cancelled"),
-        timeout = deadline.passed() => Status::deadline_exceeded(format!(
-            "the query took longer than the limit of {timeout:?} (query_timeout)"
-        )),
-    }
 }

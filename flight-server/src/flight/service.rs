@@ -140,7 +140,7 @@ impl FlightApi {
     }
 
     async fn result_schema(&self, sql: &str, unit: TimestampUnit) -> Result<SchemaRef, Status> {
-        let schema = self.context.queries.schema(sql).await;
+        let schema = self.context.queries.engine().schema(sql).await;
         let schema = schema.map_err(|error| statement_status(sql, &error))?;
         Ok(client_schema(&schema.result, unit))
     }

@@ -141,7 +141,7 @@ pub(super) async fn flight_info(
     let info = FlightInfo::new()
         .with_descriptor(descriptor)
         .with_endpoint(FlightEndpoint::new().with_ticket(statement.ticket()));
-    let schema = context.queries.schema(&statement.sql).await;
+    let schema = context.queries.engine().schema(&statement.sql).await;
     let schema = schema.map_err(|error| statement_status(&statement.sql, &error))?;
     let bound = statement.bound_parameters()?;
     if bound.as_ref().is_some_and(|bound| !fits(bound, &schema.parameters)) {

@@ -1,6 +1,6 @@
 //! `/api/v1`: the routes of the JSON API, their OpenAPI document, and what every handler works with.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -9,16 +9,19 @@ use axum::{
     routing::get,
 };
 use hexflight_engine::Engine;
-use hexflight_planner::{Asker, DataFusionError, QueryEngine, QueryProgress, QueryStream, ScalarValue};
+use hexflight_planner::Asker;
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     HttpContext, events, health, import,
     problem::{Problem, ProblemBody},
-    questions, sql, tokens,
+    queries, questions, sql, tokens,
 };
-use crate::auth::Caller;
+use crate::{
+    auth::Caller,
+    queries::{Asked, OwnLimit, QueryService},
+};
 
 /// When a client that came too early or too late is told to come back. **Units**: seconds.
 const NOT_READY_RETRY_S: u64 = 1;
@@ -27,24 +30,16 @@ const NOT_READY_RETRY_S: u64 = 1;
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) queries: Arc<QueryEngine>,
+    pub(crate) queries: Arc<QueryService>,
     pub(crate) limits: ApiLimits,
     /// On whose behalf statements run.
     pub(crate) asker: Asker,
 }
 
 impl Api {
-    /// Plans a statement and starts it.
-    ///
-    /// # Errors
-    /// As [`QueryEngine::execute`].
-    pub(crate) async fn execute(
-        &self,
-        sql: &str,
-        params: Vec<ScalarValue>,
-    ) -> Result<QueryStream, DataFusionError> {
-        let progress = QueryProgress::start_for(self.asker.clone());
-        self.queries.execute_watched(sql, params, &progress).await
+    /// Begins a query of the request's asker.
+    pub(crate) fn begin(&self, own: Option<OwnLimit>) -> Asked {
+        self.queries.begin(self.asker.clone(), own)
     }
 }
 
@@ -59,8 +54,6 @@ pub(crate) struct ApiLimits {
     pub(crate) import_bytes_max: u64,
     /// Where files to import wait to be read.
     pub(crate) scratch_dir: PathBuf,
-    /// After which a query is stopped.
-    pub(crate) query_timeout: Option<Duration>,
 }
 
 /// Extracts the [`Api`] of a server that takes work; answers 503 otherwise.
@@ -107,6 +100,7 @@ pub(super) fn router() -> Router<Arc<HttpContext>> {
         .merge(import::router())
         .merge(questions::router())
         .merge(sql::router())
+        .merge(queries::router())
         .merge(tokens::router())
         .merge(health::router())
         .split_for_parts();

@@ -21,6 +21,7 @@ mod api;
 mod cors;
 mod origin;
 mod tokens;
+mod queries;
 mod serve;
 
 use std::sync::{Arc, OnceLock};

@@ -132,7 +132,10 @@ impl IntoResponses for QueryProblems {
     fn responses() -> BTreeMap<String, RefOr<DocumentedResponse>> {
         documented(&[
             (400, "What was asked for is wrong; `code` and `detail` say what"),
-            (429, "Too little memory for the query now; `Retry-After` says when to come back"),
+            (
+                429,
+                "Too many queries wait, or too little memory is left for this one; `Retry-After` says when to come back",
+            ),
             (500, "A bug, or damaged data; the log has more under the request's id"),
             (503, "The server does not take work: it starts or stops, or its store does not answer"),
             (504, "The query took longer than the server's `query_timeout`"),

@@ -15,6 +15,7 @@ pub(super) const HELP: &str = r"Statements end with ; and may span lines. Tab co
   \timing [on|off] say how long each statement took
   \o [FILE]        write results to a file; alone: back to the terminal
   \i FILE          run the statements of a file
+  \kill ID         end a query; SELECT query_id, state, sql FROM system.queries lists them
   \? or \h         this help
   \q               quit, as Ctrl-D does";
 
@@ -35,6 +36,8 @@ pub(super) enum Command {
     Output(Option<PathBuf>),
     /// Run a file.
     Include(PathBuf),
+    /// End a query by its id.
+    Kill(u64),
     /// Explain.
     Help,
     /// Leave.
@@ -60,6 +63,11 @@ impl Command {
             ("o", file) => Ok(Self::Output(file.map(PathBuf::from))),
             ("i", Some(file)) => Ok(Self::Include(PathBuf::from(file))),
             ("i", None) => Err(r"\i needs the name of a file".to_owned()),
+            ("kill", Some(id)) => {
+                let id = id.parse().map_err(|_| format!("{id}: must be a query_id of system.queries"))?;
+                Ok(Self::Kill(id))
+            }
+            ("kill", None) => Err(r"\kill needs a query_id of system.queries".to_owned()),
             ("?" | "h" | "help", None) => Ok(Self::Help),
             ("q" | "quit", None) => Ok(Self::Quit),
             ("?" | "h" | "help" | "q" | "quit" | "dt", Some(extra)) => {
@@ -111,6 +119,7 @@ mod tests {
             ("o a file.csv", Command::Output(Some(PathBuf::from("a file.csv")))),
             ("o", Command::Output(None)),
             ("i x.sql", Command::Include(PathBuf::from("x.sql"))),
+            ("kill 42;", Command::Kill(42)),
             ("?", Command::Help),
             ("q;", Command::Quit),
         ] {
@@ -126,6 +135,8 @@ mod tests {
             ("timing maybe", "maybe: must be on or off"),
             ("format xml", "table, csv, json, jsonl, parquet"),
             ("i", "name of a file"),
+            ("kill", "needs a query_id"),
+            ("kill -1", "-1: must be a query_id"),
             ("q now", "takes no argument"),
         ] {
             let error = Command::parse(text).unwrap_err();

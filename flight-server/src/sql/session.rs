@@ -252,6 +252,11 @@ impl Session {
             }
             Command::Output(path) => self.redirect(path.as_deref())?,
             Command::Include(path) => return Box::pin(self.include(&path)).await,
+            Command::Kill(id) => {
+                let ended = self.place.client().await?.cancel_query(id).await?;
+                let text = if ended { "is ended" } else { "does not run, or is not yours" };
+                console::note(&format!("query {id} {text}"));
+            }
             Command::Help => console::say(HELP)?,
             Command::Quit => return Ok(Next::Quit),
         }

@@ -13,6 +13,8 @@ use hexflight_engine::{EngineError, ErrorKind};
 use intervals::with_plain_intervals;
 use plain_words::plain_words;
 
+use crate::{admission::Busy, query::StopReason};
+
 /// What to do about a failed query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -25,6 +27,12 @@ pub enum QueryErrorKind {
     Engine(ErrorKind),
     /// The query was stopped before its end.
     Cancelled,
+    /// Too many queries run and wait: come back later.
+    Busy,
+    /// The query took longer than the server lets any query take.
+    TimedOut,
+    /// The query took longer than its client wanted to wait.
+    OwnTimeOut,
     /// A bug, of ours or of a library.
     Internal,
 }
@@ -91,6 +99,10 @@ fn classify_source(error: &(dyn Error + Send + Sync + 'static)) -> QueryError {
         classify(inner)
     } else if let Some(inner) = error.downcast_ref::<EngineError>() {
         QueryError::new(QueryErrorKind::Engine(inner.kind()), inner.to_string())
+    } else if let Some(reason) = error.downcast_ref::<StopReason>() {
+        QueryError::new(kind_of(reason), reason.to_string())
+    } else if let Some(busy) = error.downcast_ref::<Busy>() {
+        QueryError::new(QueryErrorKind::Busy, busy.to_string())
     } else if let Some(inner) = error.downcast_ref::<ArrowError>() {
         classify_arrow(inner)
     } else if let Some(inner) = error.downcast_ref::<ParquetError>() {
@@ -99,6 +111,15 @@ fn classify_source(error: &(dyn Error + Send + Sync + 'static)) -> QueryError {
         QueryError::new(QueryErrorKind::Engine(ErrorKind::Unavailable), inner.to_string())
     } else {
         QueryError::new(QueryErrorKind::Internal, error.to_string())
+    }
+}
+
+fn kind_of(reason: &StopReason) -> QueryErrorKind {
+    match reason {
+        StopReason::Cancelled | StopReason::ShuttingDown => QueryErrorKind::Cancelled,
+        StopReason::ServerLimit(_) => QueryErrorKind::TimedOut,
+        StopReason::OwnLimit(..) => QueryErrorKind::OwnTimeOut,
+        StopReason::Memory(_) => QueryErrorKind::ResourcesExhausted,
     }
 }
 

@@ -1,22 +1,25 @@
 //! `QueryEngine`: text to plan to stream. Planning and execution happen on the engine's own threads.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use arrow::datatypes::SchemaRef;
-use datafusion::{catalog::TableProvider, common::ScalarValue, error::Result};
+use datafusion::{
+    catalog::TableProvider,
+    common::ScalarValue,
+    error::{DataFusionError, Result},
+};
 use hexflight_engine::{Engine, TableName};
+use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    PlanTimes, QueryLog, QueryOptions, QueryProgress, QueryStream, planner::Planner, runtime::QueryRuntime,
-    schema_cache::SchemaCache,
+    Asker, PlanTimes, QueryLog, QueryOptions, QueryProgress, QueryStream, StopReason, planner::Planner,
+    pressure, results::results, run::Run, runtime::QueryRuntime, schema_cache::SchemaCache,
 };
 use crate::{
+    admission::Admission,
     session::{CATALOG_NAME, SCHEMA_NAME},
     system::{QUERIES_TABLE, QueriesTable, SYSTEM_SCHEMA_NAME},
-    turn::{Ended, in_turns},
 };
 
 /// What a statement returns and what it must be given, known without running it.
@@ -44,6 +47,8 @@ pub struct CatalogTable {
 pub struct QueryEngine {
     planner: Arc<Planner>,
     runtime: QueryRuntime,
+    admission: Arc<Admission>,
+    stream_batches_max: usize,
     log: Arc<QueryLog>,
     schemas: SchemaCache,
 }
@@ -56,8 +61,12 @@ impl QueryEngine {
     pub fn new(engine: Arc<Engine>, options: &QueryOptions) -> Result<Self> {
         let runtime = QueryRuntime::new(options)?;
         let log = Arc::new(QueryLog::default());
+        pressure::watch(&log, engine.budget(), options.process_bytes_max)?;
         let planner = Arc::new(Planner::new(engine, options, &log)?);
-        Ok(Self { planner, runtime, log, schemas: SchemaCache::default() })
+        let admission =
+            Arc::new(Admission::new(options.queries_max, options.queue_max, options.queue_wait_max));
+        let stream_batches_max = options.stream_batches_max;
+        Ok(Self { planner, runtime, admission, stream_batches_max, log, schemas: SchemaCache::default() })
     }
 
     /// Reads what the first queries will begin with, of the newest files first, for at most `time`. Needs not be done.
@@ -121,7 +130,17 @@ impl QueryEngine {
         Ok(schema)
     }
 
-    /// Pins a snapshot of each table, plans and starts the query. `params` are the values of `?` or `$1`, `$2` … in order.
+    /// Ends a query by its `query_id` in `system.queries`, if the asker may see it there; whether it had not ended yet.
+    pub fn stop(&self, query_id: u64, asker: &Asker) -> bool {
+        self.log.stop(query_id, asker)
+    }
+
+    /// Ends every query.
+    pub fn stop_all(&self, reason: &StopReason) {
+        self.log.running().iter().for_each(|query| query.stop.stop(reason.clone()));
+    }
+
+    /// Pins a snapshot of each table, plans and starts the query, when it is its turn. `params` are the values of `?` or `$1`, `$2` … in order.
     ///
     /// **Cancellation**: dropping the future before it is ready stops the planning; afterwards see [`QueryStream`].
     ///
@@ -131,7 +150,7 @@ impl QueryEngine {
         self.execute_watched(sql, params, &QueryProgress::start()).await
     }
 
-    /// [`QueryEngine::execute`] for a query that others watch. Whoever made `progress` says when it is finished.
+    /// [`QueryEngine::execute`] for a query that others watch and can end. Whoever made `progress` says when it is finished.
     ///
     /// # Errors
     /// As [`QueryEngine::execute`].
@@ -141,16 +160,33 @@ impl QueryEngine {
         params: Vec<ScalarValue>,
         progress: &Arc<QueryProgress>,
     ) -> Result<QueryStream> {
-        let started = Instant::now();
-        let run = self.log.start(sql, progress.asker().user.as_ref());
-        let (planner, sql, ended) = (Arc::clone(&self.planner), sql.to_owned(), Ended::default());
-        let (asker, until_dropped) = (progress.asker().clone(), ended.guard());
-        let planning = async move { in_turns(&ended, planner.plan(&sql, params, &asker, &ended)).await };
-        let planned = self.runtime.run(planning).await;
-        let (plan, context) = planned.inspect_err(|error| run.failed(error))?;
-        run.planned(&plan);
-        metrics::histogram!("hexflight_query_plan_seconds").record(started.elapsed().as_secs_f64());
-        Ok(self.runtime.start(plan, context, progress).logged(run).ending(until_dropped))
+        let stop = progress.stop().clone();
+        let logged = self.log.start(sql, progress.asker(), &stop);
+        let (ended, (sender, reader)) = (stop.ended(), results(self.stream_batches_max));
+        logged.query().read_by(sender.watch());
+        let until_dropped = ended.guard();
+        let run = Run {
+            planner: Arc::clone(&self.planner),
+            admission: Arc::clone(&self.admission),
+            sql: sql.to_owned(),
+            params,
+            ended,
+            stop: stop.clone(),
+            progress: Arc::clone(progress),
+            logged: Arc::clone(logged.query()),
+        };
+        let (started, schema) = oneshot::channel();
+        let mut task = self.runtime.spawn(run.drive(started, sender));
+        let schema = tokio::select! {
+            biased;
+            reason = stop.stopped() => Err(reason.into()),
+            schema = schema => match schema {
+                Ok(schema) => schema,
+                Err(_) => Err(broken(&mut task).await),
+            },
+        };
+        let schema = schema.inspect_err(|error| logged.failed(error))?;
+        Ok(QueryStream::new(schema, reader, task, progress, stop).logged(logged).ending(until_dropped))
     }
 
     /// Plans a statement once and says what each stage took: for `hexflight-bench plan`.
@@ -161,5 +197,13 @@ impl QueryEngine {
     pub async fn plan_times(&self, sql: &str, params: Vec<ScalarValue>) -> Result<PlanTimes> {
         let (planner, sql) = (Arc::clone(&self.planner), sql.to_owned());
         self.runtime.run(async move { PlanTimes::of(&planner, &sql, params).await }).await
+    }
+}
+
+/// Why a task ended without a word.
+async fn broken(task: &mut AbortOnDropHandle<()>) -> DataFusionError {
+    match task.await {
+        Err(error) => DataFusionError::ExecutionJoin(Box::new(error)),
+        Ok(()) => StopReason::Cancelled.into(),
     }
 }

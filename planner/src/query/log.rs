@@ -13,8 +13,8 @@ use std::{
 use datafusion::{error::DataFusionError, physical_plan::ExecutionPlan};
 use hexflight_engine::{Clock, SystemClock};
 
-use super::{ProgressReport, QueryProgress};
-use crate::error::classify;
+use super::{Asker, ProgressReport, QueryProgress, QueryState, Stop, StopReason, results::ReaderWatch};
+use crate::{QueryErrorKind, error::classify, session::QueryMemory};
 
 /// Statements kept; the oldest that has ended goes first.
 const ENTRIES_MAX: usize = 1_000;
@@ -31,13 +31,17 @@ pub(crate) struct QueryLog {
 
 impl QueryLog {
     /// Notes a statement that is about to be planned.
-    pub(super) fn start(&self, sql: &str, user: Option<&Arc<str>>) -> QueryRun {
+    pub(super) fn start(&self, sql: &str, asker: &Asker, stop: &Stop) -> QueryRun {
         let query = Arc::new(LoggedQuery {
             id: self.started.fetch_add(1, Ordering::Relaxed) + 1,
             sql: cut(sql).into(),
-            user: user.map(Arc::clone),
+            user: asker.user.clone(),
             started_micros: SystemClock.now_micros(),
             progress: QueryProgress::start(),
+            stop: stop.clone(),
+            memory: Arc::default(),
+            reader: OnceLock::new(),
+            begun: Instant::now(),
             rows: AtomicU64::new(0),
             planning: OnceLock::new(),
             outcome: OnceLock::new(),
@@ -48,7 +52,22 @@ impl QueryLog {
             entries.remove(ended.unwrap_or(0));
         }
         entries.push_back(Arc::clone(&query));
-        QueryRun { query, begun: Instant::now() }
+        QueryRun { query }
+    }
+
+    /// Ends a query that an asker may end; whether there is such a one that has not ended yet.
+    pub(super) fn stop(&self, id: u64, asker: &Asker) -> bool {
+        let query =
+            self.running().into_iter().find(|query| query.id == id && asker.sees(query.user.as_ref()));
+        if let Some(query) = &query {
+            query.stop.stop(StopReason::Cancelled);
+        }
+        query.is_some()
+    }
+
+    /// All that have not ended, oldest first.
+    pub(super) fn running(&self) -> Vec<Arc<LoggedQuery>> {
+        self.entries().into_iter().filter(|query| query.outcome.get().is_none()).collect()
     }
 
     /// All that are kept, oldest first.
@@ -79,16 +98,23 @@ pub(crate) struct LoggedQuery {
     /// **Units**: µs since 1970.
     pub(crate) started_micros: i64,
     progress: Arc<QueryProgress>,
+    pub(super) stop: Stop,
+    memory: Arc<QueryMemory>,
+    reader: OnceLock<ReaderWatch>,
+    begun: Instant,
     rows: AtomicU64,
     planning: OnceLock<Duration>,
     outcome: OnceLock<Outcome>,
 }
 
 impl LoggedQuery {
-    /// `running`, `finished`, `failed` or `cancelled`.
+    /// `queued`, `running`, which planning is a part of, `finished`, `failed` or `cancelled`.
     pub(crate) fn state(&self) -> &'static str {
         match self.outcome.get() {
-            None => "running",
+            None => match self.progress.report().state {
+                QueryState::Queued => "queued",
+                QueryState::Planning | QueryState::Running | QueryState::Done => "running",
+            },
             Some(Outcome::Finished) => "finished",
             Some(Outcome::Failed(_)) => "failed",
             Some(Outcome::Cancelled) => "cancelled",
@@ -113,6 +139,37 @@ impl LoggedQuery {
         self.rows.load(Ordering::Relaxed)
     }
 
+    /// What it holds of the memory.
+    pub(crate) fn memory(&self) -> &Arc<QueryMemory> {
+        &self.memory
+    }
+
+    /// How long its oldest batch has been waiting for the reader; `None` when none waits.
+    pub(super) fn unread_for(&self) -> Option<Duration> {
+        self.reader.get()?.unread_for()
+    }
+
+    /// Whoever will read its batches.
+    pub(super) fn read_by(&self, reader: ReaderWatch) {
+        self.reader.get_or_init(|| reader);
+    }
+
+    /// It waits for its turn, or no longer.
+    pub(super) fn queued(&self, is_queued: bool) {
+        self.progress.queued(is_queued);
+    }
+
+    /// The plan is made and about to run.
+    pub(super) fn planned(&self, plan: &Arc<dyn ExecutionPlan>) {
+        self.planning.get_or_init(|| self.begun.elapsed());
+        self.progress.plan_starts(plan);
+    }
+
+    /// The plan runs no longer.
+    pub(super) fn plan_ended(&self) {
+        self.progress.plan_ended();
+    }
+
     /// Time so far, or in all, and what the scans have done.
     pub(crate) fn report(&self) -> ProgressReport {
         self.progress.report()
@@ -123,14 +180,12 @@ impl LoggedQuery {
 #[derive(Debug)]
 pub(super) struct QueryRun {
     query: Arc<LoggedQuery>,
-    begun: Instant,
 }
 
 impl QueryRun {
-    /// The plan is made and about to run.
-    pub(super) fn planned(&self, plan: &Arc<dyn ExecutionPlan>) {
-        self.query.planning.get_or_init(|| self.begun.elapsed());
-        self.query.progress.plan_starts(plan);
+    /// The query in the log.
+    pub(super) fn query(&self) -> &Arc<LoggedQuery> {
+        &self.query
     }
 
     /// A batch leaves.
@@ -145,7 +200,11 @@ impl QueryRun {
 
     /// Planning or running went wrong.
     pub(super) fn failed(&self, error: &DataFusionError) {
-        self.end(Outcome::Failed(cut(&classify(error).message).into()));
+        let failure = classify(error);
+        self.end(match failure.kind {
+            QueryErrorKind::Cancelled => Outcome::Cancelled,
+            _ => Outcome::Failed(cut(&failure.message).into()),
+        });
     }
 
     /// The first outcome stays. Lets go of the plan.
@@ -174,9 +233,9 @@ mod tests {
     #[test]
     fn the_log_is_bounded_and_keeps_what_runs() {
         let log = QueryLog::default();
-        let running = log.start("SELECT 1", None);
+        let running = log.start("SELECT 1", &Asker::default(), &Stop::default());
         for _ in 0..ENTRIES_MAX {
-            log.start(&"é".repeat(TEXT_BYTES_MAX), None).finished();
+            log.start(&"é".repeat(TEXT_BYTES_MAX), &Asker::default(), &Stop::default()).finished();
         }
         let entries = log.entries();
         assert_eq!(entries.len(), ENTRIES_MAX);
@@ -187,14 +246,15 @@ mod tests {
         );
         drop(running);
         assert_eq!(entries[0].state(), "cancelled");
-        drop(log.start("SELECT 2", None));
+        drop(log.start("SELECT 2", &Asker::default(), &Stop::default()));
         assert_eq!(log.entries()[0].id, 3);
     }
 
     #[test]
     fn the_first_end_stays() {
         let log = QueryLog::default();
-        let run = log.start("SELECT 1", Some(&"ada".into()));
+        let run =
+            log.start("SELECT 1", &Asker { user: Some("ada".into()), sees_all: false }, &Stop::default());
         run.failed(&DataFusionError::Plan("no such column".to_owned()));
         run.finished();
         drop(run);

@@ -1,6 +1,6 @@
 //! `QueryOptions`: every limit of the read path, with its default.
 
-use std::{num::NonZeroUsize, path::PathBuf, thread::available_parallelism};
+use std::{num::NonZeroUsize, path::PathBuf, thread::available_parallelism, time::Duration};
 
 /// Settings of a [`QueryEngine`](crate::QueryEngine); `QueryOptions::default()` is what `hexflight serve` uses.
 #[derive(Debug, Clone)]
@@ -35,6 +35,14 @@ pub struct QueryOptions {
     pub plan_joins_max: usize,
     /// Stack of each query thread; the recursion of planning is bounded to fit. **Units**: bytes.
     pub stack_bytes: usize,
+    /// Large queries that run at once: those that are not answered from rollups or few rows.
+    pub queries_max: usize,
+    /// Queries that wait for their turn at once, large ones and others.
+    pub queue_max: usize,
+    /// How long a query waits for its turn before it is refused.
+    pub queue_wait_max: Duration,
+    /// Memory of the whole process beyond which its largest query is ended; `None`: nobody looks. **Units**: bytes.
+    pub process_bytes_max: Option<usize>,
     /// Batches of a result that wait for the client.
     pub stream_batches_max: usize,
 }
@@ -42,7 +50,7 @@ pub struct QueryOptions {
 impl Default for QueryOptions {
     fn default() -> Self {
         Self {
-            target_partitions: available_parallelism().map_or(1, NonZeroUsize::get),
+            target_partitions: cores(),
             batch_rows: 8_192,
             memory_share: 0.6,
             rollups: true,
@@ -57,7 +65,21 @@ impl Default for QueryOptions {
             plan_nodes_max: 2_000,
             plan_joins_max: 64,
             stack_bytes: 64 << 20,
+            queries_max: default_queries_max(),
+            queue_max: 1_000,
+            queue_wait_max: Duration::from_secs(30),
+            process_bytes_max: None,
             stream_batches_max: 4,
         }
     }
+}
+
+/// Two large queries a core: one computes while the other reads.
+#[must_use]
+pub fn default_queries_max() -> usize {
+    (2 * cores()).max(4)
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, NonZeroUsize::get)
 }

@@ -8,8 +8,11 @@ use datafusion::{
     physical_planner::DefaultPhysicalPlanner,
 };
 
-use super::{Asker, planner::Planner};
-use crate::{catalog, session::Shape, sql, turn::Ended};
+use super::{
+    Asker,
+    planner::{Planner, Way},
+};
+use crate::{catalog, session::Shape, sql};
 
 /// Stages in order, each with its time; a rule that runs several times is there several times.
 #[doc(hidden)]
@@ -24,7 +27,7 @@ pub struct PlanTimes {
 impl PlanTimes {
     pub(super) async fn of(planner: &Planner, sql: &str, params: Vec<ScalarValue>) -> Result<Self> {
         let started = Instant::now();
-        drop(planner.plan(sql, params.clone(), &Asker::default(), &Ended::default()).await?);
+        drop(planner.plan(sql, params.clone(), &Asker::default(), Way::First).await?);
         let mut times = Self { total: started.elapsed(), stages: Vec::new() };
         let mut lap = Lap(Instant::now());
         drop(sql::parse(sql, planner.limits())?);

@@ -25,10 +25,19 @@ use super::{
 };
 use crate::{
     catalog,
-    session::{Shape, Templates},
+    session::{Exhausted, QueryMemory, Shape, Templates},
     sql::{self, SqlLimits},
     turn::Ended,
 };
+
+/// How a query is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Beside others, with its share of the memory.
+    First,
+    /// Beside no other large one, with all the memory that is left, and with joins that can spill.
+    Alone,
+}
 
 /// What planning needs; shared with the tasks that do it.
 #[derive(Debug)]
@@ -75,16 +84,22 @@ impl Planner {
         Ok(LogicalSchema { parameters: sql::parameter_schema(plan, &statement.series)?, result })
     }
 
-    /// The plan of one run, and what it runs in: until the query has `ended`.
+    /// The plan of one run.
     pub(super) async fn plan(
         &self,
         sql: &str,
         params: Vec<ScalarValue>,
         asker: &Asker,
-        ended: &Ended,
-    ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
+        way: Way,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let statement = self.statement(sql, Some(&params)).await?;
-        let state = self.state(statement.shape);
+        let mut state = self.state(statement.shape);
+        if way == Way::Alone {
+            let options = state.config_mut().options_mut();
+            options.optimizer.prefer_hash_join = false;
+            // Each partition needs memory of its own.
+            options.execution.target_partitions = 1;
+        }
         let plan = sql::bind(statement.plan.clone(), &statement.series, params)?;
         let plan = match statement.optimised(|plan| state.optimize(plan))? {
             Some(optimised) => optimised.clone(),
@@ -92,11 +107,21 @@ impl Planner {
         };
         let plan = catalog::pin(plan, &self.engine, asker)?;
         let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
-        let plan = match &statement.names {
-            Some(names) => renamed(plan, names)?,
-            None => plan,
-        };
-        Ok((plan, self.templates.context(ended)))
+        match &statement.names {
+            Some(names) => renamed(plan, names),
+            None => Ok(plan),
+        }
+    }
+
+    /// What a plan runs in: until the query has `ended`, and with what it may take of the memory.
+    pub(super) fn context(
+        &self,
+        way: Way,
+        ended: &Ended,
+        memory: &Arc<QueryMemory>,
+        exhausted: &Exhausted,
+    ) -> Arc<TaskContext> {
+        self.templates.context(ended, self.templates.query_pool(memory, exhausted, way == Way::Alone))
     }
 
     /// The statement of a text, planned now if it is not remembered.

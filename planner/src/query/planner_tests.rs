@@ -95,8 +95,8 @@ async fn parameters_are_those_of_the_run() {
     let (planner, _directory) = planner().await;
     let sql = "SELECT count(*) FROM events WHERE value < $1";
     for (bound, expected) in [(0.5, 1), (1.5, 2), (9.5, 6), (0.5, 1)] {
-        let (plan, context) =
-            planner.plan(sql, vec![bound.into()], &Asker::default(), &Ended::default()).await.unwrap();
+        let plan = planner.plan(sql, vec![bound.into()], &Asker::default(), Way::First).await.unwrap();
+        let context = context(&planner);
         let rows = collect(plan, context).await.unwrap();
         assert!(
             pretty_format_batches(&rows).unwrap().to_string().contains(&format!("| {expected} ")),
@@ -137,13 +137,17 @@ async fn only_statements_over_tables_are_remembered() {
     assert!(planner.statements.get("EXPLAIN ANALYZE SELECT type FROM events").is_some());
 }
 
+fn context(planner: &Planner) -> Arc<TaskContext> {
+    planner.context(Way::First, &Ended::default(), &Arc::default(), &Exhausted::default())
+}
+
 /// Sorted lines.
 async fn answer(planner: &Planner, sql: &str) -> String {
-    let (plan, context) = planner
-        .plan(sql, vec![], &Asker::default(), &Ended::default())
+    let plan = planner
+        .plan(sql, vec![], &Asker::default(), Way::First)
         .await
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let rows = collect(plan, context).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let rows = collect(plan, context(planner)).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let text = pretty_format_batches(&rows).unwrap().to_string();
     let mut lines: Vec<_> = text.lines().collect();
     lines.sort_unstable();

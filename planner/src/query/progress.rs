@@ -8,7 +8,7 @@ use std::{
 
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::Asker;
+use super::{Asker, Stop};
 use crate::{
     aggregate::RollupAggregateExec,
     scan::{ScanCounts, SegmentScanExec},
@@ -19,6 +19,8 @@ use crate::{
 pub enum QueryState {
     /// No plan runs yet.
     Planning,
+    /// It waits for its turn.
+    Queued,
     /// A plan runs.
     Running,
     /// It has ended, however it ended.
@@ -34,6 +36,8 @@ pub struct ProgressReport {
     pub elapsed: Duration,
     /// What its scans have done, all of them together.
     pub scanned: ScanCounts,
+    /// What it has written to disk because memory was short. **Units**: bytes.
+    pub spilled_bytes: u64,
 }
 
 /// Follows one query. A statement that runs once per row of parameters is one query here.
@@ -41,6 +45,7 @@ pub struct ProgressReport {
 pub struct QueryProgress {
     started: Instant,
     asker: Asker,
+    stop: Stop,
     inner: Mutex<Inner>,
 }
 
@@ -48,11 +53,14 @@ pub struct QueryProgress {
 struct Inner {
     /// Of plans that have ended.
     scanned: ScanCounts,
+    spilled_bytes: u64,
     plan: Option<Arc<dyn ExecutionPlan>>,
     /// When the query ended.
     elapsed: Option<Duration>,
     /// Whether a plan has run.
     planned: bool,
+    /// Whether it waits for its turn.
+    queued: bool,
 }
 
 impl QueryProgress {
@@ -65,12 +73,18 @@ impl QueryProgress {
     /// Follows a query of an asker.
     #[must_use]
     pub fn start_for(asker: Asker) -> Arc<Self> {
-        Arc::new(Self { started: Instant::now(), asker, inner: Mutex::default() })
+        Arc::new(Self { started: Instant::now(), asker, stop: Stop::default(), inner: Mutex::default() })
     }
 
     /// Who asks.
     pub(super) fn asker(&self) -> &Asker {
         &self.asker
+    }
+
+    /// Ends the query.
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// How far the query is now.
@@ -82,12 +96,15 @@ impl QueryProgress {
                 state: inner.state(),
                 elapsed: inner.elapsed.unwrap_or_else(|| self.started.elapsed()),
                 scanned: inner.scanned,
+                spilled_bytes: inner.spilled_bytes,
             };
             (inner.plan.as_ref().map(Arc::clone), report)
         };
         // Counting walks the plan: not under the lock that the query's own end needs.
         if let Some(plan) = plan {
-            report.scanned += counts_of(&plan);
+            let (scanned, spilled_bytes) = counts_of(&plan);
+            report.scanned += scanned;
+            report.spilled_bytes += spilled_bytes;
         }
         report
     }
@@ -100,9 +117,17 @@ impl QueryProgress {
         inner.elapsed.get_or_insert(elapsed);
     }
 
+    pub(super) fn queued(&self, is_queued: bool) {
+        self.inner().queued = is_queued;
+    }
+
     pub(super) fn plan_starts(&self, plan: &Arc<dyn ExecutionPlan>) {
         let mut inner = self.inner();
-        inner.plan = Some(Arc::clone(plan));
+        if let Some(before) = inner.plan.replace(Arc::clone(plan)) {
+            let (scanned, spilled_bytes) = counts_of(&before);
+            inner.scanned += scanned;
+            inner.spilled_bytes += spilled_bytes;
+        }
         inner.planned = true;
     }
 
@@ -110,11 +135,12 @@ impl QueryProgress {
     pub(super) fn plan_ended(&self) {
         let plan = self.inner().plan.as_ref().map(Arc::clone);
         let Some(plan) = plan else { return };
-        let counts = counts_of(&plan);
+        let (scanned, spilled_bytes) = counts_of(&plan);
         let mut inner = self.inner();
         // Two ends at once count once.
         if inner.plan.take().is_some() {
-            inner.scanned += counts;
+            inner.scanned += scanned;
+            inner.spilled_bytes += spilled_bytes;
         }
     }
 
@@ -125,17 +151,18 @@ impl QueryProgress {
 
 impl Inner {
     fn state(&self) -> QueryState {
-        match (self.elapsed, self.planned) {
-            (Some(_), _) => QueryState::Done,
-            (None, true) => QueryState::Running,
-            (None, false) => QueryState::Planning,
+        match (self.elapsed, self.queued, self.planned) {
+            (Some(_), _, _) => QueryState::Done,
+            (None, true, _) => QueryState::Queued,
+            (None, false, true) => QueryState::Running,
+            (None, false, false) => QueryState::Planning,
         }
     }
 }
 
-/// Adds up the scans of a plan. Walks without recursion: a plan may be deep, and the caller's stack small.
-fn counts_of(plan: &Arc<dyn ExecutionPlan>) -> ScanCounts {
-    let mut counts = ScanCounts::default();
+/// Adds up the scans of a plan, and the bytes that it has spilled. Walks without recursion: a plan may be deep, and the caller's stack small.
+fn counts_of(plan: &Arc<dyn ExecutionPlan>) -> (ScanCounts, u64) {
+    let (mut counts, mut spilled_bytes) = (ScanCounts::default(), 0);
     let mut waiting = vec![plan];
     while let Some(node) = waiting.pop() {
         if let Some(scan) = node.downcast_ref::<SegmentScanExec>() {
@@ -144,7 +171,9 @@ fn counts_of(plan: &Arc<dyn ExecutionPlan>) -> ScanCounts {
         if let Some(aggregate) = node.downcast_ref::<RollupAggregateExec>() {
             counts += aggregate.counts();
         }
+        let spilled = node.metrics().and_then(|metrics| metrics.spilled_bytes());
+        spilled_bytes += spilled.unwrap_or(0) as u64;
         waiting.extend(node.children());
     }
-    counts
+    (counts, spilled_bytes)
 }

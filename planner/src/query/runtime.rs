@@ -1,21 +1,12 @@
 //! `QueryRuntime`: the threads that plan and run queries, apart from those that serve the network.
 
-use std::{future::Future, sync::Arc};
+use std::future::Future;
 
-use arrow::array::RecordBatch;
-use datafusion::{
-    error::{DataFusionError, Result},
-    execution::{SendableRecordBatchStream, TaskContext},
-    physical_plan::{ExecutionPlan, execute_stream},
-};
-use futures::StreamExt;
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::mpsc,
-};
+use datafusion::error::{DataFusionError, Result};
+use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{QueryOptions, QueryProgress, QueryStream};
+use super::QueryOptions;
 
 /// Threads for blocking file reads, shared by all queries, and for those that take the place of a query thread whose turn lasts.
 const BLOCKING_THREADS_MAX: usize = 512;
@@ -26,7 +17,6 @@ pub(super) struct QueryRuntime {
     /// `None` only while being dropped.
     runtime: Option<Runtime>,
     handle: tokio::runtime::Handle,
-    stream_batches_max: usize,
 }
 
 impl QueryRuntime {
@@ -39,7 +29,7 @@ impl QueryRuntime {
             .enable_all()
             .build()?;
         let handle = runtime.handle().clone();
-        Ok(Self { runtime: Some(runtime), handle, stream_batches_max: options.stream_batches_max.max(1) })
+        Ok(Self { runtime: Some(runtime), handle })
     }
 
     /// Runs `work` on a query thread. **Cancellation**: dropping the future aborts it at its next await.
@@ -53,33 +43,9 @@ impl QueryRuntime {
             .map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?
     }
 
-    /// Starts a plan; its batches wait in a bounded channel.
-    pub(super) fn start(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        context: Arc<TaskContext>,
-        progress: &Arc<QueryProgress>,
-    ) -> QueryStream {
-        let schema = plan.schema();
-        progress.plan_starts(&plan);
-        let (sender, receiver) = mpsc::channel(self.stream_batches_max);
-        let task = self.handle.spawn(async move {
-            match execute_stream(plan, context) {
-                Ok(stream) => forward(stream, sender).await,
-                Err(error) => drop(sender.send(Err(error)).await),
-            }
-        });
-        QueryStream::new(schema, receiver, AbortOnDropHandle::new(task), Arc::clone(progress))
-    }
-}
-
-/// Stops at the first error and when nobody listens any more.
-async fn forward(mut stream: SendableRecordBatchStream, sender: mpsc::Sender<Result<RecordBatch>>) {
-    while let Some(item) = stream.next().await {
-        let failed = item.is_err();
-        if sender.send(item).await.is_err() || failed {
-            return;
-        }
+    /// Starts a task on the query threads; dropping the handle aborts it at its next await.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(self.handle.spawn(work))
     }
 }
 
@@ -94,10 +60,16 @@ impl Drop for QueryRuntime {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow::datatypes::Schema;
+    use futures::StreamExt;
 
     use super::*;
-    use crate::{QueryErrorKind, classify};
+    use crate::{
+        QueryErrorKind, QueryProgress, QueryStream, classify,
+        query::{Stop, results::results},
+    };
 
     #[tokio::test]
     async fn a_panic_while_planning_is_an_internal_error() {
@@ -109,14 +81,13 @@ mod tests {
     #[tokio::test]
     async fn a_panic_while_running_ends_the_stream_with_an_internal_error() {
         let runtime = QueryRuntime::new(&QueryOptions::default()).unwrap();
-        let (sender, receiver) = mpsc::channel(1);
-        let task = runtime.handle.spawn(async move {
+        let (sender, reader) = results(1);
+        let task = runtime.spawn(async move {
             let _sender = sender;
             panic!("on purpose")
         });
-        let task = AbortOnDropHandle::new(task);
         let schema = Arc::new(Schema::empty());
-        let stream = QueryStream::new(schema, receiver, task, QueryProgress::start());
+        let stream = QueryStream::new(schema, reader, task, &QueryProgress::start(), Stop::default());
         let items: Vec<_> = stream.collect().await;
         assert_eq!(items.len(), 1);
         assert_eq!(classify(items[0].as_ref().unwrap_err()).kind, QueryErrorKind::Internal);

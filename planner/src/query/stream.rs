@@ -13,19 +13,25 @@ use datafusion::{
     execution::RecordBatchStream,
 };
 use futures::{FutureExt, Stream};
-use tokio::sync::mpsc;
-use tokio_util::{sync::DropGuard, task::AbortOnDropHandle};
+use tokio_util::{
+    sync::{DropGuard, WaitForCancellationFutureOwned},
+    task::AbortOnDropHandle,
+};
 
-use super::{QueryProgress, log::QueryRun};
+use super::{QueryProgress, Stop, StopReason, log::QueryRun, results::ResultReader};
 
 /// The result of a query, batch by batch.
+///
+/// Ends with an error when the query is ended from outside ([`Stop`]); what waited to be read is given back then, also when nobody reads.
 ///
 /// **Cancellation**: dropping the stream stops the query; its memory is given back as soon as its tasks have noticed.
 pub struct QueryStream {
     schema: SchemaRef,
-    batches: mpsc::Receiver<Result<RecordBatch>>,
+    batches: ResultReader,
     /// Pushes into `batches`; `None` once its end has been seen.
     task: Option<AbortOnDropHandle<()>>,
+    stop: Stop,
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
     progress: Arc<QueryProgress>,
     /// Tells the log of queries; of a stream in a test, nobody.
     run: Option<QueryRun>,
@@ -36,11 +42,14 @@ pub struct QueryStream {
 impl QueryStream {
     pub(super) fn new(
         schema: SchemaRef,
-        batches: mpsc::Receiver<Result<RecordBatch>>,
+        batches: ResultReader,
         task: AbortOnDropHandle<()>,
-        progress: Arc<QueryProgress>,
+        progress: &Arc<QueryProgress>,
+        stop: Stop,
     ) -> Self {
-        Self { schema, batches, task: Some(task), progress, run: None, until_dropped: None }
+        let (stopped, progress) = (Box::pin(stop.wait()), Arc::clone(progress));
+        let (run, until_dropped) = (None, None);
+        Self { schema, batches, task: Some(task), stop, stopped, progress, run, until_dropped }
     }
 
     /// Tells the log of queries what becomes of this one.
@@ -62,6 +71,12 @@ impl QueryStream {
             Some(Err(error)) => run.failed(error),
             None => run.finished(),
         }
+    }
+
+    /// Its `query_id` in `system.queries`; 0 of a stream in a test.
+    #[must_use]
+    pub fn query_id(&self) -> u64 {
+        self.run.as_ref().map_or(0, |run| run.query().id)
     }
 
     /// Columns of every batch.
@@ -92,9 +107,25 @@ impl Stream for QueryStream {
 
     /// A closed channel means the end only when the task returned: after a panic it is an error, never a short answer.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.task.is_some() && self.stopped.as_mut().poll(cx).is_ready() {
+            self.task = None;
+            self.until_dropped = None;
+            let reason = self.stop.reason().cloned().unwrap_or(StopReason::Cancelled);
+            let end = Err(reason.into());
+            self.tell(Some(&end));
+            return Poll::Ready(Some(end));
+        }
+        if self.task.is_none() {
+            return Poll::Ready(None);
+        }
         if let Some(item) = ready!(self.batches.poll_recv(cx)) {
             self.tell(Some(&item));
             return Poll::Ready(Some(item));
+        }
+        if self.batches.is_finished() {
+            self.task = None;
+            self.tell(None);
+            return Poll::Ready(None);
         }
         let Some(task) = self.task.as_mut() else { return Poll::Ready(None) };
         let end = ready!(task.poll_unpin(cx));

@@ -26,7 +26,7 @@ use super::{
     context::ScanContext,
     dynamic::{DynamicPruner, only_dynamic},
     files::{FilesRequest, plan_files},
-    layout::{self, MemorySlice},
+    layout::{self, MemorySlice, files_rows},
     limit::take_rows,
     memory::MemoryScan,
     prune_sources::{Kept, KeptBatch, PruneCounts},
@@ -178,6 +178,12 @@ impl SegmentScanExec {
     /// Whether pruning left nothing in memory.
     pub(crate) fn memory_is_empty(&self) -> bool {
         self.kept_memory.is_empty()
+    }
+
+    /// Rows that are looked at, at most.
+    pub(crate) fn rows_max(&self) -> usize {
+        let memory: usize = self.kept_memory.iter().map(KeptBatch::row_count).sum();
+        memory.saturating_add(files_rows(&self.kept_files))
     }
 
     /// What has been done so far; grows while the scan runs.

@@ -33,6 +33,11 @@ impl BudgetPool {
         Self { budget, limit, held }
     }
 
+    /// Most that all queries may hold. **Units**: bytes.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// A panic while the lock is held cannot leave the reservation half changed.
     fn held(&self) -> MutexGuard<'_, Reservation> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)

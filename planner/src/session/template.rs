@@ -19,6 +19,7 @@ use hexflight_engine::{Engine, TableSpec};
 
 use super::{
     pool::BudgetPool,
+    query_pool::{Exhausted, QueryMemory, QueryPool},
     shape::{self, Shape},
 };
 use crate::{
@@ -41,12 +42,25 @@ pub const SCHEMA_NAME: &str = "public";
 /// Under which URL the engine's store is known to scans; never seen outside.
 pub(crate) const STORE_URL: &str = "hexflight://store/";
 
+/// So many fifths of the memory of queries are for what can spill; the others are left to exchanges and whatever cannot.
+const SPILLING_FIFTHS: usize = 3;
+
+/// A sort keeps memory for the merge of what it has spilled, one for each partition. **Units**: bytes.
+const SORT_MERGE_BYTES_MIN: usize = 64 << 10;
+const SORT_MERGE_BYTES_MAX: usize = 10 << 20;
+
+/// Sorts of one query for whose merges its share has room.
+const SORTS_AT_ONCE: usize = 8;
+
 /// What the states of queries are cloned from, and the context that they run in.
 #[derive(Debug)]
 pub(crate) struct Templates {
     any: SessionState,
     plain: SessionState,
     caches: Caches,
+    memory: Arc<BudgetPool>,
+    /// Large queries that may run at once.
+    queries_max: usize,
 }
 
 impl Templates {
@@ -56,9 +70,11 @@ impl Templates {
     /// `Configuration` for options out of range.
     pub(crate) fn new(engine: &Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -> Result<Self> {
         let caches = caches(engine, options);
-        let any = template(engine, options, log, &caches)?;
+        let memory = Arc::new(BudgetPool::new(Arc::clone(engine.budget()), options.memory_share));
+        let any = template(engine, options, log, &caches, &memory)?;
         let caches = if options.rollups { caches } else { Caches::new() };
-        Ok(Self { plain: shape::for_plain(&any), any, caches })
+        let queries_max = options.queries_max.max(1);
+        Ok(Self { plain: shape::for_plain(&any), any, caches, memory, queries_max })
     }
 
     /// A state for one query, with its own `now()`.
@@ -76,14 +92,32 @@ impl Templates {
         &self.caches
     }
 
+    /// What a query may take of the memory: its share of it, or all that is left.
+    pub(crate) fn query_pool(
+        &self,
+        memory: &Arc<QueryMemory>,
+        exhausted: &Exhausted,
+        is_alone: bool,
+    ) -> QueryPool {
+        let parts = if is_alone { 1 } else { self.queries_max };
+        let share = share_of(&self.memory, parts);
+        QueryPool::new(Arc::clone(&self.memory), Arc::clone(memory), share, exhausted.clone())
+    }
+
     /// The context of a query: memory pool and settings, and whether it has ended. A plan has its functions in it.
-    pub(crate) fn context(&self, ended: &Ended) -> Arc<TaskContext> {
+    pub(crate) fn context(&self, ended: &Ended, pool: QueryPool) -> Arc<TaskContext> {
         let config = self.any.config().clone().with_extension(Arc::new(ended.clone()));
         let (task, session) = (None, self.any.session_id().to_owned());
-        let runtime = Arc::clone(self.any.runtime_env());
+        let runtime = RuntimeEnv::clone(self.any.runtime_env());
+        let runtime = Arc::new(RuntimeEnv { memory_pool: Arc::new(pool), ..runtime });
         let (scalar, higher_order, aggregate, window) = Default::default();
         Arc::new(TaskContext::new(task, session, config, scalar, higher_order, aggregate, window, runtime))
     }
+}
+
+/// From which a query spills, of so many queries.
+fn share_of(memory: &BudgetPool, queries: usize) -> usize {
+    memory.limit() / 5 * SPILLING_FIFTHS / queries.max(1)
 }
 
 fn template(
@@ -91,10 +125,11 @@ fn template(
     options: &QueryOptions,
     log: &Arc<QueryLog>,
     caches: &Caches,
+    memory: &Arc<BudgetPool>,
 ) -> Result<SessionState> {
     let mut builder = SessionStateBuilder::new()
-        .with_config(session_config(options)?.with_extension(Arc::new(caches.clone())))
-        .with_runtime_env(Arc::new(runtime_env(engine, options)?))
+        .with_config(session_config(options, memory)?.with_extension(Arc::new(caches.clone())))
+        .with_runtime_env(Arc::new(runtime_env(engine, options, memory)?))
         .with_catalog_list(Arc::new(QueryCatalogs::unpinned(engine, log)))
         .with_default_features()
         .with_analyzer_rules(rules::analyzer_rules())
@@ -129,7 +164,7 @@ fn caches(engine: &Engine, options: &QueryOptions) -> Caches {
     tables.iter().map(|spec| (spec.name().clone(), Arc::new(cache(spec)))).collect()
 }
 
-fn session_config(options: &QueryOptions) -> Result<SessionConfig> {
+fn session_config(options: &QueryOptions, memory: &BudgetPool) -> Result<SessionConfig> {
     if options.target_partitions == 0 || options.batch_rows == 0 {
         return Err(DataFusionError::Configuration(format!(
             "target_partitions {} and batch_rows {} must be at least 1",
@@ -143,6 +178,9 @@ fn session_config(options: &QueryOptions) -> Result<SessionConfig> {
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG_NAME, SCHEMA_NAME);
     set_engine_options(config.options_mut());
+    let of_each_sort = share_of(memory, options.queries_max) / SORTS_AT_ONCE;
+    let of_each_sort = of_each_sort.clamp(SORT_MERGE_BYTES_MIN, SORT_MERGE_BYTES_MAX);
+    config.options_mut().execution.sort_spill_reservation_bytes = of_each_sort;
     Ok(config)
 }
 
@@ -160,20 +198,28 @@ fn set_engine_options(config: &mut ConfigOptions) {
     config.optimizer.enable_leaf_expression_pushdown = false;
 }
 
-fn runtime_env(engine: &Arc<Engine>, options: &QueryOptions) -> Result<RuntimeEnv> {
-    let pool = BudgetPool::new(Arc::clone(engine.budget()), options.memory_share);
-    let spill = options
-        .spill_directory
-        .as_ref()
-        .map_or(DiskManagerMode::Disabled, |path| DiskManagerMode::Directories(vec![path.clone()]));
-    let disk =
-        DiskManagerBuilder::default().with_mode(spill).with_max_temp_directory_size(options.spill_bytes_max);
+fn runtime_env(engine: &Arc<Engine>, options: &QueryOptions, memory: &Arc<BudgetPool>) -> Result<RuntimeEnv> {
+    let disk = |mode| {
+        DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(options.spill_bytes_max)
+    };
+    let spill = options.spill_directory.as_ref().map(|path| DiskManagerMode::Directories(vec![path.clone()]));
+    // A disk that is full when the process starts must not keep it from answering.
+    let disk = spill.map_or_else(
+        || disk(DiskManagerMode::Disabled),
+        |spill| match disk(spill.clone()).build() {
+            Ok(_) => disk(spill),
+            Err(error) => {
+                tracing::warn!(%error, "queries cannot write to disk when memory is short");
+                disk(DiskManagerMode::Disabled)
+            }
+        },
+    );
     let caches = CacheManagerConfig::default()
         .with_list_files_cache_limit(0)
         .with_file_statistics_cache_limit(0)
         .with_metadata_cache_limit(options.metadata_cache_bytes);
     let env = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(pool))
+        .with_memory_pool(Arc::<BudgetPool>::clone(memory))
         .with_disk_manager_builder(disk)
         .with_cache_manager(caches)
         .build()?;

@@ -36,6 +36,9 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("planning_ms", DataType::Float64, true),
         Field::new("duration_ms", DataType::Float64, false),
         Field::new("rows_returned", DataType::Int64, false),
+        Field::new("memory_bytes", DataType::Int64, false),
+        Field::new("memory_peak_bytes", DataType::Int64, false),
+        Field::new("spilled_bytes", DataType::Int64, false),
         Field::new("error", DataType::Utf8View, true),
     ];
     fields.extend(scan_columns().into_iter().map(|column| Field::new(column.name, DataType::Int64, false)));
@@ -99,6 +102,9 @@ fn rows(queries: &[Arc<LoggedQuery>]) -> Result<RecordBatch> {
         Arc::new(queries.iter().map(|query| query.planning().map(millis)).collect::<Float64Array>()),
         Arc::new(reports.iter().map(|report| Some(millis(report.elapsed))).collect::<Float64Array>()),
         Arc::new(queries.iter().map(|query| Some(whole(query.rows()))).collect::<Int64Array>()),
+        Arc::new(queries.iter().map(|query| Some(whole_size(query.memory().used()))).collect::<Int64Array>()),
+        Arc::new(queries.iter().map(|query| Some(whole_size(query.memory().peak()))).collect::<Int64Array>()),
+        Arc::new(reports.iter().map(|report| Some(whole(report.spilled_bytes))).collect::<Int64Array>()),
         Arc::new(queries.iter().map(|query| query.error()).collect::<StringViewArray>()),
     ];
     for column in scan_columns() {
@@ -106,6 +112,10 @@ fn rows(queries: &[Arc<LoggedQuery>]) -> Result<RecordBatch> {
         columns.push(Arc::new(counts.collect::<Int64Array>()));
     }
     Ok(RecordBatch::try_new(Arc::clone(&SCHEMA), columns)?)
+}
+
+fn whole_size(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 fn whole(count: u64) -> i64 {

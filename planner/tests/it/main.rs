@@ -4,6 +4,7 @@
 
 mod support;
 mod answers;
+mod spills;
 mod statements;
 mod parameters;
 mod pruning;
@@ -20,6 +21,7 @@ mod snapshots;
 mod limits;
 mod endings;
 mod progress;
+mod admission;
 mod bounds;
 mod damage;
 mod values_table;

@@ -14,7 +14,7 @@ use prost::Message;
 use tonic::{Request as Call, Response, Status, metadata::MetadataMap};
 use uuid::Uuid;
 
-pub(crate) use options::SessionOptions;
+pub(crate) use options::{QUERY_TIMEOUT, SessionOptions};
 pub(crate) use table::Sessions;
 
 use self::messages::{CloseResult, CloseStatus, Options, SetError, SetResult};

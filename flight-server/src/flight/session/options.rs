@@ -11,7 +11,8 @@ use crate::timestamp_unit::{TIMESTAMP_UNIT, TimestampUnit};
 
 const CATALOG: &str = "catalog";
 const SCHEMA: &str = "schema";
-const QUERY_TIMEOUT: &str = "query_timeout_ms";
+/// Name of the option that ends queries sooner.
+pub(crate) const QUERY_TIMEOUT: &str = "query_timeout_ms";
 
 /// The options of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

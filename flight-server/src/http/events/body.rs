@@ -205,7 +205,6 @@ mod tests {
         plain_bytes_max: 1_000,
         import_bytes_max: 0,
         scratch_dir: std::path::PathBuf::new(),
-        query_timeout: None,
     };
 
     async fn read_body(body: Body, wait: Duration, total: &Arc<Budget>) -> Result<Held, Problem> {

@@ -14,30 +14,23 @@ use hexflight_planner::{DataFusionError, ScalarValue};
 
 use super::window::Window;
 use crate::{
-    deadline::Deadline,
-    error::{query_problem, timeout_problem},
+    error::query_problem,
     http::{Api, Problem},
-    telemetry::QueryTimer,
 };
 
 /// The rows of a statement's answer, as one batch. Questions have bounded answers.
 ///
 /// **Cancellation**: dropping the future stops the query.
 pub(super) async fn ask(api: &Api, sql: &str, params: Vec<ScalarValue>) -> Result<Rows, Problem> {
-    let timer = QueryTimer::start();
-    let deadline = Deadline::after(api.limits.query_timeout);
+    let asked = api.begin(None);
     let answer = async {
-        let stream = api.execute(sql, params).await?;
+        let stream = asked.run(sql, params).await?;
         let schema = stream.schema();
         let batches: Vec<RecordBatch> = stream.try_collect().await?;
         concat_batches(&schema, &batches).map_err(DataFusionError::from)
     };
-    let batch = tokio::select! {
-        biased;
-        limit = deadline.passed() => return Err(timeout_problem(limit)),
-        answer = answer => answer.map_err(|error| query_problem(&error))?,
-    };
-    timer.rows_sent(batch.num_rows());
+    let batch = answer.await.map_err(|error| query_problem(&error))?;
+    asked.rows_sent(batch.num_rows());
     Ok(Rows(batch))
 }
 

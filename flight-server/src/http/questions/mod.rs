@@ -4,7 +4,7 @@
 //!  URL ─▶ asked (query_string, window) ─▶ aggregates, series, device_average, top_devices, geo_average
 //!                                                        │ name, number: checked values
 //!                                                        ▼
-//!                                                      answer ─▶ QueryEngine::execute
+//!                                                      answer ─▶ queries
 //! ```
 
 mod query_string;

@@ -2,7 +2,7 @@
 //! limit holds also while the client does not read; the answer takes its chunks from a bounded channel.
 //!
 //! ```text
-//!  task: QueryEngine::execute ─▶ batch ─▶ pieces of 2 MiB ─▶ encode (blocking thread) ─▶ chunks ─▶ channel of 2 ─▶ body
+//!  task: queries ─▶ batch ─▶ pieces of 2 MiB ─▶ encode (blocking thread) ─▶ chunks ─▶ channel of 2 ─▶ body
 //! ```
 //!
 //! The status is decided by the first chunk: what fails before is a problem. What fails later breaks the connection off, so that no
@@ -13,7 +13,7 @@ use std::{io, sync::Arc};
 use arrow::{array::RecordBatch, error::ArrowError};
 use axum::{
     body::Body,
-    http::{StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -30,12 +30,14 @@ use super::{
     request::SqlRequest,
 };
 use crate::{
-    deadline::Deadline,
     error::query_problem,
     flight::{split_for_messages, union_column},
     http::{Api, Problem},
-    telemetry::QueryTimer,
+    queries::Asked,
 };
+
+/// Header with the id by which the query can be ended.
+const QUERY_ID: HeaderName = HeaderName::from_static("x-query-id");
 
 /// A chunk is sent when it has as much; a smaller result is one chunk, and what goes wrong with it is a problem. **Units**: bytes.
 const CHUNK_BYTES_MIN: usize = 64 << 10;
@@ -49,6 +51,7 @@ struct Chunk {
     bytes: Vec<u8>,
     /// A body that ends without it is broken.
     last: bool,
+    query_id: u64,
 }
 
 type Chunks = mpsc::Receiver<Result<Chunk, Problem>>;
@@ -58,14 +61,17 @@ type Chunks = mpsc::Receiver<Result<Chunk, Problem>>;
 /// **Cancellation**: dropping the future or the response's body stops the query.
 pub(super) async fn answer(api: Arc<Api>, request: SqlRequest, format: Format) -> Result<Response, Problem> {
     let (sender, mut chunks) = mpsc::channel(CHUNKS_MAX);
-    let run = Run { api, request, format, sender, begun: false };
+    let run = Run { api, request, format, sender, begun: false, query_id: 0 };
     let task = AbortOnDropHandle::new(tokio::spawn(run.drive().in_current_span()));
     let first = chunks.recv().await.ok_or_else(broken)??;
-    let content_type = [(header::CONTENT_TYPE, format.content_type())];
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(format.content_type())),
+        (QUERY_ID, HeaderValue::from(first.query_id)),
+    ];
     if first.last {
-        return Ok((content_type, first.bytes).into_response());
+        return Ok((headers, first.bytes).into_response());
     }
-    Ok((content_type, Body::from_stream(body(first, chunks, task))).into_response())
+    Ok((headers, Body::from_stream(body(first, chunks, task))).into_response())
 }
 
 /// The chunks as a body that ends with an error unless the last one came.
@@ -94,19 +100,19 @@ struct Run {
     sender: mpsc::Sender<Result<Chunk, Problem>>,
     /// Whether a chunk was sent: from then on an error can only be told by breaking off.
     begun: bool,
+    /// By which it can be ended, once it runs.
+    query_id: u64,
 }
 
 impl Run {
     async fn drive(mut self) {
-        let timer = QueryTimer::start();
-        let (timeout, late) = self.request.timeout(self.api.limits.query_timeout);
-        let deadline = Deadline::after(timeout);
+        let asked = self.api.begin(self.request.limit());
         let ended = tokio::select! {
             biased;
-            limit = deadline.passed() => Err(late(limit)),
-            ended = self.run(&timer) => ended,
+            stopped = asked.stopped() => Err(query_problem(&stopped)),
+            ended = self.run(&asked) => ended,
         };
-        drop(timer);
+        drop(asked);
         if let Err(problem) = ended {
             if self.begun && !self.sender.is_closed() {
                 tracing::warn!(code = problem.code(), detail = problem.detail(), "HTTP answer broken off");
@@ -115,10 +121,12 @@ impl Run {
         }
     }
 
-    async fn run(&mut self, timer: &QueryTimer) -> Result<(), Problem> {
-        let params = params::bound(&self.api.queries, &self.request.sql, &self.request.params).await?;
-        let started = self.api.execute(&self.request.sql, params).await;
+    async fn run(&mut self, asked: &Asked) -> Result<(), Problem> {
+        let engine = self.api.queries.engine();
+        let params = params::bound(engine, &self.request.sql, &self.request.params).await?;
+        let started = asked.run(&self.request.sql, params).await;
         let mut batches = started.map_err(|error| query_problem(&error))?;
+        self.query_id = batches.query_id();
         if let Some(name) = union_column(&batches.schema()) {
             return Err(several_types(name));
         }
@@ -136,16 +144,16 @@ impl Run {
             for piece in split_for_messages(batch.slice(0, taken)) {
                 encoder = self.encode(encoder, &columns, piece, &mut chunk).await?;
                 if chunk.len() >= CHUNK_BYTES_MIN {
-                    self.send(Chunk { bytes: std::mem::take(&mut chunk), last: false }).await?;
+                    self.send(std::mem::take(&mut chunk), false).await?;
                 }
             }
-            timer.rows_sent(taken);
+            asked.rows_sent(taken);
             if truncated {
                 break;
             }
         }
         chunk.extend(encoder.finish(truncated).map_err(|error| self.unwritable(&error))?);
-        self.send(Chunk { bytes: chunk, last: true }).await
+        self.send(chunk, true).await
     }
 
     /// Writes a piece on a thread that may be busy, and hands the encoder back.
@@ -167,7 +175,8 @@ impl Run {
         Ok(encoder)
     }
 
-    async fn send(&mut self, chunk: Chunk) -> Result<(), Problem> {
+    async fn send(&mut self, bytes: Vec<u8>, last: bool) -> Result<(), Problem> {
+        let chunk = Chunk { bytes, last, query_id: self.query_id };
         self.begun = true;
         self.sender.send(Ok(chunk)).await.map_err(|_| left())
     }

@@ -9,10 +9,12 @@ use utoipa::ToSchema;
 
 use super::{format::Format, members::Members, params::Param};
 use crate::{
-    error::{own_timeout_problem, timeout_problem},
     http::{Problem, hint::did_you_mean},
+    queries::OwnLimit,
     timestamp_unit::{self, TIMESTAMP_UNIT, TimestampUnit},
 };
+
+const TIMEOUT_MS: &str = "timeout_ms";
 
 /// Longest `timeout_ms`: a day. The server's own limit holds besides. **Units**: ms.
 const TIMEOUT_MS_MAX: u64 = 86_400_000;
@@ -21,7 +23,7 @@ const TIMEOUT_MS_MAX: u64 = 86_400_000;
 const MAX_ROWS_MAX: u64 = (1 << 63) - 1;
 
 /// What a body may have.
-const MEMBERS: [&str; 6] = ["sql", "params", "format", "timeout_ms", "max_rows", TIMESTAMP_UNIT];
+const MEMBERS: [&str; 6] = ["sql", "params", "format", TIMEOUT_MS, "max_rows", TIMESTAMP_UNIT];
 
 /// A statement with its parameters, and how its result is wanted.
 #[derive(Debug, Default, PartialEq, Serialize, ToSchema)]
@@ -95,12 +97,12 @@ impl SqlRequest {
 
     fn set(&mut self, name: &str, value: &Value) -> Result<(), Problem> {
         match (name, value) {
-            ("format" | "timeout_ms" | "max_rows" | TIMESTAMP_UNIT, Value::Null) => {}
+            ("format" | TIMEOUT_MS | "max_rows" | TIMESTAMP_UNIT, Value::Null) => {}
             ("sql", Value::String(sql)) => self.sql.clone_from(sql),
             ("format", Value::String(format)) => {
                 self.format = Some(Format::of_name(format).ok_or_else(|| not("format", value, FORMAT_RULE))?);
             }
-            ("timeout_ms", _) => {
+            (TIMEOUT_MS, _) => {
                 let rule = format!("must be a whole number of milliseconds from 1 to {TIMEOUT_MS_MAX}");
                 self.timeout_ms = Some(whole(name, value, TIMEOUT_MS_MAX, &rule)?);
             }
@@ -118,13 +120,9 @@ impl SqlRequest {
         Ok(())
     }
 
-    /// After which the query is stopped, and the problem of one that is: the shorter limit holds, the client's or the server's.
-    pub(super) fn timeout(&self, server: Option<Duration>) -> (Option<Duration>, fn(Duration) -> Problem) {
-        match (self.timeout_ms.map(Duration::from_millis), server) {
-            (Some(own), None) => (Some(own), own_timeout_problem),
-            (Some(own), Some(server)) if own < server => (Some(own), own_timeout_problem),
-            _ => (server, timeout_problem),
-        }
+    /// After which the query is ended.
+    pub(super) fn limit(&self) -> Option<OwnLimit> {
+        self.timeout_ms.map(|millis| (Duration::from_millis(millis), TIMEOUT_MS))
     }
 }
 
@@ -225,16 +223,6 @@ mod tests {
         for (body, member) in table {
             let problem = parsed(body).unwrap_err();
             assert!(problem.detail().starts_with(member), "{body}: {}", problem.detail());
-        }
-    }
-
-    #[test]
-    fn the_shorter_time_limit_holds() {
-        let request = parsed(r#"{"sql": "SELECT 1", "timeout_ms": 2000}"#).unwrap();
-        for (server, shorter, status) in [(None, 2, 408), (Some(1), 1, 504), (Some(3), 2, 408)] {
-            let (timeout, problem) = request.timeout(server.map(Duration::from_secs));
-            assert_eq!(timeout, Some(Duration::from_secs(shorter)));
-            assert_eq!(problem(Duration::ZERO).status(), status);
         }
     }
 

@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Commands that completion offers.
-const COMMANDS: &[&str] = &[r"\d", r"\x", r"\format", r"\timing", r"\o", r"\i", r"\?", r"\h", r"\q"];
+const COMMANDS: &[&str] =
+    &[r"\d", r"\x", r"\format", r"\timing", r"\o", r"\i", r"\kill", r"\?", r"\h", r"\q"];
 
 /// Suggestions offered at once.
 const SUGGESTIONS_MAX: usize = 100;

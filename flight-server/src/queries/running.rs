@@ -7,8 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hexflight_planner::{Asker, ProgressReport, QueryProgress};
-use tokio_util::sync::CancellationToken;
+use hexflight_planner::{ProgressReport, QueryProgress, StopReason};
 
 /// Reports kept of queries that ended: enough that who asks every second sees the end of a query on a busy server.
 const ENDED_MAX: usize = 256;
@@ -21,37 +20,24 @@ pub(super) struct RunningQueries {
 
 #[derive(Debug, Default)]
 struct Inner {
-    running: HashMap<Bytes, Vec<Run>>,
+    running: HashMap<Bytes, Vec<Arc<QueryProgress>>>,
     /// Oldest first.
     ended: VecDeque<(Bytes, ProgressReport)>,
 }
 
-#[derive(Debug)]
-struct Run {
-    token: CancellationToken,
-    progress: Arc<QueryProgress>,
-}
-
 impl RunningQueries {
-    /// Registers a query of an asker until the guard is dropped.
-    pub(super) fn start(self: &Arc<Self>, id: Bytes, asker: Asker) -> RunningQuery {
-        let (token, progress) = (CancellationToken::new(), QueryProgress::start_for(asker));
-        let run = Run { token: token.clone(), progress: Arc::clone(&progress) };
-        self.lock().running.entry(id.clone()).or_default().push(run);
-        RunningQuery { queries: Arc::clone(self), id, token, progress }
+    /// Registers a query until the guard is dropped.
+    pub(super) fn start(self: &Arc<Self>, id: Bytes, progress: Arc<QueryProgress>) -> RunningQuery {
+        self.lock().running.entry(id.clone()).or_default().push(Arc::clone(&progress));
+        RunningQuery { queries: Arc::clone(self), id, progress }
     }
 
     /// Stops what runs under an id; whether anything did.
     pub(super) fn cancel(&self, id: &[u8]) -> bool {
         let inner = self.lock();
         let found = inner.running.get(id);
-        found.into_iter().flatten().for_each(|run| run.token.cancel());
+        found.into_iter().flatten().for_each(|run| run.stop().stop(StopReason::Cancelled));
         found.is_some()
-    }
-
-    /// Stops everything.
-    pub(super) fn cancel_all(&self) {
-        self.lock().running.values().flatten().for_each(|run| run.token.cancel());
     }
 
     /// How far the latest run under an id is, or was when it ended; `None` if it never started or ended long ago.
@@ -59,7 +45,7 @@ impl RunningQueries {
         let progress = {
             let inner = self.lock();
             match inner.running.get(id).and_then(|runs| runs.last()) {
-                Some(run) => Arc::clone(&run.progress),
+                Some(run) => Arc::clone(run),
                 None => {
                     let mut newest_first = inner.ended.iter().rev();
                     return newest_first.find(|(ended, _)| ended == id).map(|(_, report)| report.clone());
@@ -79,20 +65,7 @@ impl RunningQueries {
 pub(super) struct RunningQuery {
     queries: Arc<RunningQueries>,
     id: Bytes,
-    token: CancellationToken,
     progress: Arc<QueryProgress>,
-}
-
-impl RunningQuery {
-    /// Resolves when somebody stops the query.
-    pub(super) fn token(&self) -> &CancellationToken {
-        &self.token
-    }
-
-    /// What the query tells about itself.
-    pub(super) fn progress(&self) -> &Arc<QueryProgress> {
-        &self.progress
-    }
 }
 
 impl Drop for RunningQuery {
@@ -101,7 +74,7 @@ impl Drop for RunningQuery {
         let report = self.progress.report();
         let mut inner = self.queries.lock();
         if let Some(runs) = inner.running.get_mut(&self.id) {
-            runs.retain(|run| !Arc::ptr_eq(&run.progress, &self.progress));
+            runs.retain(|run| !Arc::ptr_eq(run, &self.progress));
             if runs.is_empty() {
                 inner.running.remove(&self.id);
             }
@@ -122,10 +95,10 @@ mod tests {
     #[test]
     fn cancel_reaches_the_query_until_it_ends() {
         let queries = Arc::new(RunningQueries::default());
-        let query = queries.start(Bytes::from_static(b"q"), Asker::default());
+        let query = queries.start(Bytes::from_static(b"q"), QueryProgress::start());
         assert!(!queries.cancel(b"other"));
         assert!(queries.cancel(b"q"));
-        assert!(query.token().is_cancelled());
+        assert!(query.progress.stop().reason().is_some());
         drop(query);
         assert!(!queries.cancel(b"q"));
     }
@@ -133,23 +106,24 @@ mod tests {
     #[test]
     fn the_end_of_one_leaves_the_other_of_the_same_id() {
         let queries = Arc::new(RunningQueries::default());
-        let first = queries.start(Bytes::from_static(b"q"), Asker::default());
-        let second = queries.start(Bytes::from_static(b"q"), Asker::default());
+        let first = queries.start(Bytes::from_static(b"q"), QueryProgress::start());
+        let second = queries.start(Bytes::from_static(b"q"), QueryProgress::start());
         drop(first);
-        assert!(!second.token().is_cancelled());
+        assert!(!second.progress.stop().reason().is_some());
         assert!(queries.cancel(b"q"));
-        assert!(second.token().is_cancelled());
+        assert!(second.progress.stop().reason().is_some());
     }
 
     #[test]
     fn a_report_outlives_its_query_for_a_while() {
         let queries = Arc::new(RunningQueries::default());
         assert_eq!(queries.report(b"q"), None);
-        let query = queries.start(Bytes::from_static(b"q"), Asker::default());
+        let query = queries.start(Bytes::from_static(b"q"), QueryProgress::start());
         assert_eq!(queries.report(b"q").unwrap().state, QueryState::Planning);
         drop(query);
         assert_eq!(queries.report(b"q").unwrap().state, QueryState::Done);
-        (0..ENDED_MAX).for_each(|_| drop(queries.start(Bytes::from_static(b"another"), Asker::default())));
+        (0..ENDED_MAX)
+            .for_each(|_| drop(queries.start(Bytes::from_static(b"another"), QueryProgress::start())));
         assert_eq!(queries.report(b"q"), None);
         assert_eq!(queries.lock().ended.len(), ENDED_MAX);
         assert!(queries.lock().running.is_empty());

@@ -1,0 +1,134 @@
+//! Pressure: what happens when memory is short in spite of all budgets. A thread looks at the process's own size and at the budget; it ends the
+//! query that holds most when the process outgrows its limit, and one whose reader has stopped reading when others could use its memory.
+//! A thread and no task: the threads of queries may all be at work.
+
+use std::{
+    fs,
+    sync::{Arc, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+use hexflight_engine::Budget;
+
+use super::{QueryLog, StopReason, log::LoggedQuery};
+
+/// How often it looks.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long a query that was ended may take to give back its memory before the next one is.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A reader that takes nothing for so long has stopped reading.
+const UNREAD_MAX: Duration = Duration::from_secs(5);
+
+/// Part of the budget in use from which others could use what unread results hold.
+const SHORT_SHARE: f64 = 0.8;
+
+/// Below this a query is not what makes a process large. **Units**: bytes.
+const LARGE_BYTES: usize = 1 << 20;
+
+/// Pages of memory as Linux counts them for a process. **Units**: bytes.
+const PAGE_BYTES: usize = 4 << 10;
+
+/// Looks until the log is gone.
+///
+/// # Errors
+/// The thread could not be started.
+pub(super) fn watch(
+    log: &Arc<QueryLog>,
+    budget: &Arc<Budget>,
+    process_bytes_max: Option<usize>,
+) -> std::io::Result<()> {
+    let (log, budget) = (Arc::downgrade(log), Arc::downgrade(budget));
+    let look = move || look(&log, &budget, process_bytes_max.unwrap_or(usize::MAX));
+    thread::Builder::new().name("hexflight-memory".to_owned()).spawn(look).map(drop)
+}
+
+fn look(log: &Weak<QueryLog>, budget: &Weak<Budget>, limit: usize) {
+    let mut last_end: Option<Instant> = None;
+    loop {
+        thread::sleep(INTERVAL);
+        let (Some(log), Some(budget)) = (log.upgrade(), budget.upgrade()) else { return };
+        let resident = resident_bytes();
+        show(resident);
+        if last_end.is_some_and(|end| end.elapsed() < GRACE) {
+            continue;
+        }
+        if resident.is_some_and(|resident| resident > limit) && end_largest(&log, resident, limit)
+            || budget.used() > budget.share(SHORT_SHARE) && end_unread(&log)
+        {
+            last_end = Some(Instant::now());
+        }
+    }
+}
+
+fn end_largest(log: &QueryLog, resident: Option<usize>, limit: usize) -> bool {
+    let running = log.running();
+    let Some(largest) = running.iter().max_by_key(|query| query.memory().used()) else { return false };
+    let sentence = format!(
+        "the process has {} MiB of memory, more than its limit of {} MiB; this query, the largest, was ended",
+        resident.unwrap_or_default() >> 20,
+        limit >> 20,
+    );
+    end(largest, sentence, "process_size");
+    true
+}
+
+fn end_unread(log: &QueryLog) -> bool {
+    let mut unread = log.running();
+    unread.retain(|query| query.unread_for().is_some_and(|unread| unread >= UNREAD_MAX));
+    let largest = unread.iter().max_by_key(|query| query.memory().used());
+    let Some(largest) = largest.filter(|query| query.memory().used() >= LARGE_BYTES) else { return false };
+    let sentence = format!(
+        "memory is short and nobody has read this query's rows for {UNREAD_MAX:?}; it held {} MiB and was ended",
+        largest.memory().used() >> 20,
+    );
+    end(largest, sentence, "unread");
+    true
+}
+
+fn end(query: &LoggedQuery, sentence: String, cause: &'static str) {
+    tracing::warn!(query_id = query.id, bytes = query.memory().used(), "{sentence}");
+    metrics::counter!("hexflight_query_memory_ends_total", "cause" => cause).increment(1);
+    query.stop.stop(StopReason::Memory(sentence));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and bytes need no more than its 53 bits")]
+fn show(resident: Option<usize>) {
+    if let Some(resident) = resident {
+        metrics::gauge!("hexflight_memory_process_bytes").set(resident as f64);
+    }
+}
+
+/// Resident memory of this process; `None` where the system does not tell. **Units**: bytes.
+fn resident_bytes() -> Option<usize> {
+    let text = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: usize = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * PAGE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::{Asker, Stop};
+
+    #[test]
+    fn the_process_has_a_size_on_linux() {
+        if cfg!(target_os = "linux") {
+            assert!(resident_bytes().is_some_and(|bytes| bytes > 1 << 20));
+        }
+    }
+
+    #[test]
+    fn the_largest_is_ended_and_says_so() {
+        let log = QueryLog::default();
+        assert!(!end_largest(&log, Some(3 << 30), 2 << 30));
+        let stop = Stop::default();
+        let _run = log.start("SELECT 1", &Asker::default(), &stop);
+        assert!(end_largest(&log, Some(3 << 30), 2 << 30));
+        let Some(StopReason::Memory(sentence)) = stop.reason() else { panic!("not ended") };
+        assert!(sentence.contains("3072 MiB") && sentence.contains("2048 MiB"), "{sentence}");
+        assert!(!end_unread(&log));
+    }
+}

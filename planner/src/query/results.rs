@@ -1,0 +1,204 @@
+//! The batches of a query between the task that makes them and whoever reads them: bounded in number and in bytes, and what waits is
+//! accounted for. The task can take all of it back, so that a reader that does not read holds nothing of a query that was ended.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use arrow::array::RecordBatch;
+use datafusion::{error::Result, execution::memory_pool::MemoryReservation};
+use tokio::sync::Notify;
+
+/// Bytes that wait for the reader, unless one batch alone has more. **Units**: bytes.
+const WAITING_BYTES_MAX: usize = 8 << 20;
+
+/// Makes the two ends of a query's results, of which `batches_max` wait at most.
+pub(super) fn results(batches_max: usize) -> (ResultSender, ResultReader) {
+    let shared = Arc::new(Shared {
+        batches_max: batches_max.max(1),
+        state: Mutex::new(State::default()),
+        room: Notify::new(),
+    });
+    (ResultSender(Arc::clone(&shared)), ResultReader(shared))
+}
+
+#[derive(Debug)]
+struct Shared {
+    batches_max: usize,
+    state: Mutex<State>,
+    /// Told when the reader has taken something, or left.
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    reader: Option<Waker>,
+    is_sender_gone: bool,
+    is_finished: bool,
+    is_reader_gone: bool,
+    /// Since when a batch lies there that nobody has taken.
+    unread_since: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    item: Result<RecordBatch>,
+    bytes: usize,
+    _memory: Option<MemoryReservation>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wake_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn has_room(&self, bytes: usize, batches_max: usize) -> bool {
+        self.waiting.is_empty()
+            || (self.waiting.len() < batches_max && self.bytes.saturating_add(bytes) <= WAITING_BYTES_MAX)
+    }
+}
+
+/// The end of the task.
+#[derive(Debug)]
+pub(super) struct ResultSender(Arc<Shared>);
+
+impl ResultSender {
+    /// Resolves when there is room for an item of so many bytes; whether anybody still reads.
+    pub(super) async fn room_for(&self, bytes: usize) -> bool {
+        loop {
+            let room = self.0.room.notified();
+            tokio::pin!(room);
+            // Registered before the check: what is read in between wakes us.
+            room.as_mut().enable();
+            {
+                let state = self.0.lock();
+                if state.is_reader_gone || state.has_room(bytes, self.0.batches_max) {
+                    return !state.is_reader_gone;
+                }
+            }
+            room.await;
+        }
+    }
+
+    /// Hands an item over; `memory` is what it takes, given back when it is read.
+    pub(super) fn push(&self, item: Result<RecordBatch>, memory: Option<MemoryReservation>) {
+        let bytes = memory.as_ref().map_or(0, MemoryReservation::size);
+        let mut state = self.0.lock();
+        if !state.is_reader_gone {
+            state.bytes += bytes;
+            state.waiting.push_back(Waiting { item, bytes, _memory: memory });
+            state.unread_since.get_or_insert_with(Instant::now);
+            state.wake_reader();
+        }
+    }
+
+    /// Says that nothing more will come, and nothing is missing.
+    pub(super) fn finish(&self) {
+        let mut state = self.0.lock();
+        state.is_finished = true;
+        state.wake_reader();
+    }
+
+    /// Resolves when the reader has taken all, or left.
+    pub(super) async fn all_read(&self) {
+        loop {
+            let room = self.0.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            {
+                let state = self.0.lock();
+                if state.is_reader_gone || state.waiting.is_empty() {
+                    return;
+                }
+            }
+            room.await;
+        }
+    }
+
+    /// Takes back what nobody has read.
+    pub(super) fn take_back(&self) {
+        let taken = {
+            let mut state = self.0.lock();
+            state.bytes = 0;
+            std::mem::take(&mut state.waiting)
+        };
+        drop(taken);
+    }
+
+    /// How to look at the reader without keeping anything.
+    pub(super) fn watch(&self) -> ReaderWatch {
+        ReaderWatch(Arc::downgrade(&self.0))
+    }
+}
+
+impl Drop for ResultSender {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_sender_gone = true;
+        state.wake_reader();
+    }
+}
+
+/// Looks at a reader from outside.
+#[derive(Debug)]
+pub(super) struct ReaderWatch(std::sync::Weak<Shared>);
+
+impl ReaderWatch {
+    /// How long the oldest batch has been waiting for the reader; `None` when none waits.
+    pub(super) fn unread_for(&self) -> Option<Duration> {
+        self.0.upgrade()?.lock().unread_since.map(|since| since.elapsed())
+    }
+}
+
+/// The end of the reader.
+#[derive(Debug)]
+pub(super) struct ResultReader(Arc<Shared>);
+
+impl ResultReader {
+    /// Whether the sender has said that nothing is missing.
+    pub(super) fn is_finished(&self) -> bool {
+        self.0.lock().is_finished
+    }
+
+    /// The next item; `None` when nothing is left and nothing more will come.
+    pub(super) fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
+        let mut state = self.0.lock();
+        if let Some(next) = state.waiting.pop_front() {
+            state.bytes -= next.bytes.min(state.bytes);
+            state.unread_since = (!state.waiting.is_empty()).then(Instant::now);
+            drop(state);
+            self.0.room.notify_one();
+            return Poll::Ready(Some(next.item));
+        }
+        if state.is_finished || state.is_sender_gone {
+            return Poll::Ready(None);
+        }
+        state.reader = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for ResultReader {
+    fn drop(&mut self) {
+        let left = {
+            let mut state = self.0.lock();
+            state.is_reader_gone = true;
+            std::mem::take(&mut state.waiting)
+        };
+        drop(left);
+        self.0.room.notify_one();
+    }
+}

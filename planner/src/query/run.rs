@@ -1,0 +1,268 @@
+//! `Run`: one query from its text to its last batch, as one task on the query threads.
+//!
+//! ```text
+//!  plan ─▶ admission ─▶ execute ─▶ batch ─▶ results
+//!    ▲                     │
+//!    └── alone, without ◀──┘ no memory, and nothing was sent yet
+//!        hash joins
+//! ```
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, RecordBatch},
+    datatypes::{DataType, SchemaRef},
+};
+use datafusion::{
+    common::ScalarValue,
+    error::{DataFusionError, Result},
+    execution::{TaskContext, memory_pool::MemoryConsumer},
+    physical_plan::{ExecutionPlan, execute_stream},
+};
+use futures::StreamExt;
+use tokio::{sync::oneshot, time::timeout};
+
+use super::{
+    QueryProgress, Stop,
+    log::LoggedQuery,
+    planner::{Planner, Way},
+    results::ResultSender,
+};
+use crate::{
+    admission::{Admission, Class, Permit},
+    session::{Exhausted, QueryMemory},
+    turn::{Ended, in_turns},
+};
+
+/// A query whose reader takes longer to make room gives its place to others meanwhile.
+const PLACE_KEPT: Duration = Duration::from_millis(500);
+
+/// How long the memory of a first try may take to come back before the second begins.
+const MEMORY_BACK_MAX: Duration = Duration::from_secs(2);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) planner: Arc<Planner>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) sql: String,
+    pub(super) params: Vec<ScalarValue>,
+    pub(super) ended: Ended,
+    pub(super) stop: Stop,
+    pub(super) progress: Arc<QueryProgress>,
+    pub(super) logged: Arc<LoggedQuery>,
+}
+
+/// A plan and what it runs in.
+#[derive(Debug)]
+struct Planned {
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    exhausted: Exhausted,
+}
+
+/// A plan and its place.
+#[derive(Debug)]
+struct Ready {
+    planned: Planned,
+    class: Class,
+    permit: Permit,
+}
+
+/// A query that failed on its way.
+#[derive(Debug)]
+struct Failure {
+    error: DataFusionError,
+    /// Whether the reader has seen nothing of it, and others ran beside it or it can do with less memory.
+    can_repeat: bool,
+}
+
+impl Run {
+    /// Tells the columns once the query has begun, then sends its batches.
+    pub(super) async fn drive(self, started: oneshot::Sender<Result<SchemaRef>>, sender: ResultSender) {
+        tokio::select! {
+            biased;
+            _ = self.stop.stopped() => {}
+            () = self.to_its_end(started, &sender) => return,
+        }
+        self.let_go();
+        sender.take_back();
+    }
+
+    /// What nobody has read yet can be taken back until then.
+    async fn to_its_end(&self, started: oneshot::Sender<Result<SchemaRef>>, sender: &ResultSender) {
+        self.work(started, sender).await;
+        self.let_go();
+        sender.finish();
+        sender.all_read().await;
+    }
+
+    async fn work(&self, started: oneshot::Sender<Result<SchemaRef>>, sender: &ResultSender) {
+        let ready = match self.first().await {
+            Ok(ready) => ready,
+            Err(error) => return drop(started.send(Err(error))),
+        };
+        let schema = ready.planned.plan.schema();
+        if started.send(Ok(SchemaRef::clone(&schema))).is_err() {
+            return;
+        }
+        let failed = match self.forward(ready, sender).await {
+            Err(failure) if failure.can_repeat => {
+                tracing::debug!(error = %failure.error, "a query found no memory and runs again alone");
+                match self.again(&schema, failure.error).await {
+                    Ok(ready) => self.forward(ready, sender).await.map_err(|failure| failure.error),
+                    Err(error) => Err(error),
+                }
+            }
+            done => done.map_err(|failure| failure.error),
+        };
+        if let Err(error) = failed
+            && sender.room_for(0).await
+        {
+            sender.push(Err(error), None);
+        }
+    }
+
+    async fn first(&self) -> Result<Ready> {
+        let began = Instant::now();
+        let planned = self.plan(Way::First).await?;
+        metrics::histogram!("hexflight_query_plan_seconds").record(began.elapsed().as_secs_f64());
+        let class = Class::of(&planned.plan);
+        if let Some(permit) = self.admission.try_admit(class) {
+            return Ok(self.ready(planned, class, permit));
+        }
+        // A plan holds a snapshot with its memory: none is kept in the queue.
+        drop(planned);
+        self.queued(true);
+        let permit = self.admission.admit(class).await;
+        self.queued(false);
+        let permit = permit?;
+        let planned = self.plan(Way::First).await?;
+        Ok(self.ready(planned, class, permit))
+    }
+
+    /// A second try of a query that found no memory, when no other large query runs.
+    async fn again(&self, schema: &SchemaRef, error: DataFusionError) -> Result<Ready> {
+        self.let_go();
+        self.queued(true);
+        let permit = self.admission.admit_alone().await;
+        self.queued(false);
+        let permit = permit?;
+        self.memory_is_back().await;
+        let planned = self.plan(Way::Alone).await?;
+        if planned.plan.schema() != *schema {
+            return Err(error);
+        }
+        Ok(self.ready(planned, Class::Large, permit))
+    }
+
+    async fn memory_is_back(&self) {
+        let is_back = async {
+            while self.memory().used() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _late = timeout(MEMORY_BACK_MAX, is_back).await;
+    }
+
+    async fn plan(&self, way: Way) -> Result<Planned> {
+        let (params, asker) = (self.params.clone(), self.progress.asker());
+        let plan = in_turns(&self.ended, self.planner.plan(&self.sql, params, asker, way)).await?;
+        let exhausted = Exhausted::default();
+        let context = self.planner.context(way, &self.ended, self.memory(), &exhausted);
+        Ok(Planned { plan, context, exhausted })
+    }
+
+    fn ready(&self, planned: Planned, class: Class, permit: Permit) -> Ready {
+        self.logged.planned(&planned.plan);
+        self.progress.plan_starts(&planned.plan);
+        Ready { planned, class, permit }
+    }
+
+    fn queued(&self, is_queued: bool) {
+        self.logged.queued(is_queued);
+        self.progress.queued(is_queued);
+    }
+
+    /// Those who watch the query hold its plan, and so its snapshot.
+    fn let_go(&self) {
+        self.logged.plan_ended();
+        self.progress.plan_ended();
+    }
+
+    fn memory(&self) -> &Arc<QueryMemory> {
+        self.logged.memory()
+    }
+
+    /// Sends every batch.
+    async fn forward(&self, ready: Ready, sender: &ResultSender) -> Result<(), Failure> {
+        let Ready { planned: Planned { plan, context, exhausted }, class, permit } = ready;
+        let could_repeat = !permit.is_alone || has_hash_join(&plan);
+        let failure = |error: DataFusionError, sent: bool| {
+            let can_repeat = could_repeat && !sent && is_short_of_memory(&error);
+            Failure { error, can_repeat }
+        };
+        let pool = Arc::clone(context.memory_pool());
+        let mut permit = Some(permit);
+        let mut stream = execute_stream(plan, context).map_err(|error| failure(error, false))?;
+        let mut sent = false;
+        loop {
+            let next = tokio::select! {
+                biased;
+                error = exhausted.told() => Some(Err(error)),
+                next = stream.next() => next,
+            };
+            let Some(batch) = next else { return Ok(()) };
+            let batch = batch.map_err(|error| failure(error, sent))?;
+            let bytes = bytes_of(&batch);
+            let memory = MemoryConsumer::new("result").register(&pool);
+            // It is there already, and what may wait is bounded.
+            memory.grow(bytes);
+            if timeout(PLACE_KEPT, sender.room_for(bytes)).await.is_err() {
+                permit = None;
+            }
+            if !sender.room_for(bytes).await {
+                return Ok(());
+            }
+            sender.push(Ok(batch), Some(memory));
+            sent = true;
+            if permit.is_none() {
+                permit = Some(self.admission.admit_again(class).await);
+            }
+        }
+    }
+}
+
+fn is_short_of_memory(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
+}
+
+/// Walks without recursion: a plan may be deep.
+fn has_hash_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let mut waiting = vec![plan];
+    while let Some(node) = waiting.pop() {
+        if node.name() == "HashJoinExec" {
+            return true;
+        }
+        waiting.extend(node.children());
+    }
+    false
+}
+
+/// Bytes of the rows themselves, not of the buffers they are a part of. **Units**: bytes.
+fn bytes_of(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(column_bytes).sum()
+}
+
+fn column_bytes(column: &ArrayRef) -> usize {
+    let long_texts = match column.data_type() {
+        DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
+        DataType::BinaryView => column.as_binary_view().total_buffer_bytes_used(),
+        _ => 0,
+    };
+    let own = column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size());
+    own.saturating_add(long_texts)
+}

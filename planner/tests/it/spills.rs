@@ -1,0 +1,89 @@
+//! Queries larger than their memory: they spill, run again alone, or say what is too large.
+
+use std::time::Duration;
+
+use hexflight_engine::EngineOptions;
+use hexflight_planner::{QueryErrorKind, QueryOptions};
+
+use crate::support::Fixture;
+
+/// Far above what any of these takes.
+const TIME_MAX: Duration = Duration::from_secs(100);
+
+async fn small(spills: bool) -> (Fixture, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let options = QueryOptions {
+        target_partitions: 2,
+        queries_max: 2,
+        spill_directory: spills.then(|| directory.path().to_owned()),
+        ..QueryOptions::default()
+    };
+    let engine = EngineOptions { memory_limit_bytes: 64 << 20, ..EngineOptions::default() };
+    (Fixture::with(engine, options).await, directory)
+}
+
+async fn value(fixture: &Fixture, sql: &str) -> String {
+    let Ok(value) = tokio::time::timeout(TIME_MAX, fixture.value(sql)).await else {
+        panic!("no end after {TIME_MAX:?}: {sql}")
+    };
+    value
+}
+
+/// Bytes that the last statement like this one has spilled.
+async fn spilled(fixture: &Fixture, like: &str) -> u64 {
+    let sql = format!("SELECT max(spilled_bytes) FROM system.queries WHERE sql LIKE '{like}%'");
+    fixture.value(&sql).await.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aggregates_and_sorts_spill() {
+    let (fixture, directory) = small(true).await;
+    let groups = "SELECT count(*) FROM (SELECT v % 600000 AS k, count(*) AS c FROM generate_series(1, 1200000) t(v) GROUP BY 1) q WHERE c = 2";
+    assert_eq!(value(&fixture, groups).await, "600000");
+    assert!(spilled(&fixture, "SELECT count(*) FROM (SELECT v %").await > 0);
+    let sorted = "SELECT max(r) FROM (SELECT row_number() OVER (ORDER BY md5(v::text)) AS r FROM generate_series(1, 400000) t(v)) q";
+    assert_eq!(value(&fixture, sorted).await, "400000");
+    assert!(spilled(&fixture, "SELECT max(r)").await > 0);
+    drop(fixture);
+    let left: Vec<_> = walk(directory.path());
+    assert!(left.is_empty(), "{left:?}");
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+/// Two aggregates behind each other, each with an exchange before it: inputs of the second exchange that spill wait for each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn exchanges_do_not_wait_for_each_other() {
+    let (fixture, _directory) = small(true).await;
+    let sql = "SELECT count(*) FROM (SELECT g, count(DISTINCT t) AS c FROM \
+               (SELECT v % 1000 AS g, md5((v % 150000)::text) AS t FROM generate_series(1, 300000) s(v)) q GROUP BY g) r WHERE c = 150";
+    for _ in 0..3 {
+        assert_eq!(value(&fixture, sql).await, "1000");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hash_join_that_is_too_large_is_one_that_spills() {
+    let (fixture, _directory) = small(true).await;
+    let sql = "SELECT count(*) FROM (SELECT v, md5(v::text) AS m, repeat('x', 100) AS w FROM generate_series(1, 300000) t(v)) a \
+               JOIN (SELECT v, md5(v::text) AS m, repeat('y', 100) AS w FROM generate_series(1, 300000) t(v)) b \
+               ON a.m = b.m AND a.w <> b.w";
+    assert_eq!(value(&fixture, sql).await, "300000");
+    let two: Vec<_> = (0..3).map(|_| value(&fixture, sql)).collect();
+    for answer in futures::future::join_all(two).await {
+        assert_eq!(answer, "300000");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_spill_says_what_is_too_large() {
+    for spills in [true, false] {
+        let (fixture, _directory) = small(spills).await;
+        let sql = "SELECT cardinality(l) FROM (SELECT array_agg(v || repeat('x', 300)) AS l FROM generate_series(1, 300000) t(v)) q";
+        let refused = tokio::time::timeout(TIME_MAX, fixture.refusal(sql)).await.unwrap();
+        assert_eq!(refused.kind, QueryErrorKind::ResourcesExhausted, "{refused}");
+    }
+}
