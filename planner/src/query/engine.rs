@@ -16,7 +16,7 @@ use super::{
 use crate::{
     session::{CATALOG_NAME, SCHEMA_NAME},
     system::{QUERIES_TABLE, QueriesTable, SYSTEM_SCHEMA_NAME},
-    turn::{Ended, in_turns},
+    turn::{Ended, plan_in_turns},
 };
 
 /// What a statement returns and what it must be given, known without running it.
@@ -116,7 +116,8 @@ impl QueryEngine {
             return Ok(known);
         }
         let (planner, text) = (Arc::clone(&self.planner), sql.to_owned());
-        let schema = self.runtime.run(async move { planner.schema(&text).await }).await?;
+        let planning = async move { plan_in_turns(&Ended::default(), planner.schema(&text)).await };
+        let schema = self.runtime.run(planning).await?;
         self.schemas.insert(sql, &schema);
         Ok(schema)
     }
@@ -145,7 +146,7 @@ impl QueryEngine {
         let run = self.log.start(sql, progress.asker().user.as_ref());
         let (planner, sql, ended) = (Arc::clone(&self.planner), sql.to_owned(), Ended::default());
         let (asker, until_dropped) = (progress.asker().clone(), ended.guard());
-        let planning = async move { in_turns(&ended, planner.plan(&sql, params, &asker, &ended)).await };
+        let planning = async move { plan_in_turns(&ended, planner.plan(&sql, params, &asker, &ended)).await };
         let planned = self.runtime.run(planning).await;
         let (plan, context) = planned.inspect_err(|error| run.failed(error))?;
         run.planned(&plan);
@@ -160,6 +161,8 @@ impl QueryEngine {
     #[doc(hidden)]
     pub async fn plan_times(&self, sql: &str, params: Vec<ScalarValue>) -> Result<PlanTimes> {
         let (planner, sql) = (Arc::clone(&self.planner), sql.to_owned());
-        self.runtime.run(async move { PlanTimes::of(&planner, &sql, params).await }).await
+        let planning =
+            async move { plan_in_turns(&Ended::default(), PlanTimes::of(&planner, &sql, params)).await };
+        self.runtime.run(planning).await
     }
 }
