@@ -36,3 +36,4 @@ mod json;
 mod names;
 mod expressions;
 mod still_needed;
+mod sizes;
