@@ -38,6 +38,7 @@ mod guard_below;
 mod filter_pushdown;
 mod turns_in_joins;
 mod turns_in_calls;
+mod fixed_widths;
 mod bounded_calls;
 
 pub(crate) use held::PlanHeld;
@@ -73,7 +74,7 @@ pub(crate) fn function_rewrites() -> Vec<Arc<dyn FunctionRewrite + Send + Sync>>
 pub(crate) fn analyzer_rules(bounds: &Arc<Bounds>) -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
         // One line per rule.
-        Arc::new(MendExpressions::new("mend_untyped_expressions", untyped_mends())),
+        Arc::new(MendExpressions::new("mend_untyped_expressions", untyped_mends(bounds))),
         Arc::new(plain_patterns::PlainPatterns),
         // `JsonValues` above looks for what `->` gives before this makes text of it.
         Arc::new(json_as_text::JsonAsText::new()),
@@ -90,12 +91,13 @@ pub(crate) fn analyzer_rules(bounds: &Arc<Bounds>) -> Vec<Arc<dyn AnalyzerRule +
 }
 
 /// Mends of expressions whose types are not brought together yet.
-fn untyped_mends() -> Vec<Box<dyn Mend>> {
+fn untyped_mends(bounds: &Arc<Bounds>) -> Vec<Box<dyn Mend>> {
     vec![
         // One line per mend.
         Box::new(json_values::JsonValues),
         Box::new(date_arithmetic::DateArithmetic),
         Box::new(far_moments::FarMoments),
+        Box::new(fixed_widths::FixedWidths::new(bounds)),
     ]
 }
 

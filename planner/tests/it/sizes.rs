@@ -32,7 +32,7 @@ async fn values_beyond_all_bounds_are_refused_before_they_are_built() {
 }
 
 /// One per line.
-const TOO_LARGE: [&str; 62] = [
+const TOO_LARGE: [&str; 63] = [
     "SELECT repeat('x', 1000000000)",
     "SELECT length(repeat('x', 1000000000))",
     "SELECT repeat(type, 1000000000) FROM events",
@@ -95,6 +95,7 @@ const TOO_LARGE: [&str; 62] = [
     "SELECT levenshtein(repeat('a', 300000), repeat('b', 300000))",
     "SELECT levenshtein(repeat(type, 30000), repeat(type, 30000)) FROM events",
     "SELECT array_has_all(range(1, 1000000), range(1, 1000000))",
+    "SELECT NULL::INT[1000000000]",
 ];
 
 #[tokio::test]
@@ -106,6 +107,7 @@ async fn refusals_name_the_function_the_size_and_the_rule() {
     assert_snapshot!(refusal("SELECT a || a FROM (SELECT repeat('x', 60000000) AS a) AS t").await, @"||: a value of 120000000 bytes; one value has at most 67108864 bytes");
     assert_snapshot!(refusal("SELECT regexp_replace(repeat('a', 1000000), 'a', repeat('b', 1000), 'g')").await, @"regexp_replace: a value of up to 1001001000 bytes; one value has at most 67108864 bytes");
     assert_snapshot!(refusal("SELECT levenshtein(repeat('a', 300000), repeat('b', 300000))").await, @"levenshtein: a value of 90000000000 steps of work; one value takes at most 100000000 steps");
+    assert_snapshot!(refusal("SELECT NULL::INT[1000000000]").await, @"FixedSizeList(1000000000 x Int32): each value has 4000000000 bytes, null too; values of one size have at most 32768 bytes");
     assert_snapshot!(refusal("SELECT repeat('x', n) FROM (SELECT 60000000 AS n FROM generate_series(1, 10)) AS t").await, @"repeat: 10 rows of 600000000 bytes together; the rows of one batch have at most 268435456 bytes");
     let wide = format!("SELECT '{}' FROM generate_series(1, 1000)", "x".repeat(1_000_000));
     assert_snapshot!(refusal(&wide).await, @"constant: 1000 rows of 1000000000 bytes together; the rows of one batch have at most 268435456 bytes");
