@@ -30,8 +30,12 @@ mod shift;
 mod series;
 mod unsimplified;
 mod series_list;
+mod bounded;
 
 pub(crate) use beside::beside;
+pub(crate) use bounded::{
+    Bounds, bounded_call, can_join, constant, is_bounded, is_unbounded, joined, scalar_bytes,
+};
 pub(crate) use geo::WITHIN_RADIUS;
 pub(crate) use interval_product::{interval_by, interval_times, times_interval};
 pub(crate) use json::{JSON_CONTAINS, JSON_GET, JsonContains, JsonGet};
@@ -52,11 +56,11 @@ use datafusion::{
     execution::{FunctionRegistry, SessionState},
 };
 
-/// Registers every function, scalar ones and tables.
+/// Registers every function, scalar ones and tables; those that can grow within bounds.
 ///
 /// # Errors
 /// `Plan` when a name is refused.
-pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
+pub(crate) fn register_all(state: &mut SessionState, bounds: &Arc<Bounds>) -> Result<()> {
     for function in moments::functions(&Arc::clone(state.config().options())) {
         state.register_udf(function)?;
     }
@@ -87,5 +91,5 @@ pub(crate) fn register_all(state: &mut SessionState) -> Result<()> {
             state.register_udtf(name, Arc::new(series::Series::new(function)));
         }
     }
-    Ok(())
+    bounded::register(state, bounds)
 }

@@ -20,6 +20,7 @@ use crate::{
     admission::Admission,
     session::{CATALOG_NAME, SCHEMA_NAME},
     system::{QUERIES_TABLE, QueriesTable, SYSTEM_SCHEMA_NAME},
+    turn::{Ended, plan_in_turns},
 };
 
 /// What a statement returns and what it must be given, known without running it.
@@ -125,7 +126,8 @@ impl QueryEngine {
             return Ok(known);
         }
         let (planner, text) = (Arc::clone(&self.planner), sql.to_owned());
-        let schema = self.runtime.run(async move { planner.schema(&text).await }).await?;
+        let planning = async move { plan_in_turns(&Ended::default(), planner.schema(&text)).await };
+        let schema = self.runtime.run(planning).await?;
         self.schemas.insert(sql, &schema);
         Ok(schema)
     }
@@ -196,7 +198,9 @@ impl QueryEngine {
     #[doc(hidden)]
     pub async fn plan_times(&self, sql: &str, params: Vec<ScalarValue>) -> Result<PlanTimes> {
         let (planner, sql) = (Arc::clone(&self.planner), sql.to_owned());
-        self.runtime.run(async move { PlanTimes::of(&planner, &sql, params).await }).await
+        let planning =
+            async move { plan_in_turns(&Ended::default(), PlanTimes::of(&planner, &sql, params)).await };
+        self.runtime.run(planning).await
     }
 }
 

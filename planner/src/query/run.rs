@@ -34,7 +34,7 @@ use super::{
 use crate::{
     admission::{Admission, Class, Permit},
     session::{Exhausted, QueryMemory},
-    turn::{Ended, in_turns},
+    turn::{Ended, plan_in_turns},
 };
 
 /// A query whose reader takes longer to make room gives its place to others meanwhile.
@@ -170,7 +170,7 @@ impl Run {
 
     async fn plan(&self, way: Way) -> Result<Planned> {
         let (params, asker) = (self.params.clone(), self.progress.asker());
-        let plan = in_turns(&self.ended, self.planner.plan(&self.sql, params, asker, way)).await?;
+        let plan = plan_in_turns(&self.ended, self.planner.plan(&self.sql, params, asker, way)).await?;
         let exhausted = Exhausted::default();
         let context = self.planner.context(way, &self.ended, self.memory(), &exhausted);
         Ok(Planned { plan, context, exhausted })

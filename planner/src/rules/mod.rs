@@ -40,6 +40,9 @@ mod guard_filtered_arguments;
 mod guard_below;
 mod filter_pushdown;
 mod turns_in_joins;
+mod turns_in_calls;
+mod fixed_widths;
+mod bounded_calls;
 
 pub(crate) use held::PlanHeld;
 
@@ -52,6 +55,7 @@ use datafusion::{
 };
 
 use self::mend::{Mend, MendExpressions};
+use crate::functions::Bounds;
 
 /// Planners of single operators, before there is a plan.
 pub(crate) fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
@@ -70,16 +74,16 @@ pub(crate) fn function_rewrites() -> Vec<Arc<dyn FunctionRewrite + Send + Sync>>
 }
 
 /// Rules over the plan as it was written: ours, then DataFusion's.
-pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+pub(crate) fn analyzer_rules(bounds: &Arc<Bounds>) -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
         // One line per rule.
-        Arc::new(MendExpressions::new("mend_untyped_expressions", untyped_mends())),
+        Arc::new(MendExpressions::new("mend_untyped_expressions", untyped_mends(bounds))),
         Arc::new(plain_patterns::PlainPatterns),
         // `JsonValues` above looks for what `->` gives before this makes text of it.
         Arc::new(json_as_text::JsonAsText::new()),
     ];
     rules.extend(Analyzer::new().rules);
-    rules.push(Arc::new(MendExpressions::new("mend_typed_expressions", typed_mends())));
+    rules.push(Arc::new(MendExpressions::new("mend_typed_expressions", typed_mends(bounds))));
     // Types have been brought together before these.
     rules.push(Arc::new(window_frames::CheckWindowFrames));
     rules.push(Arc::new(outer_aggregates::CheckOuterAggregates));
@@ -91,17 +95,18 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 }
 
 /// Mends of expressions whose types are not brought together yet.
-fn untyped_mends() -> Vec<Box<dyn Mend>> {
+fn untyped_mends(bounds: &Arc<Bounds>) -> Vec<Box<dyn Mend>> {
     vec![
         // One line per mend.
         Box::new(json_values::JsonValues),
         Box::new(date_arithmetic::DateArithmetic),
         Box::new(far_moments::FarMoments),
+        Box::new(fixed_widths::FixedWidths::new(bounds)),
     ]
 }
 
 /// Mends of typed expressions, before DataFusion simplifies them.
-fn typed_mends() -> Vec<Box<dyn Mend>> {
+fn typed_mends(bounds: &Arc<Bounds>) -> Vec<Box<dyn Mend>> {
     vec![
         // One line per mend.
         Box::new(volatile_once::VolatileOnce),
@@ -110,6 +115,8 @@ fn typed_mends() -> Vec<Box<dyn Mend>> {
         Box::new(open_lists::OpenLists),
         Box::new(lists_apart::ListsApart),
         Box::new(never_unknown::NeverUnknown),
+        // Sees the calls and operators that all others leave.
+        Box::new(bounded_calls::BoundedCalls::new(bounds)),
     ]
 }
 
@@ -154,5 +161,6 @@ pub(crate) fn last_physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send 
         Arc::new(null_peers::NullPeers),
         Arc::new(guard_conditions::GuardConditions),
         Arc::new(turns_in_joins::TurnsInJoins),
+        Arc::new(turns_in_calls::TurnsInCalls),
     ]
 }

@@ -26,7 +26,7 @@ use crate::{
     aggregate::AnswerFromRollups,
     cache::{Caches, SegmentCache},
     catalog::QueryCatalogs,
-    functions,
+    functions::{self, Bounds},
     query::{QueryLog, QueryOptions},
     rules::{self, PlanHeld},
     sql::DerivedColumns,
@@ -127,12 +127,14 @@ fn template(
     caches: &Caches,
     memory: &Arc<BudgetPool>,
 ) -> Result<SessionState> {
+    let runtime = Arc::new(runtime_env(engine, options, memory)?);
+    let bounds = Bounds::new(&runtime.memory_pool);
     let mut builder = SessionStateBuilder::new()
         .with_config(session_config(options, memory)?.with_extension(Arc::new(caches.clone())))
-        .with_runtime_env(Arc::new(runtime_env(engine, options, memory)?))
+        .with_runtime_env(runtime)
         .with_catalog_list(Arc::new(QueryCatalogs::unpinned(engine, log)))
         .with_default_features()
-        .with_analyzer_rules(rules::analyzer_rules())
+        .with_analyzer_rules(rules::analyzer_rules(&bounds))
         .with_optimizer_rules(rules::logical_rules())
         .with_physical_optimizer_rules(rules::physical_rules())
         .with_query_planner(Arc::new(PlanHeld));
@@ -150,7 +152,7 @@ fn template(
         state.register_function_rewrite(rewrite)?;
     }
     datafusion_functions_json::register_all(&mut state)?;
-    functions::register_all(&mut state)?;
+    functions::register_all(&mut state, &bounds)?;
     Ok(state)
 }
 

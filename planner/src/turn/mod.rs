@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!  QueryEngine ─ Ended ─▶ TaskContext ─▶ TurnExec::execute ─ poll ─▶ within ─▶ join ─▶ Checked filter ─▶ work
+//!       └─▶ plan_in_turns ─ poll ─▶ planning                                 └─▶ function that can take long ─▶ work, piece by piece
 //! ```
 
 mod checked;
@@ -52,6 +53,7 @@ impl Ended {
 struct Turn {
     ended: Ended,
     began: Instant,
+    is_planning: bool,
 }
 
 thread_local! {
@@ -60,9 +62,13 @@ thread_local! {
 
 /// Does one poll as a turn of the query; inside of another turn, as a part of it.
 pub(crate) fn within<T>(ended: &Ended, poll: impl FnOnce() -> T) -> T {
+    turn(ended, false, poll)
+}
+
+fn turn<T>(ended: &Ended, is_planning: bool, poll: impl FnOnce() -> T) -> T {
     let is_outermost = TURN.with_borrow_mut(|turn| {
         let is_outermost = turn.is_none();
-        turn.get_or_insert_with(|| Turn { ended: ended.clone(), began: Instant::now() });
+        turn.get_or_insert_with(|| Turn { ended: ended.clone(), began: Instant::now(), is_planning });
         is_outermost
     });
     // Not `then_some`: it makes one in any case, and drops it.
@@ -79,10 +85,15 @@ impl Drop for EndOfTurn {
     }
 }
 
-/// Each poll of `work` is a turn of the query.
-pub(crate) async fn in_turns<T>(ended: &Ended, work: impl Future<Output = T>) -> T {
+/// Each poll of `work`, which plans the query, is a turn of it.
+pub(crate) async fn plan_in_turns<T>(ended: &Ended, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
-    std::future::poll_fn(|context| within(ended, || work.as_mut().poll(context))).await
+    std::future::poll_fn(|context| turn(ended, true, || work.as_mut().poll(context))).await
+}
+
+/// Whether this turn plans a query: what it computes becomes a part of the plan.
+pub(crate) fn is_planning() -> bool {
+    TURN.with_borrow(|turn| turn.as_ref().is_some_and(|turn| turn.is_planning))
 }
 
 /// Does a piece of work of at most some 100 ms, unless the query has ended. In a turn that has lasted it is done without a place among the

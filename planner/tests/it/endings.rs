@@ -59,6 +59,25 @@ async fn others_are_answered_beside_joins_that_let_nothing_through() {
     }
 }
 
+/// One batch takes minutes here, but is computed in pieces.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_takes_long_ends_within_its_batch() {
+    let fixture = Fixture::new().await;
+    fixture.append(&random_events(1, 2_000, 2)).await;
+    let before = fixture.engine.budget().used();
+    for sql in [
+        "SELECT sum(levenshtein(repeat(type, 800), repeat(device_id, 800))) FROM events",
+        "SELECT count(*) FROM events WHERE levenshtein(repeat(type, 800), repeat(device_id, 800)) < 0",
+        "SELECT device_id FROM events ORDER BY levenshtein(repeat(type, 800), repeat(device_id, 800)) LIMIT 1",
+    ] {
+        let stream = fixture.queries.execute(sql, vec![]).await.unwrap();
+        wait_until(|| fixture.engine.budget().used() > before).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drop(stream);
+        wait_until(|| fixture.engine.budget().used() <= before).await;
+    }
+}
+
 async fn wait_until(is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {

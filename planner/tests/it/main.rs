@@ -38,3 +38,4 @@ mod json;
 mod names;
 mod expressions;
 mod still_needed;
+mod sizes;

@@ -1,0 +1,124 @@
+//! `Bounds`: how many bytes a function may build, and the pool that they are reserved from.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::exec_err,
+    error::Result,
+    execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation},
+};
+
+/// One value; a fourth of what one batch may have.
+const VALUE_BYTES_MAX: u64 = 64 << 20;
+
+/// What one function makes of the rows of one batch.
+const BATCH_BYTES_MAX: u64 = 256 << 20;
+
+/// One batch takes at most this part of what queries may have: an expression of several functions has several results at once.
+const BATCHES_MIN: u64 = 4;
+
+/// A constant that is larger is not computed while a query is planned: plans hold their constants outside of the memory pool, and a
+/// column of it is made for each batch.
+const FOLDED_BYTES_MAX: u64 = BATCH_BYTES_MAX / BATCH_ROWS;
+
+/// Rows of a batch unless options say otherwise.
+const BATCH_ROWS: u64 = 8_192;
+
+/// Smaller results are not reserved: most batches of ordinary functions are, and come and go within a millisecond.
+const RESERVED_BYTES_MIN: u64 = 4 << 20;
+
+/// Steps of one value, of some ns each.
+const STEPS_MAX: u64 = 100_000_000;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    value_bytes: u64,
+    batch_bytes: u64,
+    folded_bytes: u64,
+    pool: Arc<dyn MemoryPool>,
+}
+
+impl Bounds {
+    /// Bounds for queries that share a memory pool; narrower ones where the pool is small.
+    pub(crate) fn new(pool: &Arc<dyn MemoryPool>) -> Arc<Self> {
+        let batch_bytes = match pool.memory_limit() {
+            MemoryLimit::Finite(limit) => BATCH_BYTES_MAX.min(count(limit) / BATCHES_MIN),
+            _ => BATCH_BYTES_MAX,
+        };
+        let value_bytes = VALUE_BYTES_MAX.min(batch_bytes / 2);
+        let folded_bytes = FOLDED_BYTES_MAX.min(batch_bytes / BATCH_ROWS);
+        Arc::new(Self { value_bytes, batch_bytes, folded_bytes, pool: Arc::clone(pool) })
+    }
+
+    pub(super) fn batch_bytes(&self) -> u64 {
+        self.batch_bytes
+    }
+
+    /// The largest constant that a plan holds, and that a column may be made of without asking.
+    pub(crate) fn folded_bytes(&self) -> u64 {
+        self.folded_bytes
+    }
+
+    /// Whether all values of a batch are surely within bounds.
+    pub(super) fn admit(&self, value_bytes: u64, batch_bytes: u64, value_steps: u64) -> bool {
+        value_bytes <= self.value_bytes && batch_bytes <= self.batch_bytes && value_steps <= STEPS_MAX
+    }
+
+    /// # Errors
+    /// `Execution` when one value of a function is too large.
+    pub(super) fn check_value(&self, function: &str, bytes: u64, is_exact: bool) -> Result<()> {
+        if bytes <= self.value_bytes {
+            return Ok(());
+        }
+        let up_to = if is_exact { "" } else { "up to " };
+        exec_err!(
+            "{function}: a value of {up_to}{bytes} bytes; one value has at most {} bytes",
+            self.value_bytes
+        )
+    }
+
+    /// # Errors
+    /// `Execution` when the values of one batch are too large together.
+    pub(super) fn check_batch(&self, function: &str, rows: usize, bytes: u64) -> Result<()> {
+        if bytes <= self.batch_bytes {
+            return Ok(());
+        }
+        let most = self.batch_bytes;
+        exec_err!(
+            "{function}: {rows} rows of {bytes} bytes together; the rows of one batch have at most {most} bytes"
+        )
+    }
+
+    /// # Errors
+    /// `Execution` when one value takes too long.
+    pub(super) fn check_steps(function: &str, steps: u64) -> Result<()> {
+        if steps <= STEPS_MAX {
+            return Ok(());
+        }
+        exec_err!("{function}: a value of {steps} steps of work; one value takes at most {STEPS_MAX} steps")
+    }
+
+    /// Whether so much is worth a reservation.
+    pub(super) fn is_reserved(bytes: u64) -> bool {
+        bytes >= RESERVED_BYTES_MIN
+    }
+
+    /// Reserves what is about to be built; nothing for what is small.
+    ///
+    /// # Errors
+    /// `ResourcesExhausted` when queries have no more memory.
+    pub(super) fn reserve(&self, function: &str, bytes: u64) -> Result<Option<MemoryReservation>> {
+        if !Self::is_reserved(bytes) {
+            return Ok(None);
+        }
+        let reservation = MemoryConsumer::new(function).register(&self.pool);
+        reservation.try_grow(usize::try_from(bytes).unwrap_or(usize::MAX))?;
+        Ok(Some(reservation))
+    }
+}
+
+/// A count as the 64 bits that it has everywhere.
+pub(super) fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

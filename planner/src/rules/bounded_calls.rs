@@ -1,0 +1,130 @@
+//! `BoundedCalls`: every call of a function that can grow, wherever it comes from, is one within bounds; so is `||`, and a large constant
+//! of which a column would be made.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::{
+        DFSchema,
+        tree_node::{Transformed, TreeNode},
+    },
+    error::Result,
+    logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, expr::ScalarFunction},
+};
+
+use super::{comparison::is_comparison, mend::Mend};
+use crate::functions::{Bounds, bounded_call, can_join, constant, is_unbounded, joined, scalar_bytes};
+
+/// See the module. Runs once types are known.
+#[derive(Debug)]
+pub(super) struct BoundedCalls {
+    bounds: Arc<Bounds>,
+}
+
+impl BoundedCalls {
+    pub(super) fn new(bounds: &Arc<Bounds>) -> Self {
+        Self { bounds: Arc::clone(bounds) }
+    }
+
+    fn is_large(&self, part: &Expr) -> bool {
+        matches!(part, Expr::Literal(value, _) if scalar_bytes(value) > self.bounds.folded_bytes())
+    }
+
+    /// The parts of `part` first, but for constants that it takes as they are.
+    fn within(&self, part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+        let takes_constants = takes_constants(&part);
+        let inside = part.map_children(|child| {
+            if takes_constants && is_constant(&child) {
+                return Ok(Transformed::no(child));
+            }
+            self.within(child, schema)
+        })?;
+        inside.transform_data(|part| self.wrapped(part, schema))
+    }
+
+    fn wrapped(&self, part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+        if self.is_large(&part) {
+            return Ok(bounded_call(constant(part), &self.bounds));
+        }
+        Ok(match part {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right })
+                if is_joinable(&left, &right, schema) =>
+            {
+                Transformed::yes(bounded_call(joined(*left, *right), &self.bounds).data)
+            }
+            call @ Expr::ScalarFunction(_) => bounded_call(call, &self.bounds),
+            other => Transformed::no(other),
+        })
+    }
+}
+
+impl Mend for BoundedCalls {
+    fn concerns(&self, part: &Expr) -> bool {
+        match part {
+            Expr::BinaryExpr(BinaryExpr { op, .. }) => *op == Operator::StringConcat,
+            Expr::ScalarFunction(call) => is_unbounded(&call.func),
+            other => self.is_large(other),
+        }
+    }
+
+    fn mend(&self, expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+        self.within(expression, schema)
+    }
+}
+
+fn is_joinable(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
+    match (left.get_type(schema), right.get_type(schema)) {
+        (Ok(left), Ok(right)) => left == right && can_join(&left),
+        _ => false,
+    }
+}
+
+/// Whether a constant beside a column stays one: no column is made of it.
+fn takes_constants(part: &Expr) -> bool {
+    match part {
+        Expr::BinaryExpr(BinaryExpr { op, .. }) => is_comparison(*op) || is_search(*op),
+        Expr::Like(_) | Expr::SimilarTo(_) | Expr::InList(_) => true,
+        Expr::ScalarFunction(ScalarFunction { func, .. }) => CONSTANTS_TAKEN.contains(&func.name()),
+        _ => false,
+    }
+}
+
+fn is_search(op: Operator) -> bool {
+    use Operator::{
+        ILikeMatch, LikeMatch, NotILikeMatch, NotLikeMatch, RegexIMatch, RegexMatch, RegexNotIMatch,
+        RegexNotMatch,
+    };
+    matches!(
+        op,
+        RegexMatch
+            | RegexIMatch
+            | RegexNotMatch
+            | RegexNotIMatch
+            | LikeMatch
+            | ILikeMatch
+            | NotLikeMatch
+            | NotILikeMatch
+    )
+}
+
+/// Functions that look for something constant in each row, or for each row in something constant.
+const CONSTANTS_TAKEN: [&str; 9] = [
+    "array_has",
+    "array_has_all",
+    "array_has_any",
+    "contains",
+    "ends_with",
+    "json_contains",
+    "make_array",
+    "starts_with",
+    "strpos",
+];
+
+/// A constant, or a list of constants.
+fn is_constant(part: &Expr) -> bool {
+    match part {
+        Expr::Literal(..) => true,
+        Expr::ScalarFunction(call) => call.func.name() == "make_array" && call.args.iter().all(is_constant),
+        _ => false,
+    }
+}
