@@ -23,6 +23,7 @@ mod listen;
 mod auth;
 mod http;
 mod flight;
+mod shutdown;
 mod server;
 
 pub mod client;
