@@ -3,17 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZero,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use arrow::array::RecordBatch;
 use futures::{FutureExt, TryStreamExt, future::BoxFuture, pin_mut};
 use metrics::{counter, gauge};
 use object_store::path::Path;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -22,7 +19,7 @@ use crate::{
     engine::EngineOptions,
     error::{EngineError, Result},
     finding::Finding,
-    flush::{FlushSignals, blocking, flush_table},
+    flush::{FlushSignals, Portion, blocking, flush_table},
     ingest::{Normaliser, to_query},
     memory::{Generation, MemoryBatch},
     quarantine,
@@ -33,9 +30,6 @@ use crate::{
     view::TableView,
     wal::{self, Fence, Publisher, PutEnd, Registered, Stall, Survey, Takeover},
 };
-
-/// Share of the memory limit that rows on their way to files may take before appends wait; sealing needs the rest.
-pub(crate) const INGEST_SHARE: f64 = 0.5;
 
 /// Part of the memory limit that a generation takes at most: while one is filled, others are sorted and written.
 const GENERATION_PART: usize = 8;
@@ -120,8 +114,6 @@ pub(crate) struct Core {
     pub(crate) closing: CancellationToken,
     /// The keepers of loads under way.
     pub(crate) loads: TaskTracker,
-    /// Appends that wait for memory.
-    waiting_appends: AtomicUsize,
     vacuum: tokio::sync::Mutex<Vacuum>,
     ended: Mutex<Vec<EndedStream>>,
     /// Per live stream, the last commit before which every WAL object is deleted.
@@ -161,7 +153,6 @@ impl Core {
             normalising: Semaphore::new(cores()),
             closing: CancellationToken::new(),
             loads: TaskTracker::new(),
-            waiting_appends: AtomicUsize::new(0),
             vacuum: tokio::sync::Mutex::default(),
             ended: Mutex::default(),
             deleted: Mutex::default(),
@@ -336,7 +327,7 @@ impl Core {
     }
 
     async fn read_back(&self, table: &Table, batch: RecordBatch) -> Result<MemoryBatch> {
-        let memory = self.budget.reserve_unchecked(memory_of(&batch));
+        let memory = self.budget.events_unchecked(memory_of(&batch));
         let spec = Arc::clone(&table.spec);
         blocking("read back", move || Ok(MemoryBatch::new(to_query(&spec, &batch)?, Some(memory)))).await
     }
@@ -344,8 +335,11 @@ impl Core {
     /// A WAL tail may be larger than memory: what is loaded goes to files before more is read. A full disk takes no files; to be read, the
     /// rows may fill what queries have to share with them otherwise.
     async fn make_room(&self) -> Result<()> {
-        let share = if self.store.is_full() { 1.0 } else { INGEST_SHARE };
-        if self.budget.try_reserve(0, share).is_ok() {
+        let has_room = || match self.store.is_full() {
+            true => self.budget.try_reserve(0, 1.0).is_ok(),
+            false => self.budget.try_events(0).is_ok(),
+        };
+        if has_room() {
             return Ok(());
         }
         if self.options.read_only {
@@ -390,32 +384,26 @@ impl Core {
             || generation.bytes() >= self.options.generation_bytes_max
     }
 
-    /// Waits for memory for an append.
-    pub(crate) async fn reserve(&self, bytes: usize) -> Result<Reservation> {
-        if let Ok(reservation) = self.budget.try_reserve(bytes, INGEST_SHARE) {
-            return Ok(reservation);
-        }
-        let _waiting = Waiting::begin(&self.waiting_appends);
-        let deadline = tokio::time::Instant::now() + self.options.append_wait;
-        loop {
-            let freed = self.budget.freed();
-            tokio::pin!(freed);
-            // Registered before the check: what is freed in between wakes us.
-            freed.as_mut().enable();
-            let refusal = match self.budget.try_reserve(bytes, INGEST_SHARE) {
-                Ok(reservation) => return Ok(reservation),
-                Err(refusal) => refusal,
-            };
-            self.flush_signals.pressure.notify_one();
-            if tokio::time::timeout_at(deadline, freed).await.is_err() {
-                return Err(refusal);
-            }
-        }
+    /// Waits for memory for events until a moment.
+    pub(crate) async fn reserve(&self, bytes: usize, deadline: Instant) -> Result<Reservation> {
+        self.budget.events(bytes, deadline, || self.flush_signals.pressure.notify_one()).await
+    }
+
+    /// When an append that begins now must have found its way into the log.
+    pub(crate) fn append_deadline(&self) -> Instant {
+        Instant::now() + self.options.append_wait
     }
 
     /// Whether appends wait for memory: whatever is not urgent gives up its own.
     pub(crate) fn is_short_of_memory(&self) -> bool {
-        self.waiting_appends.load(Ordering::Relaxed) > 0
+        self.budget.waiting() > 0
+    }
+
+    /// Wakes the flusher if appends wait for memory that it could free. Nobody who waits looks again by itself.
+    pub(crate) fn flush_if_short(&self) {
+        if self.is_short_of_memory() && self.is_worth_closing() {
+            self.flush_signals.pressure.notify_one();
+        }
     }
 
     /// Deletes files that a version has removed. Returns how many.
@@ -439,10 +427,14 @@ impl Core {
     }
 
     async fn flush_to(&self, store: &Store, concurrency: usize, everything: bool) -> Result<()> {
-        let rows_max = self.options.flush_rows_max;
+        let portion = Portion {
+            rows_max: self.options.flush_rows_max,
+            bytes_max: self.options.generation_bytes_max,
+            concurrency,
+        };
         let mut failure = None;
         for table in self.tables.values() {
-            if let Err(error) = flush_table(table, &self.budget, concurrency, rows_max, everything).await {
+            if let Err(error) = flush_table(table, &self.budget, portion, everything).await {
                 failure.get_or_insert(error);
             }
         }
@@ -586,23 +578,6 @@ impl Core {
     }
 }
 
-/// An append waits for memory while this lives.
-#[derive(Debug)]
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Publisher for Core {
     fn publish(
         &self,
@@ -622,6 +597,7 @@ impl Publisher for Core {
                 self.flush_signals.full.notify_one();
             }
         }
+        self.flush_if_short();
         Ok(())
     }
 

@@ -11,12 +11,12 @@ use metrics::histogram;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinError, JoinHandle},
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 use tokio_util::sync::DropGuard;
 
 use crate::{
-    budget::{Budget, Reservation},
+    budget::{Budget, RETRY_MS, Reservation},
     clock::Clock,
     compact::{self, CompactMessage, CompactSummary},
     core::{Core, Table, memory_of},
@@ -38,6 +38,8 @@ const MEMORY_LIMIT_MIN: usize = 64 << 20;
 const APPEND_QUEUE: usize = 256;
 /// How long a shutdown tries to close its stream in a store that refuses.
 const FENCE_WAIT: Duration = Duration::from_secs(5);
+/// How long a check waits for memory.
+const CHECK_WAIT: Duration = Duration::from_secs(1);
 /// Flush requests queued.
 const FLUSH_QUEUE: usize = 16;
 /// Compaction requests queued.
@@ -55,7 +57,8 @@ pub struct EngineOptions {
     /// Bytes at which the active generation is sealed.
     pub generation_bytes_max: usize,
     /// Rows that one commit of a flush takes at most, unless a single generation holds more: small generations share files, large ones
-    /// are written one by one, so that memory is freed early and little is sorted twice.
+    /// are written one by one, so that memory is freed early and little is sorted twice. Nor does it take more than
+    /// `generation_bytes_max`.
     pub flush_rows_max: usize,
     /// Age at which the active generation is sealed and flushed.
     pub flush_interval: Duration,
@@ -65,7 +68,7 @@ pub struct EngineOptions {
     pub wal_commit_bytes_max: usize,
     /// How far in the future an event may lie.
     pub max_future: Duration,
-    /// How long an append waits for memory before it is refused.
+    /// How long an append waits for memory, a core and a place in the write-ahead log before it is refused.
     pub append_wait: Duration,
     /// Whether small files are merged in the background; [`Engine::compact`] merges them in any case.
     pub compact: bool,
@@ -290,7 +293,7 @@ impl Engine {
         self.core.tables.values().map(|table| Arc::clone(&table.spec)).collect()
     }
 
-    /// Validates a batch and queues it for the next group commit. Waits for memory up to `append_wait`.
+    /// Validates a batch and queues it for the next group commit. Waits up to `append_wait` for memory and its turn.
     /// Batches of one caller become durable in the order of their calls.
     ///
     /// **Cancellation**: dropped before it returns, nothing of the batch is kept.
@@ -321,23 +324,32 @@ impl Engine {
         if let Some(failure) = self.core.stall.failure() {
             return Err(EngineError::WalStalled { failure });
         }
-        let memory = self.core.reserve(memory_of(batch)).await?;
-        let (prepared, bad_rows) = self.prepare(parts, batch, memory, on_bad_row).await?;
+        let deadline = self.core.append_deadline();
+        let memory = self.core.reserve(memory_of(batch), deadline).await?;
+        let (prepared, bad_rows) = self.prepare(parts, batch, memory, on_bad_row, deadline).await?;
         let Some((rows, memory)) = prepared else { return Ok(Appended { ack: None, bad_rows }) };
+        let place = timeout_at(deadline, appends.reserve()).await;
+        let place =
+            place.map_err(|_| self.delayed("the write-ahead log"))?.map_err(|_| EngineError::Closed)?;
         let (waiter, done) = oneshot::channel();
-        let append = Append { table: table.clone(), rows, memory: Arc::new(memory), waiter: Some(waiter) };
-        appends.send(append).await.map_err(|_| EngineError::Closed)?;
+        place.send(Append { table: table.clone(), rows, memory: Arc::new(memory), waiter: Some(waiter) });
         Ok(Appended { ack: Some(PendingAck { done }), bad_rows })
     }
 
+    fn delayed(&self, step: &'static str) -> EngineError {
+        EngineError::Delayed { step, waited: self.core.options.append_wait, retry_ms: RETRY_MS }
+    }
+
     /// Checks a batch against every rule of its table and keeps nothing of it: the rows that [`Self::append`] would refuse it for.
+    /// Waits for memory for a second at most: whoever asks has often waited for an append already.
     ///
     /// # Errors
     /// As [`Self::append`]; single rows are no error.
     pub async fn check(&self, table: &TableName, batch: &RecordBatch) -> Result<Vec<BadRow>> {
         let parts = self.core.table(table)?;
-        let memory = self.core.reserve(memory_of(batch)).await?;
-        let (_, bad_rows) = self.prepare(parts, batch, memory, OnBadRow::Skip).await?;
+        let deadline = self.core.append_deadline().min(tokio::time::Instant::now() + CHECK_WAIT);
+        let memory = self.core.reserve(memory_of(batch), deadline).await?;
+        let (_, bad_rows) = self.prepare(parts, batch, memory, OnBadRow::Skip, deadline).await?;
         Ok(bad_rows)
     }
 
@@ -348,6 +360,7 @@ impl Engine {
         batch: &RecordBatch,
         memory: Reservation,
         on_bad_row: OnBadRow,
+        deadline: tokio::time::Instant,
     ) -> Result<(Option<(RecordBatch, MemoryBatch)>, Vec<BadRow>)> {
         let (spec, normaliser, input) =
             (Arc::clone(&table.spec), Arc::clone(&table.normaliser), batch.clone());
@@ -368,8 +381,9 @@ impl Engine {
         if batch.num_rows() <= INLINE_ROWS_MAX {
             return work();
         }
+        let turn = timeout_at(deadline, self.core.normalising.acquire()).await;
         // Never closed: an error here would mean so.
-        let _turn = self.core.normalising.acquire().await.map_err(|_| EngineError::Closed)?;
+        let _turn = turn.map_err(|_| self.delayed("a core"))?.map_err(|_| EngineError::Closed)?;
         flush::blocking("normalise", work).await
     }
 
@@ -417,12 +431,18 @@ impl Engine {
         self.core.vacuum().await
     }
 
+    /// Refuses the appends that wait for memory, and those that would have to from now on. The first step of a shutdown.
+    pub fn refuse_waiting(&self) {
+        self.core.budget.refuse_waiting();
+    }
+
     /// Refuses further appends, waits for those under way, ends loads, flushes, and closes the stream. A second call does nothing.
     ///
     /// # Errors
     /// Whatever stopped the flush; the WAL keeps the rows for the next start.
     pub async fn shutdown(&self) -> Result<()> {
         let Some(tasks) = self.tasks.lock().await.take() else { return Ok(()) };
+        self.refuse_waiting();
         drop(lock(&self.appends).take());
         tasks.orphans.abort();
         drop(lock(&self.compacts).take());

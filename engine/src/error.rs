@@ -1,7 +1,7 @@
 //! The one error type of the engine; `kind()` tells a caller what to do about it. Nothing here formats for a protocol:
 //! the server owns the table from kind to gRPC code and HTTP status.
 
-use std::{fmt, io};
+use std::{fmt, io, time::Duration};
 
 /// Result of an engine call.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
@@ -172,17 +172,29 @@ pub enum EngineError {
         /// What stopped it.
         detail: String,
     },
-    /// The memory budget is used up and did not free in time.
+    /// A share of memory is used up and did not free in time.
     #[error(
-        "memory budget exhausted: {requested} bytes requested, {used} of {limit} in use; retry in {retry_ms} ms"
+        "memory is short: {requested} bytes requested, {used} of {limit} in use by {by}; retry in {retry_ms} ms"
     )]
     Exhausted {
         /// Bytes asked for.
         requested: usize,
-        /// Bytes in use.
+        /// Who shares what is short, and its setting.
+        by: &'static str,
+        /// Bytes that they use.
         used: usize,
-        /// The budget.
+        /// Bytes that they may use.
         limit: usize,
+        /// When to try again.
+        retry_ms: u64,
+    },
+    /// A batch found its way to the write-ahead log blocked for too long; nothing of it is kept.
+    #[error("the batch waited longer than {waited:?} (append_wait) for {step}; retry in {retry_ms} ms")]
+    Delayed {
+        /// What it waited for.
+        step: &'static str,
+        /// How long it may wait.
+        waited: Duration,
         /// When to try again.
         retry_ms: u64,
     },
@@ -232,6 +244,15 @@ impl EngineError {
         }
     }
 
+    /// When the caller may try again, where a limit was hit. **Units**: ms.
+    #[must_use]
+    pub fn retry_ms(&self) -> Option<u64> {
+        match self {
+            Self::Exhausted { retry_ms, .. } | Self::Delayed { retry_ms, .. } => Some(*retry_ms),
+            _ => None,
+        }
+    }
+
     /// Tells the caller what to do.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -247,7 +268,7 @@ impl EngineError {
             | Self::LoadFailed { .. } => ErrorKind::Unavailable,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Conflict { .. } => ErrorKind::Conflict,
-            Self::Exhausted { .. } => ErrorKind::Exhausted,
+            Self::Exhausted { .. } | Self::Delayed { .. } => ErrorKind::Exhausted,
             Self::Closed => ErrorKind::Closed,
             Self::Arrow(_) | Self::Parquet(_) | Self::Task { .. } => ErrorKind::Internal,
         }

@@ -44,9 +44,9 @@ fn code_of(kind: ErrorKind) -> Code {
 /// The status of an engine error: its code, its text, and when to come back if a limit was hit.
 pub(crate) fn engine_status(error: &EngineError) -> Status {
     let code = code_of(error.kind());
-    let status = match error {
-        EngineError::Exhausted { retry_ms, .. } => retry_later(error.to_string(), *retry_ms),
-        _ => Status::new(code, error.to_string()),
+    let status = match error.retry_ms() {
+        Some(retry_ms) => retry_later(error.to_string(), retry_ms),
+        None => Status::new(code, error.to_string()),
     };
     log_if_ours(&status);
     status
@@ -86,9 +86,9 @@ fn http_of(kind: ErrorKind) -> (StatusCode, &'static str) {
 pub(crate) fn engine_problem(error: &EngineError) -> Problem {
     let (status, code) = http_of(error.kind());
     let problem = Problem::new(status, code, error.to_string());
-    match error {
-        EngineError::Exhausted { retry_ms, .. } => problem.with_retry_after(retry_ms.div_ceil(1_000)),
-        _ if status == StatusCode::SERVICE_UNAVAILABLE => problem.with_retry_after(UNAVAILABLE_RETRY_S),
+    match error.retry_ms() {
+        Some(retry_ms) => problem.with_retry_after(retry_ms.div_ceil(1_000)),
+        None if status == StatusCode::SERVICE_UNAVAILABLE => problem.with_retry_after(UNAVAILABLE_RETRY_S),
         _ => problem,
     }
 }
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn exhausted_carries_a_retry_hint() {
-        let error = EngineError::Exhausted { requested: 1, used: 2, limit: 3, retry_ms: 1_500 };
+        let error = EngineError::Exhausted { requested: 1, by: "all", used: 2, limit: 3, retry_ms: 1_500 };
         let status = engine_status(&error);
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(status.metadata().get(RETRY_HEADER).unwrap(), "1500");

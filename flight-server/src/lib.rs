@@ -23,6 +23,7 @@ mod auth;
 mod queries;
 mod http;
 mod flight;
+mod shutdown;
 mod server;
 
 pub mod client;

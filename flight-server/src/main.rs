@@ -1,9 +1,12 @@
 //! The binary: allocator, runtime, exit code. Everything else is in the library.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use hexflight::{Cli, console};
+
+/// How long blocking threads may go on once a command has ended.
+const EXIT_WAIT: Duration = Duration::from_millis(500);
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -40,6 +43,8 @@ fn without_huge_pages() {
 fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("hexflight-io").build()?;
-    runtime.block_on(async { Box::pin(cli.run()).await })?;
-    Ok(())
+    let outcome = runtime.block_on(async { Box::pin(cli.run()).await });
+    // What a blocking thread still computes nobody waits for any more.
+    runtime.shutdown_timeout(EXIT_WAIT);
+    Ok(outcome?)
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  start:    HTTP listens (ready: 503) → Flight port reserved → store, engine → Flight listens → ready
-//!  shutdown: not ready → Flight takes no more → batches on their way become durable → queries end → engine flushes → HTTP
+//!  shutdown: see `shutdown.rs`
 //! ```
 
 use std::{error::Error, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
@@ -13,7 +13,6 @@ use hexflight_planner::{Asker, QueryEngine, QueryOptions};
 use tokio::{
     net::{TcpListener, TcpSocket},
     task::JoinHandle,
-    time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Server as TonicServer;
@@ -24,8 +23,9 @@ use crate::{
     error::ServeError,
     flight::{FlightApi, FlightContext},
     http::{self, Api, ApiLimits, HttpContext},
-    listen::{HEADER_BYTES_MAX, Listener, PENDING_RESETS_MAX, Protocol, Strangers, Tls},
+    listen::{HEADER_BYTES_MAX, Listener, Open, PENDING_RESETS_MAX, Protocol, Strangers, Tls},
     queries::QueryService,
+    shutdown::Shutdown,
 };
 
 /// Calls of one connection at once, which strangers can begin too; a client that wants more opens another. RFC 9113 recommends no less.
@@ -48,12 +48,6 @@ const BACKLOG: u32 = 1_024;
 /// What the process may take beside the memory limit before its largest query is ended: code, stacks, what the allocator keeps. **Units**: bytes.
 const BESIDE_BUDGET: usize = 192 << 20;
 
-/// How long queries and acks may still take once a shutdown has begun.
-const DRAIN_WAIT: Duration = Duration::from_secs(10);
-
-/// How long a cancelled call may take to notice.
-const CANCEL_WAIT: Duration = Duration::from_secs(2);
-
 /// How often histograms are folded.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -72,6 +66,8 @@ pub struct Server {
     flight_stop: DropGuard,
     http_task: JoinHandle<()>,
     http_stop: DropGuard,
+    /// Of both ports.
+    connections: Vec<Arc<Open>>,
     has_tls: bool,
 }
 
@@ -103,6 +99,7 @@ impl Server {
         let tls = read_tls(&config)?;
         warn_of_clear_text(&config);
         let http_listener = Listener::new(Protocol::Http, http_listener, Arc::clone(&strangers), tls.clone());
+        let http_connections = http_listener.open();
         let http_stop = CancellationToken::new();
         let http_task = spawn_http(http_listener, &http_context, &http_stop);
         tokio::spawn(Arc::clone(&auth).watch(http_stop.clone()));
@@ -126,6 +123,7 @@ impl Server {
             local_address("Flight", config.flight_bind, "--flight-bind", flight_listener.local_addr())?;
         let flight_stop = CancellationToken::new();
         let flight_listener = Listener::new(Protocol::Grpc, flight_listener, strangers, tls.clone());
+        let connections = vec![flight_listener.open(), http_connections];
         let flight_task =
             spawn_flight(flight_listener, &flight_context, config.max_message_bytes, flight_stop.clone());
 
@@ -142,6 +140,7 @@ impl Server {
             flight_stop: flight_stop.drop_guard(),
             http_task,
             http_stop,
+            connections,
             has_tls: tls.is_some(),
         })
     }
@@ -176,31 +175,22 @@ impl Server {
         ServeError::Listener { what: "Flight", detail }
     }
 
-    /// Stops taking work, lets what was taken end, flushes and closes.
+    /// Stops taking work, lets what was taken end, flushes and closes; in 14 s at most, whatever clients do.
     ///
     /// # Errors
     /// The flush failed; the WAL keeps the rows for the next start.
     pub async fn shutdown(self) -> Result<(), ServeError> {
-        self.http_context.readiness.set(Err("stopping: the server is shutting down"));
-        drop(self.flight_stop);
-        self.flight_context.draining.cancel();
-        self.flight_context.puts.close();
-        let mut flight_task = self.flight_task;
-        let drained = timeout(DRAIN_WAIT, async {
-            self.flight_context.puts.wait().await;
-            (&mut flight_task).await
-        });
-        if drained.await.is_err() {
-            self.flight_context.cancel_queries();
-            if timeout(CANCEL_WAIT, &mut flight_task).await.is_err() {
-                flight_task.abort();
-            }
-        }
-        let flushed = self.engine.shutdown().await;
-        drop(self.http_stop);
-        // A scraper that keeps its connection open must not hold up the exit.
-        let _timed_out = timeout(CANCEL_WAIT, self.http_task).await;
-        flushed.map_err(ServeError::from)
+        let shutdown = Shutdown {
+            engine: self.engine,
+            flight: self.flight_context,
+            flight_stop: self.flight_stop,
+            flight_task: self.flight_task,
+            http: self.http_context,
+            http_stop: self.http_stop,
+            http_task: self.http_task,
+            connections: self.connections,
+        };
+        shutdown.run().await.map_err(ServeError::from)
     }
 }
 

@@ -30,6 +30,8 @@ const QUERY_ROWS: &str = "hexflight_query_rows_total";
 const MEMORY_USED: &str = "hexflight_memory_used_bytes";
 /// The budget of that memory.
 const MEMORY_LIMIT: &str = "hexflight_memory_limit_bytes";
+/// Appends and pushes that wait for memory.
+const INGEST_WAITING: &str = "hexflight_ingest_waiting";
 /// Calls that ended with an error, by gRPC code.
 const REQUEST_ERRORS: &str = "hexflight_request_errors_total";
 
@@ -104,6 +106,7 @@ fn describe() {
     metrics::describe_counter!(QUERY_ROWS, "rows sent to clients");
     metrics::describe_gauge!(MEMORY_USED, "memory reserved by ingest, generations and queries");
     metrics::describe_gauge!(MEMORY_LIMIT, "limit on that memory");
+    metrics::describe_gauge!(INGEST_WAITING, "batches that wait for memory");
     metrics::describe_counter!(REQUEST_ERRORS, "calls that ended with an error, by gRPC code");
     describe_upkeep();
     describe_aggregates();
@@ -175,6 +178,7 @@ pub(crate) fn request_failed(status: &tonic::Status) {
 pub(crate) fn memory_used(budget: &Budget) {
     metrics::gauge!(MEMORY_USED).set(budget.used() as f64);
     metrics::gauge!(MEMORY_LIMIT).set(budget.limit() as f64);
+    metrics::gauge!(INGEST_WAITING).set(budget.waiting() as f64);
 }
 
 /// A query that runs; counts itself out when dropped, however it ended.

@@ -3,7 +3,11 @@
 //! Until the commit nothing of it is visible, and what it wrote is deleted when it ends early. After it the old files stay for those
 //! who still read them, until a vacuum.
 
-use std::{ops::Range, sync::Arc, time::Instant};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arrow::{
     array::{AsArray, RecordBatch},
@@ -16,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CompactSummary, ROW_BYTES, share_bytes, tree::Cuts};
 use crate::{
     budget::Reservation,
-    core::{Core, INGEST_SHARE, Table},
+    core::{Core, Table},
     error::{EngineError, ErrorKind, Result},
     flush::{Encoded, NewFile, blocking},
     rollup::RollupCheck,
@@ -24,6 +28,9 @@ use crate::{
     segment::{Groups, ROW_GROUP_ROWS, Reader, SortedRows},
     table::{Change, DataFile, Rewrite, TableState, rewrite_app_id},
 };
+
+/// How often a rewrite that found no memory looks again. It stands in no queue: appends come first.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A rewrite under way.
 #[derive(Debug)]
@@ -109,20 +116,20 @@ impl<'a> RewriteRun<'a> {
         let encoded: u64 = self.inputs.iter().map(|file| file.size_bytes).sum();
         let bytes = usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(ROW_BYTES)
             + usize::try_from(encoded).unwrap_or(usize::MAX);
-        let deadline = tokio::time::Instant::now() + self.core.options.append_wait;
+        let deadline = self.core.append_deadline();
         loop {
-            let freed = self.core.budget.freed();
-            tokio::pin!(freed);
-            // Registered before the check: what is freed in between wakes us.
-            freed.as_mut().enable();
             self.check()?;
-            let refusal = match self.core.budget.try_reserve(bytes, INGEST_SHARE) {
+            let refusal = match self.core.budget.try_events(bytes) {
                 Ok(reservation) => return Ok(reservation),
                 Err(refusal) => refusal,
             };
+            let now = tokio::time::Instant::now();
+            if now >= deadline {
+                return Err(refusal);
+            }
             tokio::select! {
                 () = self.stop.cancelled() => return Err(EngineError::Closed),
-                waited = tokio::time::timeout_at(deadline, freed) => waited.map_err(|_| refusal)?,
+                () = tokio::time::sleep_until(deadline.min(now + LOOK_INTERVAL)) => {}
             }
         }
     }
@@ -136,7 +143,7 @@ impl<'a> RewriteRun<'a> {
             let (path, schema) = (file.location.to_string(), Arc::clone(self.table.spec.query_schema()));
             let bytes = file.bytes(&self.core.store).await?;
             let reader = Reader::open(&path, &schema, bytes)?;
-            memory.try_grow(reader.decoded_bytes(), INGEST_SHARE)?;
+            memory.try_grow(reader.decoded_bytes(), 1.0)?;
             let row_count = file.row_count.unwrap_or(0);
             let rollup = self.rollup(file).await?;
             let read = blocking("compact read", move || {
@@ -224,7 +231,14 @@ impl<'a> RewriteRun<'a> {
         }
         if self.core.is_short_of_memory() {
             let (limit, used) = (self.core.budget.limit(), self.core.budget.used());
-            return Err(EngineError::Exhausted { requested: share_bytes(limit), used, limit, retry_ms: 0 });
+            let by = "all together, and appends wait (memory_limit)";
+            return Err(EngineError::Exhausted {
+                requested: share_bytes(limit),
+                by,
+                used,
+                limit,
+                retry_ms: 0,
+            });
         }
         Ok(())
     }

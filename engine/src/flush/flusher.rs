@@ -25,7 +25,7 @@ pub(crate) enum FlushMessage {
 pub(crate) struct FlushSignals {
     /// A generation was closed because it is full.
     pub(crate) full: Notify,
-    /// An append waits for memory.
+    /// An append begins to wait for memory, or what could be flushed for those who wait has grown.
     pub(crate) pressure: Notify,
     /// The disk is full.
     pub(crate) space: Notify,
@@ -58,8 +58,11 @@ pub(crate) async fn run(core: Arc<Core>, mut inbox: mpsc::Receiver<FlushMessage>
             (None, Err(error)) => {
                 tracing::error!(%error, "flush failed; the rows stay in memory and in the WAL");
                 tokio::time::sleep(RETRY_PAUSE).await;
+                if core.is_short_of_memory() {
+                    core.flush_signals.pressure.notify_one();
+                }
             }
-            (None, Ok(())) => {}
+            (None, Ok(())) => core.flush_if_short(),
         }
     }
 }

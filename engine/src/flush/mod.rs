@@ -6,4 +6,4 @@ mod flusher;
 
 pub(crate) use files::{Encoded, NewFile, blocking};
 pub(crate) use flusher::{FlushMessage, FlushSignals, run};
-pub(crate) use table::flush_table;
+pub(crate) use table::{Portion, flush_table};

@@ -9,22 +9,30 @@ use crate::{
     budget::Budget,
     core::Table,
     error::{EngineError, Result},
-    memory::{Generation, GenerationState},
+    memory::{Generation, GenerationState, Left},
     schema::{Sequence, StreamId},
     segment,
     table::{Change, DataFile, DeltaLog, Progress, TableState},
     view::TableView,
 };
 
-/// Flushes every generation that is closed by now, in commits of `rows_max` rows; with `everything`, the active one as well.
+/// What one commit of a flush takes at most, unless a single generation holds more, and how many of its files are written at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Portion {
+    pub(crate) rows_max: usize,
+    /// What is sorted together is held twice meanwhile. **Units**: bytes.
+    pub(crate) bytes_max: usize,
+    pub(crate) concurrency: usize,
+}
+
+/// Flushes every generation that is closed by now, in commits of a `portion`; with `everything`, the active one as well.
 ///
 /// # Errors
 /// Whatever stopped it. The rows stay in memory and in the WAL; what of them was committed is not seen twice.
 pub(crate) async fn flush_table(
     table: &Table,
     budget: &Arc<Budget>,
-    concurrency: usize,
-    rows_max: usize,
+    portion: Portion,
     everything: bool,
 ) -> Result<()> {
     let Table { log, view, .. } = table;
@@ -33,7 +41,7 @@ pub(crate) async fn flush_table(
     }
     loop {
         let snapshot = view.snapshot();
-        let mut ready = ready(snapshot.generations(), rows_max);
+        let mut ready = ready(snapshot.generations(), portion);
         if ready.is_empty() {
             return Ok(());
         }
@@ -43,13 +51,18 @@ pub(crate) async fn flush_table(
         if let [closed] = ready.as_slice()
             && closed.state() == GenerationState::Closed
         {
+            let unsorted = Left::of(&ready);
             ready = vec![seal(log, view, budget, closed).await?];
+            unsorted.leave_to_queries();
         }
-        match commit_generations(table, budget, &state, &ready, concurrency).await {
+        let flushed = Left::of(&ready);
+        match commit_generations(table, budget, &state, &ready, portion.concurrency).await {
             // Somebody flushed these rows, or our own commit of an earlier attempt landed after all: the view has learnt it.
-            Err(EngineError::Conflict { .. }) if view.snapshot().version() > state.version() => {}
+            Err(EngineError::Conflict { .. }) if view.snapshot().version() > state.version() => continue,
             end => end?,
         }
+        drop(ready);
+        flushed.leave_to_queries();
     }
 }
 
@@ -69,14 +82,15 @@ async fn seal(
     Ok(sealed)
 }
 
-/// The oldest generations that fit into one commit of `rows_max` rows; a stream's rows are committed in order.
-fn ready(generations: &[Arc<Generation>], rows_max: usize) -> Vec<Arc<Generation>> {
-    let mut rows = 0;
+/// The oldest generations that fit into one commit; a stream's rows are committed in order.
+fn ready(generations: &[Arc<Generation>], portion: Portion) -> Vec<Arc<Generation>> {
+    let (mut rows, mut bytes) = (0, 0);
     let waiting = generations.iter().take_while(|generation| generation.state() != GenerationState::Active);
     let fits = |generation: &&Arc<Generation>| {
         let is_first = rows == 0;
         rows += generation.row_count();
-        is_first || rows <= rows_max
+        bytes += generation.bytes();
+        is_first || (rows <= portion.rows_max && bytes <= portion.bytes_max)
     };
     waiting.take_while(fits).map(Arc::clone).collect()
 }

@@ -208,7 +208,7 @@ impl Load {
         drop(waiting);
         let own = own.ok_or_else(|| self.failure())?;
         let engine = tokio::select! {
-            engine = self.core.reserve(bytes) => engine?,
+            engine = self.core.reserve(bytes, self.core.append_deadline()) => engine?,
             () = self.stop.cancelled() => return Err(self.failure()),
         };
         Ok(Held { own, engine })

@@ -66,7 +66,7 @@ impl Memory {
     /// As [`Self::rows`], for rows that the load has taken already: they do not wait for the engine's memory.
     pub(super) async fn rows_again(&self, bytes: usize, stop: &CancellationToken) -> Option<Held> {
         let own = self.rows(bytes, stop, || {}).await?;
-        Some(Held { own, engine: self.engine.reserve_unchecked(bytes) })
+        Some(Held { own, engine: self.engine.events_unchecked(bytes) })
     }
 
     /// Waits for room for work on rows. `None` when the load was stopped.
@@ -74,7 +74,7 @@ impl Memory {
         let bytes = work_bytes(rows);
         let own = wait(&self.work, bytes, stop, || {}).await?;
         // It frees the rows' memory, so it does not wait for the engine's.
-        Some(WorkHeld { own, engine: self.engine.reserve_unchecked(bytes) })
+        Some(WorkHeld { own, engine: self.engine.events_unchecked(bytes) })
     }
 }
 

@@ -65,6 +65,11 @@ impl MemoryBatch {
     pub fn bytes(&self) -> usize {
         self.memory.as_ref().map_or(0, Reservation::bytes)
     }
+
+    /// The rows lie elsewhere from now on: their memory here is that of the queries that still read it.
+    pub(super) fn leave_to_queries(&self) {
+        self.memory.iter().for_each(Reservation::leave_to_queries);
+    }
 }
 
 /// Where a generation is on its way to files.
@@ -172,6 +177,10 @@ impl Generation {
                 break;
             }
             let joined = join(older, newer)?;
+            // Nobody has seen the newer one.
+            if Arc::strong_count(older) > 1 {
+                older.leave_to_queries();
+            }
             self.batches.truncate(self.batches.len() - 2);
             self.batches.push(Arc::new(joined));
         }
@@ -179,7 +188,7 @@ impl Generation {
     }
 }
 
-/// The parts stay accounted for by whoever still reads them; the copy is accounted for as much as both.
+/// The parts stay accounted for as long as somebody still reads them; the copy is accounted for as much as both.
 fn join(older: &MemoryBatch, newer: &MemoryBatch) -> Result<MemoryBatch> {
     let batch = concat_batches(older.batch.schema_ref(), [&older.batch, &newer.batch])?;
     let memory = older.memory.as_ref().map(|memory| memory.again(older.bytes() + newer.bytes()));

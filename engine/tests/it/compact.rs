@@ -272,8 +272,7 @@ async fn a_rewrite_without_memory_is_put_off() {
     let engine = open(directory.path(), options).await;
     let names = names(6);
     ingest_all(&engine, &names).await;
-    let limit = engine.budget().limit();
-    let taken = engine.budget().try_reserve(limit / 2, 1.0).unwrap();
+    let taken = engine.budget().try_events(engine.budget().events_max()).unwrap();
     assert_eq!(engine.compact().await.unwrap_err().kind(), ErrorKind::Exhausted);
     drop(taken);
     assert_eq!(engine.compact().await.unwrap().rewrites, 1);

@@ -126,7 +126,7 @@ async fn without_memory_an_append_waits_and_is_then_refused() {
     let directory = tempfile::tempdir().unwrap();
     let options = EngineOptions { append_wait: Duration::from_millis(50), ..options() };
     let engine = open(directory.path(), options).await;
-    let held = engine.budget().try_reserve(200 << 20, 1.0).unwrap();
+    let held = engine.budget().try_reserve(256 << 20, 1.0).unwrap();
     let refused = engine.append(&events(), &batch("a", 3)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Exhausted);
     drop(held);

@@ -9,6 +9,7 @@
 
 mod support;
 mod lifecycle;
+mod short_memory;
 mod privacy;
 mod handover;
 mod crash;

@@ -189,7 +189,11 @@ async fn load(
         let pushes = steps.map_ok(|step| push(&import, command.on_error, step)).try_buffered(PUSHES);
         let mut pushes = std::pin::pin!(pushes);
         loop {
-            let done = pushes.try_next().await?;
+            let done = tokio::select! {
+                biased;
+                () = answers.closed() => return Err(Status::cancelled("the client has gone")),
+                done = pushes.try_next() => done?,
+            };
             let done = done.ok_or_else(|| {
                 Status::invalid_argument("the stream ended without a commit message; nothing was loaded")
             })?;

@@ -9,6 +9,7 @@ use arrow_flight::{
 use bytes::Bytes;
 use hexflight_engine::TableName;
 use prost::Message;
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::{
@@ -25,8 +26,10 @@ pub(super) async fn ingest(
 ) -> Result<PutResult, Status> {
     let table = target(context, command)?;
     let source = BatchSource::new(context, table, first, messages);
-    // On a task of its own: batches that were read become durable also when the client leaves.
-    let work = context.puts.spawn(append_all(source));
+    // On a task of its own: batches that the engine took become durable also when the client leaves, and those behind them are dropped.
+    let gone = CancellationToken::new();
+    let _until_dropped = gone.clone().drop_guard();
+    let work = context.puts.spawn(append_all(source, gone));
     let rows = work.await.map_err(|error| Status::internal(format!("ingest: {error}")))??;
     Ok(count(rows))
 }
@@ -42,11 +45,16 @@ fn count(rows: usize) -> PutResult {
     PutResult { app_metadata: Bytes::from(answer.encode_to_vec()) }
 }
 
-async fn append_all(mut source: BatchSource) -> Result<usize, Status> {
+async fn append_all(mut source: BatchSource, gone: CancellationToken) -> Result<usize, Status> {
     let mut pending: VecDeque<PendingBatch> = VecDeque::new();
     let mut rows = 0;
     let failed = loop {
-        match source.next().await {
+        let next = tokio::select! {
+            biased;
+            () = gone.cancelled() => Err(Status::cancelled("the client has gone")),
+            next = source.next() => next,
+        };
+        match next {
             Ok(Some(batch)) => pending.push_back(batch),
             Ok(None) => break None,
             Err(status) => break Some(status),

@@ -44,17 +44,24 @@ pub(super) fn put(
     let (pending_sender, pending) = mpsc::channel(PENDING_MAX);
     let (acks_sender, acks) = mpsc::channel(ACKS_WAITING_MAX);
     context.puts.spawn(async move {
-        tokio::join!(read_batches(source, pending_sender), acknowledge(pending, acks_sender));
+        let reading = read_batches(source, pending_sender, acks_sender.clone());
+        tokio::join!(reading, acknowledge(pending, acks_sender));
     });
     ReceiverStream::new(acks).boxed()
 }
 
-/// Reads to the end of the stream, or to the first error, or until nobody wants acks any more.
-async fn read_batches(mut source: BatchSource, pending: mpsc::Sender<Result<PendingBatch, Status>>) {
+/// Reads to the end of the stream, or to the first error, or until nobody wants acks any more: a batch that waits for memory then gives up
+/// its place.
+async fn read_batches(
+    mut source: BatchSource,
+    pending: mpsc::Sender<Result<PendingBatch, Status>>,
+    acks: mpsc::Sender<Result<PutResult, Status>>,
+) {
     loop {
         let next = tokio::select! {
             biased;
             () = pending.closed() => return,
+            () = acks.closed() => return,
             next = source.next() => next,
         };
         match next {

@@ -2,7 +2,7 @@
 //! that an orchestrator sees why the server does not take work yet, or no longer.
 //!
 //! ```text
-//!  request ─▶ request_id (id, log, problem bodies) ─▶ cors ─▶ origin ─▶ auth ─┬─▶ api ─▶ events, questions, sql ─▶ engine, planner
+//!  request ─▶ under_way ─▶ request_id (id, log, problem bodies) ─▶ cors ─▶ origin ─▶ auth ─┬─▶ api ─▶ events, questions, sql ─▶ engine, planner
 //!                                                                             └─▶ health
 //! ```
 
@@ -22,13 +22,14 @@ mod cors;
 mod origin;
 mod tokens;
 mod queries;
+mod under_way;
 mod serve;
 
 use std::sync::{Arc, OnceLock};
 
 use axum::{Router, extract::Request, http::StatusCode, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::{self, Auth},
@@ -44,6 +45,8 @@ pub(crate) use problem::Problem;
 #[derive(Debug)]
 pub(crate) struct HttpContext {
     pub(crate) readiness: Readiness,
+    /// Those that are being answered.
+    pub(crate) requests: TaskTracker,
     auth: Arc<Auth>,
     cors_origins: CorsOrigins,
     /// Set once the engine is open.
@@ -55,6 +58,7 @@ impl HttpContext {
     pub(crate) fn starting(auth: Arc<Auth>, cors_origins: CorsOrigins) -> Self {
         Self {
             readiness: Readiness::starting(),
+            requests: TaskTracker::new(),
             auth,
             cors_origins,
             api: OnceLock::new(),
@@ -91,7 +95,10 @@ pub(crate) async fn serve(listener: Listener, context: Arc<HttpContext>, stop: C
         Some(layer) => router.layer(layer),
         None => router,
     };
-    let router = router.layer(middleware::from_fn(request_id::layer)).with_state(context);
+    let router = router
+        .layer(middleware::from_fn(request_id::layer))
+        .layer(middleware::from_fn_with_state(Arc::clone(&context), under_way::layer))
+        .with_state(context);
     serve::serve(listener, router, stop).await;
 }
 

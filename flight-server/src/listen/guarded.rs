@@ -13,7 +13,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{Peer, Strangers, peer::Standing};
+use super::{Open, Peer, Strangers, open::OpenEntry, peer::Standing};
 
 /// What is read of a stranger at once: room for the heads of some ten calls. **Units**: bytes.
 const PIECE_BYTES: usize = 1 << 10;
@@ -25,6 +25,7 @@ pub(super) struct Guarded {
     peer: Peer,
     strangers: Arc<Strangers>,
     number: u64,
+    _open: OpenEntry,
     /// What may still be read of a stranger. **Units**: bytes.
     bytes_left: usize,
     /// Whether the others have had their turn since the last piece.
@@ -34,7 +35,8 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    pub(super) fn new(socket: TcpStream, peer: Peer, strangers: &Arc<Strangers>) -> Self {
+    pub(super) fn new(socket: TcpStream, peer: Peer, strangers: &Arc<Strangers>, open: &Arc<Open>) -> Self {
+        let entry = open.enter(&peer);
         let number = strangers.enter(&peer);
         let limits = strangers.limits();
         Self {
@@ -42,6 +44,7 @@ impl Guarded {
             peer,
             strangers: Arc::clone(strangers),
             number,
+            _open: entry,
             bytes_left: limits.bytes_max,
             has_yielded: false,
             deadline: Some(Box::pin(sleep(limits.time_max))),

@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Peer, Protocol, Strangers, Tls, connection::Connection, guarded::Guarded};
+use super::{Open, Peer, Protocol, Strangers, Tls, connection::Connection, guarded::Guarded};
 use crate::log_limit::LogLimit;
 
 /// How long to wait when the system has no room: the time in which a connection that was told to close does so.
@@ -21,6 +21,7 @@ pub(crate) struct Listener {
     protocol: Protocol,
     socket: TcpListener,
     strangers: Arc<Strangers>,
+    open: Arc<Open>,
     tls: Option<Arc<Tls>>,
     failures: LogLimit,
 }
@@ -33,7 +34,12 @@ impl Listener {
         strangers: Arc<Strangers>,
         tls: Option<Arc<Tls>>,
     ) -> Self {
-        Self { protocol, socket, strangers, tls, failures: LogLimit::default() }
+        Self { protocol, socket, strangers, open: Arc::default(), tls, failures: LogLimit::default() }
+    }
+
+    /// The connections that have not ended.
+    pub(crate) fn open(&self) -> Arc<Open> {
+        Arc::clone(&self.open)
     }
 
     /// The next connection.
@@ -58,7 +64,7 @@ impl Listener {
         // Without it a small answer may wait for an acknowledgement; with an error the socket is gone anyway, which reading finds out.
         let _gone = socket.set_nodelay(true);
         let tls = self.tls.as_ref().map(|tls| tls.acceptor(self.protocol));
-        let socket = Guarded::new(socket, peer.clone(), &self.strangers);
+        let socket = Guarded::new(socket, peer.clone(), &self.strangers, &self.open);
         Connection::new(peer, socket, tls)
     }
 

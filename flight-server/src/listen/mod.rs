@@ -6,10 +6,12 @@
 //! ```
 //!
 //! A connection is a *stranger's* until a call on it is let in: it may be read up to a number of bytes, lives for a while only, and
-//! gives way to newer ones. What a stranger sends is thereby bounded in bytes, whatever protocol it is meant to be.
+//! gives way to newer ones. What a stranger sends is thereby bounded in bytes, whatever protocol it is meant to be. [`Open`] knows all
+//! connections of a port, so that a shutdown can cut them.
 
 mod peer;
 mod strangers;
+mod open;
 mod guarded;
 mod tls;
 mod connection;
@@ -23,6 +25,7 @@ pub(crate) const PENDING_RESETS_MAX: usize = 20;
 
 pub(crate) use connection::Connection;
 pub(crate) use listener::Listener;
+pub(crate) use open::Open;
 pub(crate) use peer::{Peer, WeakPeer};
 pub use strangers::StrangerLimits;
 pub(crate) use strangers::Strangers;

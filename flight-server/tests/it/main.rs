@@ -11,6 +11,7 @@ mod prepared;
 mod catalog;
 mod cancel;
 mod lifecycle;
+mod short_memory;
 mod announced;
 mod empty_batches;
 mod numbers;

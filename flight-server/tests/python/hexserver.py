@@ -213,6 +213,19 @@ def peak_mib(server: Server) -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
+def cpu_seconds(server: Server) -> float:
+    """Returns the CPU time that the process has taken."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def busy_share(server: Server, seconds: float = 2.0) -> float:
+    """Returns how much of a core the process takes meanwhile."""
+    before, started = cpu_seconds(server), time.monotonic()
+    time.sleep(seconds)
+    return (cpu_seconds(server) - before) / (time.monotonic() - started)
+
+
 def http_get(url: str) -> tuple[int, str]:
     """Returns status and body of a GET."""
     try:

@@ -6,7 +6,8 @@ Protobuf fields and IPC framing are written out here; the real clients would ref
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -65,6 +66,17 @@ def put(
         except grpc.RpcError:
             pass
         return acks, call.code(), call.details() or ""
+
+
+@contextmanager
+def begun_put(address: str, messages: Iterable[Message]) -> Iterator[grpc.Call]:
+    """Sends `messages` behind the caller's back; leaving the block is leaving the server, without a word."""
+    with grpc.insecure_channel(address, _UNLIMITED) as channel:
+        call = channel.stream_stream(_PUT)(message.encode() for message in messages)
+        try:
+            yield call
+        finally:
+            call.cancel()
 
 
 _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]

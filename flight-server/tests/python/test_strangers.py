@@ -19,7 +19,7 @@ import pytest
 import raw_http2
 from conftest import ServerFactory
 from flight_client import connect, event_count
-from hexserver import Server, peak_mib, wait_until
+from hexserver import Server, cpu_seconds, peak_mib, wait_until
 from test_auth import PASSWORD, USER, basic, options
 from test_users import add
 
@@ -36,12 +36,6 @@ def guarded(make_server: ServerFactory, tmp_path: Path) -> Server:
     users = tmp_path / "users"
     add(users, USER, PASSWORD)
     return make_server("--auth-file", str(users), "--memory-limit", "256MiB").start()
-
-
-def cpu_seconds(server: Server) -> float:
-    """Returns the CPU time that the process has taken."""
-    fields = Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def descriptors(server: Server) -> int:

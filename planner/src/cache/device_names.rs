@@ -37,7 +37,7 @@ impl DeviceNames {
             numbers: HashTable::new(),
             text: String::new(),
             ends: vec![],
-            memory: budget.reserve_unchecked(0),
+            memory: budget.queries(),
         };
         Self { id, inner: RwLock::new(inner) }
     }

@@ -47,6 +47,7 @@ struct Inner<V> {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Lru<V> {
+    budget: Arc<Budget>,
     limit: usize,
     inner: Mutex<Inner<V>>,
 }
@@ -54,9 +55,8 @@ pub(super) struct Lru<V> {
 impl<V: Clone + fmt::Debug + Send + 'static> Lru<V> {
     /// Holds at most `limit` bytes of `budget`, less when others need them.
     pub(super) fn new(budget: &Arc<Budget>, limit: usize) -> Arc<Self> {
-        let held = budget.reserve_unchecked(0);
-        let lru =
-            Arc::new(Self { limit, inner: Mutex::new(Inner { entries: HashMap::new(), held, clock: 0 }) });
+        let inner = Inner { entries: HashMap::new(), held: budget.queries(), clock: 0 };
+        let lru = Arc::new(Self { budget: Arc::clone(budget), limit, inner: Mutex::new(inner) });
         let reclaim: Arc<dyn Reclaim> = Arc::<Self>::clone(&lru);
         budget.add_reclaim(Arc::downgrade(&reclaim));
         lru
@@ -78,9 +78,9 @@ impl<V: Clone + fmt::Debug + Send + 'static> Lru<V> {
         found
     }
 
-    /// Keeps a value if there is memory for it.
+    /// Keeps a value if there is memory for it, and nobody waits for that.
     pub(super) fn insert(&self, file: &Arc<DataFile>, key: Key, value: V, bytes: usize) {
-        if bytes > self.limit / EVICTED_PART {
+        if bytes > self.limit / EVICTED_PART || self.budget.waiting() > 0 {
             return;
         }
         let mut inner = self.lock();
@@ -120,6 +120,9 @@ impl<V: Clone + fmt::Debug + Send + 'static> Lru<V> {
 impl<V> Inner<V> {
     /// Frees `bytes` or more if that much is held: first what belongs to files that are gone, then the least recently used.
     fn evict(&mut self, bytes: usize) {
+        if self.entries.is_empty() {
+            return;
+        }
         let mut by_use: Vec<(bool, u64, Key, usize)> = self
             .entries
             .iter()

@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const UNREAD_MAX: Duration = Duration::from_secs(5);
 
 /// Part of the budget in use from which others could use what unread results hold.
-const SHORT_SHARE: f64 = 0.8;
+const SHORT_SHARE: f64 = 0.75;
 
 /// Below this a query is not what makes a process large. **Units**: bytes.
 const LARGE_BYTES: usize = 1 << 20;
@@ -56,11 +56,15 @@ fn look(log: &Weak<QueryLog>, budget: &Weak<Budget>, limit: usize) {
             continue;
         }
         if resident.is_some_and(|resident| resident > limit) && end_largest(&log, resident, limit)
-            || budget.used() > budget.share(SHORT_SHARE) && end_unread(&log)
+            || is_short(&budget) && end_unread(&log)
         {
             last_end = Some(Instant::now());
         }
     }
+}
+
+fn is_short(budget: &Budget) -> bool {
+    budget.waiting() > 0 || budget.used() > budget.share(SHORT_SHARE)
 }
 
 fn end_largest(log: &QueryLog, resident: Option<usize>, limit: usize) -> bool {

@@ -1,5 +1,5 @@
-//! `BudgetPool`: DataFusion's memory pool over the engine's budget. What a query reserves is missing to ingest, and the other
-//! way round; a query that does not get its memory fails, nothing else does.
+//! `BudgetPool`: DataFusion's memory pool over the engine's budget. Queries have a share of it, which ends where that of events begins;
+//! a query that does not get its memory fails, nothing else does.
 
 use std::{
     fmt,
@@ -13,7 +13,7 @@ use datafusion::{
 };
 use hexflight_engine::{Budget, Reservation};
 
-/// Share of the whole budget that queries leave to ingest and flush, whoever holds the rest.
+/// Share of the whole budget above which queries take no more, whoever holds it: the rest is for what frees memory.
 const BUDGET_SHARE_MAX: f64 = 0.95;
 
 /// Reserves for all queries together, first come, first served.
@@ -26,10 +26,10 @@ pub(super) struct BudgetPool {
 }
 
 impl BudgetPool {
-    /// A pool of at most `share` of the budget.
+    /// A pool of at most `share` of the budget, and of what queries may take of it.
     pub(super) fn new(budget: Arc<Budget>, share: f64) -> Self {
-        let held = Mutex::new(budget.reserve_unchecked(0));
-        let limit = budget.share(share);
+        let held = Mutex::new(budget.queries());
+        let limit = budget.share(share).min(budget.queries_max());
         Self { budget, limit, held }
     }
 
@@ -69,8 +69,9 @@ impl MemoryPool for BudgetPool {
 
     /// DataFusion calls this for memory that it has already taken.
     fn grow(&self, _reservation: &MemoryReservation, additional: usize) {
-        let taken = self.budget.reserve_unchecked(additional);
-        self.held().merge(taken);
+        let mut held = self.held();
+        let taken = held.again(additional);
+        held.merge(taken);
     }
 
     fn shrink(&self, _reservation: &MemoryReservation, shrink: usize) {

@@ -245,7 +245,7 @@ async fn a_push_waits_for_memory_that_others_hold_and_is_then_refused() {
     let options = EngineOptions { append_wait: Duration::from_millis(50), ..options() };
     let engine = open(directory.path(), options).await;
     let import = engine.begin_import(&events()).await.unwrap();
-    let held = engine.budget().try_reserve(200 << 20, 1.0).unwrap();
+    let held = engine.budget().try_reserve(256 << 20, 1.0).unwrap();
     let refused = import.push(batch("a", 3), OnBadRow::Refuse).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Exhausted);
     drop(held);

@@ -56,7 +56,7 @@ impl BodyMemory {
     /// Nothing yet. `total` is the engine's budget.
     fn hold(&self, total: &Arc<Budget>) -> Held {
         let bodies = self.0.get_or_init(|| Budget::new(total.limit() / MEMORY_PART));
-        let (share, memory) = (bodies.reserve_unchecked(0), total.reserve_unchecked(0));
+        let (share, memory) = (bodies.reserve_unchecked(0), total.events_unchecked(0));
         Held { bytes: Vec::new(), room: bodies.limit(), share, memory }
     }
 }

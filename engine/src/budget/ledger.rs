@@ -1,0 +1,198 @@
+//! `Ledger`: who holds how much of a budget, and which rule stands in the way of more. Pure: it neither waits nor wakes anybody.
+//!
+//! ```text
+//!  |<------ events on their way to files: 5/10 ------>|
+//!            |<-------- queries and their caches: 6/10 -------->|
+//!  |<----------- both together: 8/10 ------------------------>|<- the rest: what frees memory ->|
+//! ```
+//! Queries never hold more than 6/10, so two tenths are left that only events may take, whatever readers do; the last two tenths are
+//! for sealing and encoding, which free memory and ask nobody.
+
+use crate::error::EngineError;
+
+/// When a refused caller is told to come back. **Units**: ms.
+pub(crate) const RETRY_MS: u64 = 1_000;
+
+/// Shares of the limit, in tenths.
+const TENTHS: usize = 10;
+const EVENTS_TENTHS: usize = 5;
+const QUERIES_TENTHS: usize = 6;
+const TOGETHER_TENTHS: usize = 8;
+
+/// Who holds memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// Events on their way to files: bodies, batches, rows in memory, loads and merges.
+    Events,
+    /// Queries, what they keep of files, and flushed rows that they still read.
+    Queries,
+    /// What frees memory: sealing and encoding. Also everything in a budget that is not shared.
+    Work,
+}
+
+/// A rule that has no room for what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shortage {
+    /// Who shares what the rule is about, and the setting behind it.
+    by: &'static str,
+    used: usize,
+    limit: usize,
+}
+
+impl Shortage {
+    pub(super) fn refuse(self, requested: usize) -> EngineError {
+        let Self { by, used, limit } = self;
+        EngineError::Exhausted { requested, by, used, limit, retry_ms: RETRY_MS }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    limit: usize,
+    events: usize,
+    queries: usize,
+    work: usize,
+    peak: usize,
+}
+
+impl Ledger {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, events: 0, queries: 0, work: 0, peak: 0 }
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.events + self.queries + self.work
+    }
+
+    pub(super) fn peak(&self) -> usize {
+        self.peak
+    }
+
+    /// Most that events may take. **Units**: bytes.
+    pub(super) fn events_max(&self) -> usize {
+        self.tenths(EVENTS_TENTHS)
+    }
+
+    /// Most that queries may take. **Units**: bytes.
+    pub(super) fn queries_max(&self) -> usize {
+        self.tenths(QUERIES_TENTHS)
+    }
+
+    fn tenths(&self, tenths: usize) -> usize {
+        self.limit.saturating_mul(tenths) / TENTHS
+    }
+
+    /// The first rule that refuses `bytes` more for `holder`, with `cap` for all that is held.
+    pub(super) fn shortage(&self, holder: Holder, bytes: usize, cap: usize) -> Option<Shortage> {
+        let rules = self.rules(holder, cap);
+        rules.into_iter().flatten().find(|rule| rule.used.saturating_add(bytes) > rule.limit)
+    }
+
+    /// The rule about the holder's own share, or about everything, with what is used of it.
+    pub(super) fn held_by(&self, holder: Holder, cap: usize) -> Shortage {
+        let [own, _, all] = self.rules(holder, cap);
+        own.or(all).unwrap_or_else(|| unreachable!("there is a rule about everything"))
+    }
+
+    /// What would have to be given back by queries before `bytes` fit; 0 where that does not help.
+    pub(super) fn reclaimable(&self, holder: Holder, bytes: usize, cap: usize) -> usize {
+        let lacking = |rule: Shortage| rule.used.saturating_add(bytes).saturating_sub(rule.limit);
+        let [own, together, all] = self.rules(holder, cap).map(|rule| rule.map_or(0, lacking));
+        match holder {
+            Holder::Events if own > 0 => 0,
+            _ => own.max(together).max(all),
+        }
+    }
+
+    /// The rule about the holder's own share, about the sum of events and queries, and about everything.
+    fn rules(&self, holder: Holder, cap: usize) -> [Option<Shortage>; 3] {
+        let together = Shortage {
+            by: "events and queries together (8/10 of memory_limit)",
+            used: self.events + self.queries,
+            limit: self.tenths(TOGETHER_TENTHS),
+        };
+        let all = Shortage { by: "all together (memory_limit)", used: self.used(), limit: cap };
+        match holder {
+            Holder::Events => {
+                let by = "events on their way to files (5/10 of memory_limit)";
+                let own = Shortage { by, used: self.events, limit: self.events_max() };
+                [Some(own), Some(together), Some(all)]
+            }
+            Holder::Queries => {
+                let by = "queries and their caches (6/10 of memory_limit)";
+                let own = Shortage { by, used: self.queries, limit: self.queries_max() };
+                [Some(own), Some(together), Some(all)]
+            }
+            Holder::Work => [None, None, Some(all)],
+        }
+    }
+
+    pub(super) fn take(&mut self, holder: Holder, bytes: usize) {
+        *self.held(holder) += bytes;
+        self.peak = self.peak.max(self.used());
+    }
+
+    pub(super) fn give_back(&mut self, holder: Holder, bytes: usize) {
+        let held = self.held(holder);
+        assert!(*held >= bytes, "{holder:?} gave back {bytes} of {held} bytes");
+        *held -= bytes;
+    }
+
+    fn held(&mut self, holder: Holder) -> &mut usize {
+        match holder {
+            Holder::Events => &mut self.events,
+            Holder::Queries => &mut self.queries,
+            Holder::Work => &mut self.work,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 1_000;
+
+    #[test]
+    fn queries_leave_two_tenths_to_events_whatever_they_ask_for() {
+        let mut ledger = Ledger::new(LIMIT);
+        assert_eq!(ledger.shortage(Holder::Queries, 600, LIMIT), None);
+        ledger.take(Holder::Queries, 600);
+        let refused = ledger.shortage(Holder::Queries, 1, LIMIT).unwrap();
+        assert!(refused.by.contains("queries and their caches"), "{refused:?}");
+        assert_eq!(ledger.shortage(Holder::Events, 200, LIMIT), None);
+        assert!(ledger.shortage(Holder::Events, 201, LIMIT).is_some());
+    }
+
+    #[test]
+    fn events_leave_three_tenths_to_queries() {
+        let mut ledger = Ledger::new(LIMIT);
+        ledger.take(Holder::Events, 500);
+        assert!(ledger.shortage(Holder::Events, 1, LIMIT).is_some());
+        assert_eq!(ledger.shortage(Holder::Queries, 300, LIMIT), None);
+        assert!(ledger.shortage(Holder::Queries, 301, LIMIT).is_some());
+    }
+
+    #[test]
+    fn caches_are_asked_for_what_they_can_help_with_only() {
+        let mut ledger = Ledger::new(LIMIT);
+        ledger.take(Holder::Queries, 400);
+        ledger.take(Holder::Events, 400);
+        assert_eq!(ledger.reclaimable(Holder::Events, 50, LIMIT), 50);
+        assert_eq!(ledger.reclaimable(Holder::Events, 150, LIMIT), 0);
+        assert_eq!(ledger.reclaimable(Holder::Queries, 150, LIMIT), 150);
+    }
+
+    #[test]
+    fn work_is_bounded_by_all_that_is_held() {
+        let mut ledger = Ledger::new(LIMIT);
+        ledger.take(Holder::Queries, 600);
+        assert_eq!(ledger.shortage(Holder::Work, 400, LIMIT), None);
+        ledger.take(Holder::Work, 400);
+        assert!(ledger.shortage(Holder::Work, 1, LIMIT).is_some());
+        assert!(ledger.shortage(Holder::Events, 1, LIMIT).is_some());
+        ledger.give_back(Holder::Work, 400);
+        assert_eq!((ledger.used(), ledger.peak()), (600, 1_000));
+    }
+}
