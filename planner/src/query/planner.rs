@@ -97,8 +97,8 @@ impl Planner {
         if way == Way::Alone {
             let options = state.config_mut().options_mut();
             options.optimizer.prefer_hash_join = false;
-            // Each partition needs memory of its own.
-            options.execution.target_partitions = 1;
+            // Each partition needs memory of its own; joins that can spill are planned for two or more.
+            options.execution.target_partitions = 2;
         }
         let plan = sql::bind(statement.plan.clone(), &statement.series, params)?;
         let plan = match statement.optimised(|plan| state.optimize(plan))? {
