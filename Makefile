@@ -26,7 +26,8 @@ pytest = HEXFLIGHT_BIN=$(DEBUG_BINARY) PYTHONDONTWRITEBYTECODE=1 $(VENV_PYTHON) 
 section = @printf '\n=== %s ===\n' "$(1)"
 
 .PHONY: help demo test test-rust test-python venv build release fmt clippy check bench clean \
-	soak-random soak-logic soak-doubles soak-damage soak-damage-engine soak-kill soak-kill-damaged soak-handover soak-backup
+	soak-random soak-logic soak-doubles soak-damage soak-damage-engine soak-kill soak-kill-damaged soak-handover soak-backup \
+	soak-bounded soak-bounded-short
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -108,6 +109,12 @@ soak-handover: venv release ## Soaks: counts while rows move to files, 100,000 q
 
 soak-backup: venv release ## Soaks: backups under 250,000 events per second, 20 a round
 	$(soak) --size 20 backup -- $(VENV_PYTHON) $(PYTHON_TESTS)/backuptest.py --backups {size} --rate 250000
+
+soak-bounded: venv release ## Soaks: half an hour of devices, dashboards, analysts, readers that do not read and an attacker, on 512 MiB
+	$(soak) --size 1800 bounded -- $(VENV_PYTHON) $(PYTHON_TESTS)/boundedtest.py --seconds {size}
+
+soak-bounded-short: venv release ## Soaks: the same for 3 minutes
+	$(soak) --size 180 bounded-short -- $(VENV_PYTHON) $(PYTHON_TESTS)/boundedtest.py --seconds {size}
 
 clean: ## Removes everything that was built
 	$(CARGO) clean

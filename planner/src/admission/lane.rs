@@ -67,6 +67,11 @@ impl Lane {
         Self { name, places, running_max, queued: AtomicUsize::new(0), queue_max, wait_max }
     }
 
+    /// Places that are taken; all of them while one runs alone.
+    pub(super) fn taken(&self) -> usize {
+        self.running_max - self.places.available_permits().min(self.running_max)
+    }
+
     pub(super) fn try_admit(&self) -> Option<Permit> {
         let places = Arc::clone(&self.places).try_acquire_owned().ok()?;
         Some(Permit { _places: places, is_alone: self.running_max == 1 })

@@ -64,6 +64,11 @@ impl Admission {
         self.large.admit_alone().await
     }
 
+    /// Large queries that run now.
+    pub(crate) fn large_running(&self) -> usize {
+        self.large.taken()
+    }
+
     fn lane(&self, class: Class) -> &Lane {
         match class {
             Class::Small => &self.small,

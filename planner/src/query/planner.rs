@@ -24,6 +24,7 @@ use super::{
     warm_up::warm_up,
 };
 use crate::{
+    admission::Admission,
     catalog,
     session::{Exhausted, QueryMemory, Shape, Templates},
     sql::{self, SqlLimits},
@@ -119,9 +120,11 @@ impl Planner {
         way: Way,
         ended: &Ended,
         memory: &Arc<QueryMemory>,
+        admission: &Arc<Admission>,
         exhausted: &Exhausted,
     ) -> Arc<TaskContext> {
-        self.templates.context(ended, self.templates.query_pool(memory, exhausted, way == Way::Alone))
+        self.templates
+            .context(ended, self.templates.query_pool(memory, admission, exhausted, way == Way::Alone))
     }
 
     /// The statement of a text, planned now if it is not remembered.

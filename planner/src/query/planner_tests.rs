@@ -138,7 +138,8 @@ async fn only_statements_over_tables_are_remembered() {
 }
 
 fn context(planner: &Planner) -> Arc<TaskContext> {
-    planner.context(Way::First, &Ended::default(), &Arc::default(), &Exhausted::default())
+    let admission = Arc::new(Admission::new(1, 0, Duration::ZERO));
+    planner.context(Way::First, &Ended::default(), &Arc::default(), &admission, &Exhausted::default())
 }
 
 /// Sorted lines.

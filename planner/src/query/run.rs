@@ -172,7 +172,7 @@ impl Run {
         let (params, asker) = (self.params.clone(), self.progress.asker());
         let plan = plan_in_turns(&self.ended, self.planner.plan(&self.sql, params, asker, way)).await?;
         let exhausted = Exhausted::default();
-        let context = self.planner.context(way, &self.ended, self.memory(), &exhausted);
+        let context = self.planner.context(way, &self.ended, self.memory(), &self.admission, &exhausted);
         Ok(Planned { plan, context, exhausted })
     }
 

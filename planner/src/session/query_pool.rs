@@ -1,5 +1,6 @@
 //! `QueryPool`: what one query takes of the memory of all. Counts it, keeps what can spill within the query's share, and keeps exchanges
-//! from spilling.
+//! from spilling. The share is an even one among the large queries that run, and within the query an even one among all that can spill:
+//! what comes last must not find that the first has taken all.
 
 use std::{
     fmt,
@@ -12,12 +13,13 @@ use std::{
 use datafusion::{
     common::human_readable_size,
     error::{DataFusionError, Result},
-    execution::memory_pool::{MemoryLimit, MemoryPool, MemoryReservation},
+    execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation},
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::pool::BudgetPool;
+use crate::admission::Admission;
 
 /// How exchanges name what they reserve. Two of their inputs that spill at once can wait for each other for ever.
 /// **Source**: <https://github.com/apache/datafusion/issues/24883>, mended after DataFusion 55.
@@ -75,41 +77,67 @@ impl Exhausted {
 pub(crate) struct QueryPool {
     all: Arc<BudgetPool>,
     memory: Arc<QueryMemory>,
-    /// From which the query's sorts and aggregates spill. **Units**: bytes.
-    share: usize,
+    admission: Arc<Admission>,
+    /// Whether it runs alone.
+    is_alone: bool,
     exhausted: Exhausted,
+    /// How many of the query's operators can spill.
+    spilling: AtomicUsize,
 }
+
+/// So many fifths of the memory of queries are for what can spill; the others are left to exchanges and whatever cannot.
+const SPILLING_FIFTHS: usize = 3;
 
 impl QueryPool {
     pub(super) fn new(
         all: Arc<BudgetPool>,
         memory: Arc<QueryMemory>,
-        share: usize,
+        admission: Arc<Admission>,
+        is_alone: bool,
         exhausted: Exhausted,
     ) -> Self {
-        Self { all, memory, share, exhausted }
+        Self { all, memory, admission, is_alone, exhausted, spilling: AtomicUsize::new(0) }
+    }
+
+    /// From which one operator spills. **Units**: bytes.
+    fn share(&self) -> usize {
+        let queries = if self.is_alone { 1 } else { self.admission.large_running().max(1) };
+        self.all.limit() / 5 * SPILLING_FIFTHS / queries / self.spilling.load(Ordering::Relaxed).max(1)
     }
 
     fn refuse(&self, reservation: &MemoryReservation, additional: usize) -> DataFusionError {
         DataFusionError::ResourcesExhausted(format!(
-            "{} needs {} more; the query holds {} of its share of {}",
+            "{} needs {} more and holds {} of its share of {}; the query holds {}",
             reservation.consumer().name(),
             human_readable_size(additional),
+            human_readable_size(reservation.size()),
+            human_readable_size(self.share()),
             human_readable_size(self.memory.used()),
-            human_readable_size(self.share),
         ))
     }
 }
 
 impl fmt::Display for QueryPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}(share: {})", self.name(), human_readable_size(self.share))
+        write!(f, "{}(share: {})", self.name(), human_readable_size(self.share()))
     }
 }
 
 impl MemoryPool for QueryPool {
     fn name(&self) -> &'static str {
         "query"
+    }
+
+    fn register(&self, consumer: &MemoryConsumer) {
+        if spills(consumer) {
+            self.spilling.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        if spills(consumer) {
+            self.spilling.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
@@ -124,9 +152,7 @@ impl MemoryPool for QueryPool {
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         let consumer = reservation.consumer();
-        let is_exchange = consumer.name().starts_with(EXCHANGE);
-        let beyond_share = self.memory.used().saturating_add(additional) > self.share;
-        if beyond_share && consumer.can_spill() && !is_exchange {
+        if spills(consumer) && reservation.size().saturating_add(additional) > self.share() {
             return Err(self.refuse(reservation, additional));
         }
         match self.all.try_grow(reservation, additional) {
@@ -134,7 +160,7 @@ impl MemoryPool for QueryPool {
                 self.memory.add(additional);
                 Ok(())
             }
-            Err(error) if is_exchange => {
+            Err(error) if is_exchange(consumer) => {
                 self.exhausted.tell(error.message().into_owned());
                 self.grow(reservation, additional);
                 Ok(())
@@ -152,41 +178,80 @@ impl MemoryPool for QueryPool {
     }
 }
 
+fn is_exchange(consumer: &MemoryConsumer) -> bool {
+    consumer.name().starts_with(EXCHANGE)
+}
+
+fn spills(consumer: &MemoryConsumer) -> bool {
+    consumer.can_spill() && !is_exchange(consumer)
+}
+
 #[cfg(test)]
 mod tests {
-    use datafusion::execution::memory_pool::MemoryConsumer;
+    use std::time::Duration;
+
     use hexflight_engine::Budget;
 
     use super::*;
+    use crate::admission::Class;
 
-    fn pool(share: usize) -> (Arc<dyn MemoryPool>, Arc<QueryMemory>, Exhausted) {
+    struct Parts {
+        pool: Arc<dyn MemoryPool>,
+        memory: Arc<QueryMemory>,
+        admission: Arc<Admission>,
+        exhausted: Exhausted,
+    }
+
+    /// Of 600 bytes for queries 360 are for what can spill.
+    fn parts() -> Parts {
         let all = Arc::new(BudgetPool::new(Budget::new(1_000), 1.0));
         let (memory, exhausted) = (Arc::<QueryMemory>::default(), Exhausted::default());
-        let pool = QueryPool::new(all, Arc::clone(&memory), share, exhausted.clone());
-        (Arc::new(pool), memory, exhausted)
+        let admission = Arc::new(Admission::new(4, 10, Duration::ZERO));
+        let pool = QueryPool::new(all, Arc::clone(&memory), Arc::clone(&admission), false, exhausted.clone());
+        Parts { pool: Arc::new(pool), memory, admission, exhausted }
+    }
+
+    fn spilling(parts: &Parts) -> MemoryReservation {
+        MemoryConsumer::new("sort").with_can_spill(true).register(&parts.pool)
     }
 
     #[test]
-    fn what_can_spill_keeps_to_the_share() {
-        let (pool, memory, _) = pool(100);
-        let spills = MemoryConsumer::new("sort").with_can_spill(true).register(&pool);
-        let keeps = MemoryConsumer::new("join").register(&pool);
-        spills.try_grow(80).unwrap();
-        assert!(spills.try_grow(30).is_err());
-        keeps.try_grow(500).unwrap();
-        assert_eq!((memory.used(), memory.peak()), (580, 580));
-        drop((spills, keeps));
-        assert_eq!((memory.used(), memory.peak()), (0, 580));
+    fn what_can_spill_keeps_to_its_share() {
+        let parts = parts();
+        let first = spilling(&parts);
+        first.try_grow(300).unwrap();
+        assert!(first.try_grow(100).is_err());
+        let second = spilling(&parts);
+        assert!(first.try_grow(1).is_err(), "the share is halved");
+        second.try_grow(180).unwrap();
+        let keeps = MemoryConsumer::new("join").register(&parts.pool);
+        keeps.try_grow(120).unwrap();
+        assert_eq!((parts.memory.used(), parts.memory.peak()), (600, 600));
+        drop((first, keeps));
+        assert_eq!((parts.memory.used(), parts.memory.peak()), (180, 600));
+        second.try_grow(180).unwrap();
+    }
+
+    #[test]
+    fn queries_that_run_beside_each_other_share() {
+        let parts = parts();
+        let sort = spilling(&parts);
+        let _two = (
+            parts.admission.try_admit(Class::Large).unwrap(),
+            parts.admission.try_admit(Class::Large).unwrap(),
+        );
+        assert!(sort.try_grow(200).is_err());
+        sort.try_grow(180).unwrap();
     }
 
     #[test]
     fn an_exchange_never_spills() {
-        let (pool, memory, exhausted) = pool(100);
-        let exchange = MemoryConsumer::new("RepartitionExec[0]").with_can_spill(true).register(&pool);
+        let parts = parts();
+        let exchange = MemoryConsumer::new("RepartitionExec[0]").with_can_spill(true).register(&parts.pool);
         exchange.try_grow(500).unwrap();
-        assert!(exhausted.0.text.get().is_none());
+        assert!(parts.exhausted.0.text.get().is_none());
         exchange.try_grow(200).unwrap();
-        assert!(exhausted.0.text.get().is_some_and(|text| text.contains("RepartitionExec[0]")));
-        assert_eq!(memory.used(), 700);
+        assert!(parts.exhausted.0.text.get().is_some_and(|text| text.contains("RepartitionExec[0]")));
+        assert_eq!(parts.memory.used(), 700);
     }
 }

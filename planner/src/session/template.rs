@@ -23,6 +23,7 @@ use super::{
     shape::{self, Shape},
 };
 use crate::{
+    admission::Admission,
     aggregate::AnswerFromRollups,
     cache::{Caches, SegmentCache},
     catalog::QueryCatalogs,
@@ -42,15 +43,12 @@ pub const SCHEMA_NAME: &str = "public";
 /// Under which URL the engine's store is known to scans; never seen outside.
 pub(crate) const STORE_URL: &str = "hexflight://store/";
 
-/// So many fifths of the memory of queries are for what can spill; the others are left to exchanges and whatever cannot.
-const SPILLING_FIFTHS: usize = 3;
-
 /// A sort keeps memory for the merge of what it has spilled, one for each partition. **Units**: bytes.
 const SORT_MERGE_BYTES_MIN: usize = 64 << 10;
 const SORT_MERGE_BYTES_MAX: usize = 10 << 20;
 
-/// Sorts of one query for whose merges its share has room.
-const SORTS_AT_ONCE: usize = 8;
+/// Sorts of one query for whose merges an even share of the memory has room, and as much again for each.
+const SORTS_AT_ONCE: usize = 16;
 
 /// What the states of queries are cloned from, and the context that they run in.
 #[derive(Debug)]
@@ -59,8 +57,6 @@ pub(crate) struct Templates {
     plain: SessionState,
     caches: Caches,
     memory: Arc<BudgetPool>,
-    /// Large queries that may run at once.
-    queries_max: usize,
 }
 
 impl Templates {
@@ -73,8 +69,7 @@ impl Templates {
         let memory = Arc::new(BudgetPool::new(Arc::clone(engine.budget()), options.memory_share));
         let any = template(engine, options, log, &caches, &memory)?;
         let caches = if options.rollups { caches } else { Caches::new() };
-        let queries_max = options.queries_max.max(1);
-        Ok(Self { plain: shape::for_plain(&any), any, caches, memory, queries_max })
+        Ok(Self { plain: shape::for_plain(&any), any, caches, memory })
     }
 
     /// A state for one query, with its own `now()`.
@@ -96,12 +91,12 @@ impl Templates {
     pub(crate) fn query_pool(
         &self,
         memory: &Arc<QueryMemory>,
+        admission: &Arc<Admission>,
         exhausted: &Exhausted,
         is_alone: bool,
     ) -> QueryPool {
-        let parts = if is_alone { 1 } else { self.queries_max };
-        let share = share_of(&self.memory, parts);
-        QueryPool::new(Arc::clone(&self.memory), Arc::clone(memory), share, exhausted.clone())
+        let (all, memory, admission) = (Arc::clone(&self.memory), Arc::clone(memory), Arc::clone(admission));
+        QueryPool::new(all, memory, admission, is_alone, exhausted.clone())
     }
 
     /// The context of a query: memory pool and settings, and whether it has ended. A plan has its functions in it.
@@ -113,11 +108,6 @@ impl Templates {
         let (scalar, higher_order, aggregate, window) = Default::default();
         Arc::new(TaskContext::new(task, session, config, scalar, higher_order, aggregate, window, runtime))
     }
-}
-
-/// From which a query spills, of so many queries.
-fn share_of(memory: &BudgetPool, queries: usize) -> usize {
-    memory.limit() / 5 * SPILLING_FIFTHS / queries.max(1)
 }
 
 fn template(
@@ -180,7 +170,7 @@ fn session_config(options: &QueryOptions, memory: &BudgetPool) -> Result<Session
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG_NAME, SCHEMA_NAME);
     set_engine_options(config.options_mut());
-    let of_each_sort = share_of(memory, options.queries_max) / SORTS_AT_ONCE;
+    let of_each_sort = memory.limit() / options.queries_max.max(1) / SORTS_AT_ONCE;
     let of_each_sort = of_each_sort.clamp(SORT_MERGE_BYTES_MIN, SORT_MERGE_BYTES_MAX);
     config.options_mut().execution.sort_spill_reservation_bytes = of_each_sort;
     Ok(config)
