@@ -41,7 +41,7 @@ GROWING = [
 ]
 ENDLESS = [
     "SELECT count(*) FROM events a, events b, events c WHERE a.value * b.value * c.value = 7.125",
-    "SELECT sum(levenshtein(repeat('a', 9000), repeat(b.device_id, 1000))) FROM events a, events b",
+    "SELECT sum(levenshtein(repeat('a', 2000), repeat(b.device_id, 200))) FROM events a, events b",
     "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r",
     "SELECT a.value FROM events a, events b, events c ORDER BY a.value + b.value + c.value",
 ]
@@ -150,7 +150,7 @@ def test_many_heavy_questions_wait_for_their_turn(make_server: ServerFactory) ->
             assert int(answer.headers["Retry-After"]) > 0
         else:
             assert answer.status_code == 200, answer.text[:300]
-            assert answer.json()["rows"] == [[300000]] or list(answer.json()["rows"][0].values()) == [300000]
+            assert answer.json()["data"] == [{"count(*)": 300000}]
     assert sum(answer.status_code == 200 for answer in answers) >= 8
     assert max(waits) < ANSWER_SECONDS, waits
     assert peak_mib(server) < LIMIT_MIB + BESIDE_MIB

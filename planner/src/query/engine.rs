@@ -13,8 +13,13 @@ use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Asker, PlanTimes, QueryLog, QueryOptions, QueryProgress, QueryStream, StopReason, planner::Planner,
-    pressure, results::results, run::Run, runtime::QueryRuntime, schema_cache::SchemaCache,
+    Asker, PlanTimes, QueryLog, QueryOptions, QueryProgress, QueryStream, StopReason,
+    planner::Planner,
+    pressure,
+    results::{WaitingMax, results},
+    run::Run,
+    runtime::QueryRuntime,
+    schema_cache::SchemaCache,
 };
 use crate::{
     admission::Admission,
@@ -43,13 +48,17 @@ pub struct CatalogTable {
     pub columns: SchemaRef,
 }
 
+/// What waits for the reader of one query, unless one batch alone has more: so much, or this part of the memory limit. **Units**: bytes.
+const WAITING_BYTES_MAX: usize = 8 << 20;
+const WAITING_PART: usize = 128;
+
 /// Plans and runs SQL over the tables of one [`Engine`].
 #[derive(Debug)]
 pub struct QueryEngine {
     planner: Arc<Planner>,
     runtime: QueryRuntime,
     admission: Arc<Admission>,
-    stream_batches_max: usize,
+    waiting_max: WaitingMax,
     log: Arc<QueryLog>,
     schemas: SchemaCache,
 }
@@ -62,12 +71,15 @@ impl QueryEngine {
     pub fn new(engine: Arc<Engine>, options: &QueryOptions) -> Result<Self> {
         let runtime = QueryRuntime::new(options)?;
         let log = Arc::new(QueryLog::default());
+        let waiting_max = WaitingMax {
+            batches: options.stream_batches_max,
+            bytes: (engine.budget().limit() / WAITING_PART).min(WAITING_BYTES_MAX),
+        };
         pressure::watch(&log, engine.budget(), options.process_bytes_max)?;
         let planner = Arc::new(Planner::new(engine, options, &log)?);
         let admission =
             Arc::new(Admission::new(options.queries_max, options.queue_max, options.queue_wait_max));
-        let stream_batches_max = options.stream_batches_max;
-        Ok(Self { planner, runtime, admission, stream_batches_max, log, schemas: SchemaCache::default() })
+        Ok(Self { planner, runtime, admission, waiting_max, log, schemas: SchemaCache::default() })
     }
 
     /// Reads what the first queries will begin with, of the newest files first, for at most `time`. Needs not be done.
@@ -164,7 +176,7 @@ impl QueryEngine {
     ) -> Result<QueryStream> {
         let stop = progress.stop().clone();
         let logged = self.log.start(sql, progress.asker(), &stop);
-        let (ended, (sender, reader)) = (stop.ended(), results(self.stream_batches_max));
+        let (ended, (sender, reader)) = (stop.ended(), results(self.waiting_max));
         logged.query().read_by(sender.watch());
         let until_dropped = ended.guard();
         let run = Run {

@@ -170,6 +170,16 @@ impl LoggedQuery {
         self.progress.plan_ended();
     }
 
+    /// It was ended from outside, whether anybody hears of it or not.
+    pub(super) fn stopped(&self, reason: &StopReason) {
+        let outcome = match reason {
+            StopReason::Cancelled | StopReason::ShuttingDown => Outcome::Cancelled,
+            _ => Outcome::Failed(cut(&reason.to_string()).into()),
+        };
+        self.progress.finish();
+        drop(self.outcome.set(outcome));
+    }
+
     /// Time so far, or in all, and what the scans have done.
     pub(crate) fn report(&self) -> ProgressReport {
         self.progress.report()
@@ -217,7 +227,7 @@ impl QueryRun {
 impl Drop for QueryRun {
     fn drop(&mut self) {
         if self.query.outcome.get().is_none() {
-            self.end(Outcome::Cancelled);
+            self.query.stopped(self.query.stop.reason().unwrap_or(&StopReason::Cancelled));
         }
     }
 }

@@ -50,14 +50,13 @@ fn look(log: &Weak<QueryLog>, budget: &Weak<Budget>, limit: usize) {
     loop {
         thread::sleep(INTERVAL);
         let (Some(log), Some(budget)) = (log.upgrade(), budget.upgrade()) else { return };
-        let resident = resident_bytes();
-        show(resident);
+        let size = process_size();
+        show(size.map(|size| size.resident));
+        let own = size.map_or(0, |size| size.own);
         if last_end.is_some_and(|end| end.elapsed() < GRACE) {
             continue;
         }
-        if resident.is_some_and(|resident| resident > limit) && end_largest(&log, resident, limit)
-            || is_short(&budget) && end_unread(&log)
-        {
+        if own > limit && end_largest(&log, own, limit) || is_short(&budget) && end_unread(&log) {
             last_end = Some(Instant::now());
         }
     }
@@ -67,12 +66,12 @@ fn is_short(budget: &Budget) -> bool {
     budget.waiting() > 0 || budget.used() > budget.share(SHORT_SHARE)
 }
 
-fn end_largest(log: &QueryLog, resident: Option<usize>, limit: usize) -> bool {
+fn end_largest(log: &QueryLog, own: usize, limit: usize) -> bool {
     let running = log.running();
     let Some(largest) = running.iter().max_by_key(|query| query.memory().used()) else { return false };
     let sentence = format!(
         "the process has {} MiB of memory, more than its limit of {} MiB; this query, the largest, was ended",
-        resident.unwrap_or_default() >> 20,
+        own >> 20,
         limit >> 20,
     );
     end(largest, sentence, "process_size");
@@ -105,11 +104,21 @@ fn show(resident: Option<usize>) {
     }
 }
 
-/// Resident memory of this process; `None` where the system does not tell. **Units**: bytes.
-fn resident_bytes() -> Option<usize> {
+/// Memory of this process. **Units**: bytes.
+#[derive(Debug, Clone, Copy)]
+struct ProcessSize {
+    /// All of it.
+    resident: usize,
+    /// Without what it has in common with files: its code, above all.
+    own: usize,
+}
+
+/// `None` where the system does not tell.
+fn process_size() -> Option<ProcessSize> {
     let text = fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: usize = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * PAGE_BYTES)
+    let mut pages = text.split_ascii_whitespace().skip(1).map_while(|field| field.parse::<usize>().ok());
+    let (resident, shared) = (pages.next()? * PAGE_BYTES, pages.next()? * PAGE_BYTES);
+    Some(ProcessSize { resident, own: resident.saturating_sub(shared) })
 }
 
 #[cfg(test)]
@@ -120,17 +129,17 @@ mod tests {
     #[test]
     fn the_process_has_a_size_on_linux() {
         if cfg!(target_os = "linux") {
-            assert!(resident_bytes().is_some_and(|bytes| bytes > 1 << 20));
+            assert!(process_size().is_some_and(|size| size.own > 1 << 20 && size.resident > size.own));
         }
     }
 
     #[test]
     fn the_largest_is_ended_and_says_so() {
         let log = QueryLog::default();
-        assert!(!end_largest(&log, Some(3 << 30), 2 << 30));
+        assert!(!end_largest(&log, 3 << 30, 2 << 30));
         let stop = Stop::default();
         let _run = log.start("SELECT 1", &Asker::default(), &stop);
-        assert!(end_largest(&log, Some(3 << 30), 2 << 30));
+        assert!(end_largest(&log, 3 << 30, 2 << 30));
         let Some(StopReason::Memory(sentence)) = stop.reason() else { panic!("not ended") };
         assert!(sentence.contains("3072 MiB") && sentence.contains("2048 MiB"), "{sentence}");
         assert!(!end_unread(&log));

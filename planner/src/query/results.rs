@@ -12,22 +12,23 @@ use arrow::array::RecordBatch;
 use datafusion::{error::Result, execution::memory_pool::MemoryReservation};
 use tokio::sync::Notify;
 
-/// Bytes that wait for the reader, unless one batch alone has more. **Units**: bytes.
-const WAITING_BYTES_MAX: usize = 8 << 20;
+/// How much waits for a reader at most; one batch may always, however large it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WaitingMax {
+    pub(super) batches: usize,
+    /// **Units**: bytes.
+    pub(super) bytes: usize,
+}
 
-/// Makes the two ends of a query's results, of which `batches_max` wait at most.
-pub(super) fn results(batches_max: usize) -> (ResultSender, ResultReader) {
-    let shared = Arc::new(Shared {
-        batches_max: batches_max.max(1),
-        state: Mutex::new(State::default()),
-        room: Notify::new(),
-    });
+/// Makes the two ends of a query's results.
+pub(super) fn results(max: WaitingMax) -> (ResultSender, ResultReader) {
+    let shared = Arc::new(Shared { max, state: Mutex::new(State::default()), room: Notify::new() });
     (ResultSender(Arc::clone(&shared)), ResultReader(shared))
 }
 
 #[derive(Debug)]
 struct Shared {
-    batches_max: usize,
+    max: WaitingMax,
     state: Mutex<State>,
     /// Told when the reader has taken something, or left.
     room: Notify,
@@ -65,9 +66,9 @@ impl State {
         }
     }
 
-    fn has_room(&self, bytes: usize, batches_max: usize) -> bool {
+    fn has_room(&self, bytes: usize, max: WaitingMax) -> bool {
         self.waiting.is_empty()
-            || (self.waiting.len() < batches_max && self.bytes.saturating_add(bytes) <= WAITING_BYTES_MAX)
+            || (self.waiting.len() < max.batches && self.bytes.saturating_add(bytes) <= max.bytes)
     }
 }
 
@@ -85,7 +86,7 @@ impl ResultSender {
             room.as_mut().enable();
             {
                 let state = self.0.lock();
-                if state.is_reader_gone || state.has_room(bytes, self.0.batches_max) {
+                if state.is_reader_gone || state.has_room(bytes, self.0.max) {
                     return !state.is_reader_gone;
                 }
             }

@@ -85,7 +85,7 @@ impl Run {
     pub(super) async fn drive(self, started: oneshot::Sender<Result<SchemaRef>>, sender: ResultSender) {
         tokio::select! {
             biased;
-            _ = self.stop.stopped() => {}
+            reason = self.stop.stopped() => self.logged.stopped(&reason),
             () = self.to_its_end(started, &sender) => return,
         }
         self.let_go();

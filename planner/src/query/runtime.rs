@@ -68,7 +68,10 @@ mod tests {
     use super::*;
     use crate::{
         QueryErrorKind, QueryProgress, QueryStream, classify,
-        query::{Stop, results::results},
+        query::{
+            Stop,
+            results::{WaitingMax, results},
+        },
     };
 
     #[tokio::test]
@@ -81,7 +84,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_while_running_ends_the_stream_with_an_internal_error() {
         let runtime = QueryRuntime::new(&QueryOptions::default()).unwrap();
-        let (sender, reader) = results(1);
+        let (sender, reader) = results(WaitingMax { batches: 1, bytes: 1 });
         let task = runtime.spawn(async move {
             let _sender = sender;
             panic!("on purpose")
