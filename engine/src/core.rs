@@ -20,7 +20,7 @@ use crate::{
     error::{EngineError, Result},
     finding::Finding,
     flush::{FlushSignals, Portion, blocking, flush_table},
-    ingest::{Normaliser, to_query},
+    ingest::{Normaliser, growth_of, to_query},
     memory::{Generation, MemoryBatch},
     quarantine,
     schema::{Sequence, StreamId, TableName, TableSpec},
@@ -624,6 +624,14 @@ pub(crate) fn memory_of(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     let own: usize = columns.map(|array| array.to_data().get_slice_memory_size().unwrap_or(0)).sum();
     own + batch.num_rows() * VIEW_BYTES * 3
+}
+
+/// Memory that a batch takes while it is normalised: what came, and what becomes of it.
+///
+/// # Errors
+/// `Invalid` when it would be more than one batch may have.
+pub(crate) fn needed_for(input: &RecordBatch) -> Result<usize> {
+    Ok(memory_of(input).saturating_add(growth_of(input)?))
 }
 
 pub(crate) fn cores() -> usize {

@@ -19,7 +19,7 @@ use crate::{
     budget::{Budget, RETRY_MS, Reservation},
     clock::Clock,
     compact::{self, CompactMessage, CompactSummary},
-    core::{Core, Table, memory_of},
+    core::{Core, Table, memory_of, needed_for},
     error::{BadRow, EngineError, Result},
     finding::Finding,
     flush::{self, FlushMessage},
@@ -325,7 +325,7 @@ impl Engine {
             return Err(EngineError::WalStalled { failure });
         }
         let deadline = self.core.append_deadline();
-        let memory = self.core.reserve(memory_of(batch), deadline).await?;
+        let memory = self.core.reserve(needed_for(batch)?, deadline).await?;
         let (prepared, bad_rows) = self.prepare(parts, batch, memory, on_bad_row, deadline).await?;
         let Some((rows, memory)) = prepared else { return Ok(Appended { ack: None, bad_rows }) };
         let place = timeout_at(deadline, appends.reserve()).await;
@@ -348,7 +348,7 @@ impl Engine {
     pub async fn check(&self, table: &TableName, batch: &RecordBatch) -> Result<Vec<BadRow>> {
         let parts = self.core.table(table)?;
         let deadline = self.core.append_deadline().min(tokio::time::Instant::now() + CHECK_WAIT);
-        let memory = self.core.reserve(memory_of(batch), deadline).await?;
+        let memory = self.core.reserve(needed_for(batch)?, deadline).await?;
         let (_, bad_rows) = self.prepare(parts, batch, memory, OnBadRow::Skip, deadline).await?;
         Ok(bad_rows)
     }
@@ -372,7 +372,7 @@ impl Engine {
             };
             drop(input);
             let Some(rows) = rows.filter(|rows| rows.num_rows() > 0) else { return Ok((None, bad_rows)) };
-            // Dictionaries and narrow types grow when they are normalised.
+            // What came is gone, and narrow types may have grown.
             let memory = memory.resized(memory_of(&rows));
             let memory_batch = MemoryBatch::new(to_query(&spec, &rows)?, Some(memory));
             histogram!("hexflight_ingest_normalise_seconds").record(started.elapsed());

@@ -1,7 +1,7 @@
 //! Hexflight's server and command line: Arrow Flight, Flight SQL and HTTP in front of one engine.
 //!
 //! ```text
-//!  cli ─▶ config ─▶ server ─▶ listen ─┬─▶ auth ─▶ flight ─▶ hexflight-engine (write) and queries ─▶ hexflight-planner (read)
+//!  cli ─▶ config ─▶ server ─▶ listen ─┬─▶ auth ─▶ arrival ─▶ flight ─▶ hexflight-engine (write), queries ─▶ hexflight-planner (read)
 //!                                    └─▶ auth ─▶ http     JSON API; health and metrics without auth
 //!  cli ─▶ simulate, sql, demo ─▶ client ─▶ (network) ─▶ flight
 //!  cli ─▶ import ─▶ hexflight-engine, or client
@@ -19,6 +19,7 @@ mod log_limit;
 mod stamp;
 mod timestamp_unit;
 mod listen;
+mod arrival;
 mod auth;
 mod queries;
 mod http;

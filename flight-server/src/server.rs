@@ -18,11 +18,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Server as TonicServer;
 
 use crate::{
+    arrival::{ArrivalMemory, Arrivals},
     auth::{Auth, FlightGate},
     config::Config,
     error::ServeError,
     flight::{FlightApi, FlightContext},
-    http::{self, Api, ApiLimits, HttpContext},
+    http::{self, Api, ApiLimits, BodyMemory, HttpContext},
     listen::{HEADER_BYTES_MAX, Listener, Open, PENDING_RESETS_MAX, Protocol, Strangers, Tls},
     queries::QueryService,
     shutdown::Shutdown,
@@ -34,9 +35,21 @@ const STREAMS_MAX: u32 = 100;
 /// Largest message of a Handshake: user and password. **Units**: bytes.
 const LOGIN_BYTES_MAX: usize = 16 << 10;
 
-/// HTTP/2 windows. A stream may have several 64 k-row batches (4 MiB) on the way; a connection several such streams.
-const STREAM_WINDOW_BYTES: u32 = 8 << 20;
-const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
+/// Part of the memory limit that messages may take together while they arrive.
+const MESSAGES_PART: usize = 8;
+
+/// Part of the memory limit that pages of Parquet files may take together while they are imported over HTTP.
+const PAGES_PART: usize = 8;
+
+/// HTTP/2 windows. A stream may have several 64 k-row batches (4 MiB) on the way; a connection several such streams. Where memory is short they
+/// are smaller: what a window holds is not counted.
+const STREAM_WINDOW_BYTES: usize = 8 << 20;
+const CONNECTION_WINDOW_BYTES: usize = 32 << 20;
+const STREAM_WINDOW_BYTES_MIN: usize = 256 << 10;
+
+/// Part of the memory limit that the window of a stream, and of a connection, may have.
+const STREAM_WINDOW_PART: usize = 64;
+const CONNECTION_WINDOW_PART: usize = 16;
 
 /// Connections that do not answer a ping are closed: a device that lost its network must not hold a stream for hours.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -219,7 +232,9 @@ fn api(config: &Config, engine: &Arc<Engine>, queries: Arc<QueryService>) -> Api
         import_bytes_max: config.max_import_body_bytes,
         scratch_dir: config.data_dir.clone(),
     };
-    Api { engine: Arc::clone(engine), queries, limits, asker: Asker::default() }
+    let bodies = Arc::new(BodyMemory::of(engine.budget()));
+    let pages = ArrivalMemory::new("pages of files that are read", engine.budget(), PAGES_PART);
+    Api { engine: Arc::clone(engine), queries, limits, bodies, pages, asker: Asker::default() }
 }
 
 async fn bind_http(address: SocketAddr) -> Result<TcpListener, ServeError> {
@@ -358,11 +373,19 @@ fn spawn_flight(
         FlightServiceServer::new(FlightApi::new(Arc::clone(context))).max_encoding_message_size(usize::MAX);
     let login = service.clone().max_decoding_message_size(LOGIN_BYTES_MAX);
     let service = service.max_decoding_message_size(max_message_bytes);
+    let memory = ArrivalMemory::new("messages that arrive", context.engine.budget(), MESSAGES_PART);
+    let service = Arrivals::new(service, &memory, max_message_bytes);
+    let login = Arrivals::new(login, &memory, LOGIN_BYTES_MAX);
     let service = FlightGate::new(Arc::clone(&context.auth), service, login);
+    let limit = context.engine.budget().limit();
+    let window = |part: usize, max: usize| {
+        let bytes = (limit / part).clamp(STREAM_WINDOW_BYTES_MIN, max);
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    };
     let router = TonicServer::builder()
         .max_concurrent_streams(STREAMS_MAX)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .initial_stream_window_size(window(STREAM_WINDOW_PART, STREAM_WINDOW_BYTES))
+        .initial_connection_window_size(window(CONNECTION_WINDOW_PART, CONNECTION_WINDOW_BYTES))
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(HEADER_BYTES_MAX)

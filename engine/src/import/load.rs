@@ -32,7 +32,7 @@ use super::{
     spread::spread,
 };
 use crate::{
-    core::{Core, Table, cores, memory_of},
+    core::{Core, Table, cores, needed_for},
     engine::OnBadRow,
     error::{BadRow, EngineError, ErrorKind, Result},
     flush::blocking,
@@ -140,7 +140,7 @@ impl Load {
         if batch.num_rows() == 0 {
             return Ok(vec![]);
         }
-        let held = self.reserve(memory_of(&batch)).await?;
+        let held = self.reserve(needed_for(&batch)?).await?;
         // Never closed: an error here would mean so.
         let _turn = self.core.normalising.acquire().await.map_err(|_| EngineError::Closed)?;
         let load = Arc::clone(self);

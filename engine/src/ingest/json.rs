@@ -16,6 +16,7 @@ use arrow::{
 
 use super::{
     bad_rows::{Found, quoted, refuse_rows, shortened, wrong_type},
+    growth::json_bytes,
     metadata::METADATA_BYTES_MAX,
     text::{TextReader, refuse_too_much, to_offset},
     timestamp,
@@ -31,7 +32,9 @@ const FORMAT: FormatOptions<'_> = FormatOptions::new();
 /// Writes every row of a map or struct column as a JSON object.
 pub(super) fn write_objects(name: &str, column: &dyn Array) -> Result<StringArray> {
     let writer = JsonWriter::of(name, column, DEPTH_MAX)?;
-    let mut text = Vec::new();
+    let expected = json_bytes(column);
+    refuse_too_much(name, expected)?;
+    let mut text = Vec::with_capacity(expected);
     let mut offsets = Vec::with_capacity(column.len() + 1);
     offsets.push(0);
     let mut bad_rows = Vec::new();

@@ -17,6 +17,7 @@ mod number;
 mod location;
 mod cell;
 mod metadata;
+mod growth;
 mod json;
 mod slack;
 mod query;
@@ -24,6 +25,7 @@ mod bad_rows;
 
 pub use decimal::nearest_doubles;
 pub use epoch::{UNIX_SECONDS_MAX, not_seconds};
+pub(crate) use growth::growth_of;
 pub use normaliser::Normaliser;
 pub use query::to_query;
 

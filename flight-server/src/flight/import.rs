@@ -29,7 +29,7 @@ use super::{
     ipc::{BatchDecoder, Decoded},
     put::{at_batch, unread},
 };
-use crate::{error::engine_status, telemetry};
+use crate::{arrival::Arrived, error::engine_status, telemetry};
 
 /// Batches in the engine at once: one is normalised while another is spilled.
 const PUSHES: usize = 2;
@@ -159,7 +159,7 @@ pub(super) async fn put(
     let import = context.engine.begin_import(table.name()).await.map_err(|error| engine_status(&error))?;
     let source = Source {
         context: Arc::clone(context),
-        decoder: BatchDecoder::new(context.limits),
+        decoder: BatchDecoder::new(context.limits).with_memory(&context.decode_memory),
         first: Some(first),
         messages,
         batches: 0,
@@ -230,8 +230,8 @@ enum Done {
 }
 
 async fn push(import: &Import, on_error: OnError, step: Step) -> Result<Done, Status> {
-    let (index, batch) = match step {
-        Step::Batch(index, batch) => (index, batch),
+    let (index, batch, _held) = match step {
+        Step::Batch(index, batch, held) => (index, batch, held),
         Step::Commit(sources) => return Ok(Done::Commit(sources)),
     };
     let rows = batch.num_rows();
@@ -265,7 +265,8 @@ fn batch_answer(index: usize, rows: usize, bad: &[BadRow]) -> PutResult {
 
 /// What a message asks for.
 enum Step {
-    Batch(usize, RecordBatch),
+    /// Its number, its rows, and the memory for what was decompressed.
+    Batch(usize, RecordBatch, Option<Arrived>),
     Commit(Vec<SourceId>),
 }
 
@@ -288,12 +289,12 @@ impl Source {
             }
             let index = self.batches + 1;
             let decoded = self.decoder.decode(message).await;
-            let decoded =
-                decoded.map_err(|error| at_batch(index, &Status::invalid_argument(error.to_string())))?;
+            let decoded = decoded.map_err(|error| at_batch(index, &error.into()))?;
             if let Decoded::Batch(batch) = decoded {
                 self.batches = index;
                 if batch.num_rows() > 0 {
-                    return Ok(Some((Step::Batch(index, batch), self)));
+                    let held = self.decoder.take_held();
+                    return Ok(Some((Step::Batch(index, batch, held), self)));
                 }
             }
         }

@@ -46,7 +46,11 @@ pub(crate) use service::FlightApi;
 
 use crate::{auth::Auth, queries::QueryService};
 
-use self::{ipc::Limits, prepared::BoundParameters, session::Sessions};
+use self::{
+    ipc::{DecodeMemory, Limits},
+    prepared::BoundParameters,
+    session::Sessions,
+};
 
 /// What every call needs; shared by all connections.
 #[derive(Debug)]
@@ -57,6 +61,8 @@ pub(crate) struct FlightContext {
     pub(crate) auth: Arc<Auth>,
     /// Bounds of what a message may declare.
     limits: Limits,
+    /// What messages may become.
+    decode_memory: DecodeMemory,
     /// Parameters of clients that do not send the new handle back.
     bound: BoundParameters,
     sessions: Sessions,
@@ -74,11 +80,12 @@ impl FlightContext {
         max_message_bytes: usize,
     ) -> Self {
         Self {
+            decode_memory: DecodeMemory::of(engine.budget()),
+            bound: BoundParameters::new(engine.budget()),
             engine,
             queries,
             auth,
             limits: Limits::of_message(max_message_bytes),
-            bound: BoundParameters::default(),
             sessions: Sessions::default(),
             puts: TaskTracker::new(),
             draining: CancellationToken::new(),

@@ -17,49 +17,83 @@ use arrow_flight::{
     },
 };
 use bytes::Bytes;
+use hexflight_engine::{Budget, Reservation};
 use prost::Message;
 use tonic::{Status, Streaming};
 
 use super::{
     FlightContext,
     advice::statement_status,
-    ipc::{BatchDecoder, Decoded, declares_no_columns},
+    ipc::{BatchDecoder, Decoded, Limits, declares_no_columns, expanded_bytes},
     put::unread,
     results::client_schema,
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
 use crate::timestamp_unit::TimestampUnit;
 
-/// Statements whose parameters are remembered; each holds at most 1 MiB.
+/// Statements whose parameters are remembered.
 const BOUND_MAX: usize = 256;
+
+/// Part of the memory limit that remembered parameters may take together.
+const BOUND_PART: usize = 32;
+
+/// What the messages of parameters may have before they are encoded anew, under a limit of their own: clients send dictionaries and padding.
+/// **Units**: bytes.
+const SENT_BYTES_MAX: usize = 8 << 20;
 
 /// How long parameters are remembered after their last use.
 const BOUND_FOR: Duration = Duration::from_secs(15 * 60);
 
 /// Parameters by statement id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct BoundParameters {
-    by_id: Mutex<HashMap<Bytes, (Vec<FlightData>, Instant)>>,
+    by_id: Mutex<HashMap<Bytes, Remembered>>,
+    share: Arc<Budget>,
+    total: Arc<Budget>,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    parameters: Vec<FlightData>,
+    used: Instant,
+    /// Of the share, and of everything.
+    _memory: [Reservation; 2],
 }
 
 impl BoundParameters {
+    pub(super) fn new(total: &Arc<Budget>) -> Self {
+        let share = Budget::new(total.limit() / BOUND_PART);
+        Self { by_id: Mutex::default(), share, total: Arc::clone(total) }
+    }
+
+    /// Remembers parameters in place of the oldest ones; what is larger than the share is not remembered.
     fn remember(&self, id: Bytes, parameters: Vec<FlightData>, now: Instant) {
+        let bytes = parameters.iter().map(Message::encoded_len).sum();
         let mut bound = self.lock();
-        bound.retain(|_, (_, used)| now.saturating_duration_since(*used) < BOUND_FOR);
-        if bound.len() >= BOUND_MAX
-            && !bound.contains_key(&id)
-            && let Some(oldest) = bound.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| id.clone())
-        {
+        bound.remove(&id);
+        if bytes > self.share.limit() {
+            return;
+        }
+        bound.retain(|_, known| now.saturating_duration_since(known.used) < BOUND_FOR);
+        loop {
+            if bound.len() < BOUND_MAX
+                && let Ok(share) = self.share.try_reserve(bytes, 1.0)
+            {
+                let memory = [share, self.total.reserve_unchecked(bytes)];
+                bound.insert(id, Remembered { parameters, used: now, _memory: memory });
+                return;
+            }
+            let oldest = bound.iter().min_by_key(|(_, known)| known.used).map(|(id, _)| id.clone());
+            let Some(oldest) = oldest else { return };
             bound.remove(&oldest);
         }
-        bound.insert(id, (parameters, now));
     }
 
     fn recall(&self, id: &Bytes, now: Instant) -> Option<Vec<FlightData>> {
         let mut bound = self.lock();
-        let (parameters, used) = bound.get_mut(id)?;
-        *used = now;
-        Some(parameters.clone())
+        let known = bound.get_mut(id)?;
+        known.used = now;
+        Some(known.parameters.clone())
     }
 
     /// Forgets a statement that was closed.
@@ -67,7 +101,7 @@ impl BoundParameters {
         self.lock().remove(id);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Bytes, (Vec<FlightData>, Instant)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Bytes, Remembered>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -155,10 +189,16 @@ async fn read_all(
         }
         return Ok(Vec::new());
     }
-    let mut decoder = BatchDecoder::new(context.limits).taking_unions();
+    let mut decoder = BatchDecoder::new(Limits::of_message(SENT_BYTES_MAX)).taking_unions();
     let mut batches = Vec::new();
-    let (mut next, mut rows) = (Some(first), 0);
+    let (mut next, mut rows, mut bytes) = (Some(first), 0, 0);
     while let Some(message) = next {
+        bytes += message.data_body.len().max(expanded_bytes(&message));
+        if bytes > SENT_BYTES_MAX {
+            return Err(Status::invalid_argument(format!(
+                "parameters: {bytes} bytes are sent, the limit is {SENT_BYTES_MAX}"
+            )));
+        }
         let decoded = decoder.decode(message).await;
         let decoded = decoded.map_err(|error| Status::invalid_argument(format!("parameters: {error}")))?;
         if let Decoded::Batch(batch) = decoded {
@@ -180,7 +220,7 @@ mod tests {
 
     #[test]
     fn parameters_are_forgotten_after_a_time_and_when_closed() {
-        let bound = BoundParameters::default();
+        let bound = BoundParameters::new(&Budget::new(64 << 20));
         let (start, id) = (Instant::now(), Bytes::from_static(b"a"));
         bound.remember(id.clone(), vec![FlightData::default()], start);
         assert!(bound.recall(&id, start).is_some());
@@ -191,8 +231,27 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_gives_way_when_memory_is_short() {
+        let budget = Budget::new(BOUND_PART * 1_000);
+        let bound = BoundParameters::new(&budget);
+        let of =
+            |bytes: usize| vec![FlightData { data_body: vec![0; bytes].into(), ..FlightData::default() }];
+        let (start, [a, b, c]) = (Instant::now(), [b"a", b"b", b"c"].map(|id| Bytes::from_static(id)));
+        bound.remember(a.clone(), of(400), start);
+        bound.remember(b.clone(), of(400), start + Duration::from_secs(1));
+        bound.remember(b.clone(), of(500), start + Duration::from_secs(2));
+        assert!(bound.recall(&a, start).is_some());
+        bound.remember(c.clone(), of(400), start + Duration::from_secs(3));
+        assert!(bound.recall(&a, start).is_none() && bound.recall(&b, start).is_some());
+        bound.remember(c.clone(), of(2_000), start + Duration::from_secs(4));
+        assert!(bound.recall(&c, start).is_none() && bound.recall(&b, start).is_some());
+        drop(bound);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
     fn the_oldest_gives_way_at_the_limit() {
-        let bound = BoundParameters::default();
+        let bound = BoundParameters::new(&Budget::new(64 << 20));
         let start = Instant::now();
         for index in 0..=BOUND_MAX {
             let used = start + Duration::from_millis(index as u64);

@@ -172,7 +172,7 @@ impl BatchSource {
             engine: Arc::clone(&context.engine),
             table,
             draining: context.draining.clone(),
-            decoder: BatchDecoder::new(context.limits),
+            decoder: BatchDecoder::new(context.limits).with_memory(&context.decode_memory),
             first: Some(first),
             messages,
             max_message_bytes: context.limits.body_bytes_max,
@@ -185,8 +185,7 @@ impl BatchSource {
         while let Some(message) = self.next_message().await? {
             let (read_at, bytes) = (Instant::now(), message.data_body.len());
             let decoded = self.decoder.decode(message).await;
-            let decoded = decoded
-                .map_err(|error| at_batch(self.index + 1, &Status::invalid_argument(error.to_string())))?;
+            let decoded = decoded.map_err(|error| at_batch(self.index + 1, &error.into()))?;
             if let Decoded::Batch(batch) = decoded {
                 self.index += 1;
                 let ack = self.append(&batch).await.map_err(|status| at_batch(self.index, &status))?;

@@ -14,11 +14,14 @@ use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    HttpContext, events, health, import,
+    HttpContext,
+    body::BodyMemory,
+    events, health, import,
     problem::{Problem, ProblemBody},
     queries, questions, sql, tokens,
 };
 use crate::{
+    arrival::ArrivalMemory,
     auth::Caller,
     queries::{Asked, OwnLimit, QueryService},
 };
@@ -32,6 +35,10 @@ pub(crate) struct Api {
     pub(crate) engine: Arc<Engine>,
     pub(crate) queries: Arc<QueryService>,
     pub(crate) limits: ApiLimits,
+    /// What bodies may take together.
+    pub(crate) bodies: Arc<BodyMemory>,
+    /// What the pages of files to import may take together.
+    pub(crate) pages: Arc<ArrivalMemory>,
     /// On whose behalf statements run.
     pub(crate) asker: Asker,
 }

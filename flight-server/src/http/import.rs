@@ -131,7 +131,7 @@ impl ImportQuery {
         let ignored = self.ignore.split(',').map(str::trim).filter(|name| !name.is_empty());
         let columns = ColumnRules { ignored: ignored.map(str::to_owned).collect(), ..ColumnRules::default() };
         LoadRules {
-            read: ReadRules { columns, ..ReadRules::default() },
+            read: ReadRules { columns, pages: Some(Arc::clone(&api.pages)), ..ReadRules::default() },
             on_bad_row: match self.on_error {
                 OnError::Abort => OnBadRow::Refuse,
                 OnError::Skip => OnBadRow::Skip,

@@ -39,6 +39,7 @@ use crate::{
 };
 
 pub(crate) use api::{Api, ApiLimits};
+pub(crate) use body::BodyMemory;
 pub(crate) use problem::Problem;
 
 /// What the answers are made of.

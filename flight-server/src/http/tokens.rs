@@ -18,7 +18,12 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{HttpContext, Problem, body, instant::UnixSeconds, problem::documented};
+use super::{
+    HttpContext, Problem,
+    body::{self, BodyLimit, BodyMemory},
+    instant::UnixSeconds,
+    problem::documented,
+};
 use crate::auth::{Caller, ListedToken, NewToken, Permission, Scopes};
 
 /// Longest body. **Units**: bytes.
@@ -157,8 +162,9 @@ async fn create(
     body: Body,
 ) -> Result<(StatusCode, Json<CreatedToken>), Problem> {
     check_content_type(&headers)?;
-    let body = body::read(body, BODY_BYTES_MAX).await?;
-    let request: TokenRequest = serde_json::from_slice(&body).map_err(|error| {
+    let limit = BodyLimit { bytes: BODY_BYTES_MAX, rule: "tokens" };
+    let body = body::read_whole(body, &headers, &BodyMemory::of_small_bodies(), limit).await?;
+    let request: TokenRequest = serde_json::from_slice(&body.bytes).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_body", format!("the body cannot be read: {error}"))
     })?;
     let new = request.checked(&caller)?;

@@ -153,7 +153,7 @@ impl ImportArgs {
         let position = position(&positions, halves.next())?;
         let ignored = self.ignored.clone();
         let columns = ColumnRules { renamed, position, constants, ignored, strict: self.strict };
-        Ok(ReadRules { columns, delimiter: self.delimiter })
+        Ok(ReadRules { columns, delimiter: self.delimiter, ..ReadRules::default() })
     }
 }
 

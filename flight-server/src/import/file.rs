@@ -1,6 +1,6 @@
 //! `InputFile`: a file of any format, opened and mapped. Read in units, so that two readers can share a large Parquet file.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use hexflight_engine::ContentHash;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use super::{
     rows::Rows,
     text::Compression,
 };
+use crate::arrival::ArrivalMemory;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -34,6 +35,8 @@ pub(crate) struct ReadRules {
     pub(crate) columns: ColumnRules,
     /// Between the fields of CSV files.
     pub(crate) delimiter: u8,
+    /// What the pages of Parquet files may take together, where several are read for several clients.
+    pub(crate) pages: Option<Arc<ArrivalMemory>>,
 }
 
 /// An open, mapped file.
@@ -86,7 +89,7 @@ impl fmt::Display for Format {
 
 impl Default for ReadRules {
     fn default() -> Self {
-        Self { columns: ColumnRules::default(), delimiter: b',' }
+        Self { columns: ColumnRules::default(), delimiter: b',', pages: None }
     }
 }
 
@@ -100,7 +103,10 @@ impl InputFile {
         rules: &ReadRules,
     ) -> Result<Self, String> {
         let kind = match format {
-            Format::Parquet => Kind::Parquet(ParquetFile::open(&content, &rules.columns)?),
+            Format::Parquet => {
+                let file = ParquetFile::open(&content, &rules.columns)?;
+                Kind::Parquet(file.with_memory(rules.pages.clone()))
+            }
             Format::Csv => Kind::Csv(CsvFile::open(&content, compression, rules.delimiter, &rules.columns)?),
             Format::Ndjson => Kind::Ndjson(NdjsonFile::new(compression, &rules.columns)),
         };

@@ -28,6 +28,7 @@ mod role;
 mod content;
 mod scratch;
 mod text;
+mod pages;
 mod parquet;
 mod csv;
 mod event;

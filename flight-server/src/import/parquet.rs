@@ -1,6 +1,6 @@
 //! Parquet files: what their footer says, checked before anything is decoded, and their rows, row group by row group.
 
-use std::{ops::Range, sync::Arc};
+use std::{io, ops::Range, sync::Arc, time::Duration};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
@@ -16,14 +16,18 @@ use parquet::{
     },
     basic::Type as PhysicalType,
     errors::ParquetError,
+    file::metadata::ColumnChunkMetaData,
 };
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     column::Column,
     content::Content,
     mapping::{ColumnRules, Mapping},
+    pages::PageSizes,
     rows::Rows,
 };
+use crate::arrival::{ArrivalMemory, Arrived};
 
 const MAGIC: &[u8; 4] = b"PAR1";
 const ENCRYPTED_MAGIC: &[u8; 4] = b"PARE";
@@ -34,8 +38,18 @@ const BYTES_MIN: u64 = 12;
 /// Rows that are decoded at once.
 const BATCH_ROWS_MAX: usize = 64 << 10;
 
-/// Bytes that are decoded at once, as far as the average row of the row group tells. **Units**: bytes.
-const BATCH_BYTES_MAX: i64 = 32 << 20;
+/// Bytes that are decoded at once, as far as the average row of the row group and of its pages tells. **Units**: bytes.
+const BATCH_BYTES_MAX: u64 = 32 << 20;
+
+/// Largest page, once it is decompressed: a value is at most as long, and a small file can hold one of gigabytes. Writers make pages of about
+/// 1 MiB. **Units**: bytes.
+const PAGE_BYTES_MAX: u64 = 64 << 20;
+
+/// Most that the pages of a row group take at once: of each column a dictionary and a page of values. **Units**: bytes.
+const PAGES_BYTES_MAX: u64 = 128 << 20;
+
+/// How long a reader waits for memory for its pages; others who read have it, and read on.
+const PAGES_WAIT: Duration = Duration::from_secs(600);
 
 /// Text that goes on as one batch. **Units**: bytes.
 const PORTION_TEXT_MAX: usize = 8 << 20;
@@ -51,6 +65,17 @@ pub(crate) struct ParquetFile {
     pub(crate) mapping: Mapping,
     /// Columns by their place among those that are read.
     projected: Mapping,
+    /// What the pages of all files may take together.
+    memory: Option<Arc<ArrivalMemory>>,
+}
+
+/// The pages of a row group, of the columns that are read.
+#[derive(Debug, Clone, Copy, Default)]
+struct GroupPages {
+    /// What they take at once. **Units**: bytes.
+    held_bytes: u64,
+    /// What a row takes where rows are largest. **Units**: bytes.
+    row_bytes: u64,
 }
 
 /// A run of row groups.
@@ -72,7 +97,12 @@ impl ParquetFile {
             ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).map_err(unreadable)?;
         let mapping = Mapping::of_schema(metadata.schema(), rules)?;
         let projected = mapping.projected();
-        Ok(Self { metadata, mapping, projected })
+        Ok(Self { metadata, mapping, projected, memory: None })
+    }
+
+    /// The same, with memory for its pages.
+    pub(crate) fn with_memory(self, memory: Option<Arc<ArrivalMemory>>) -> Self {
+        Self { memory, ..self }
     }
 
     /// Pieces that can be read at the same time.
@@ -112,7 +142,10 @@ impl ParquetFile {
                 .get(group)
                 .map_or(0, |group| u64::try_from(group.compressed_size().max(0)).unwrap_or(0));
             let group_rows = self.metadata.metadata().row_group(group).num_rows().max(1).unsigned_abs();
-            let reader = self.reader(content, group).map_err(|error| undecodable(group, &reason(&error)))?;
+            let pages = self.pages(content, group)?;
+            let _held = self.hold(pages)?;
+            let reader =
+                self.reader(content, group, pages).map_err(|error| undecodable(group, &reason(&error)))?;
             for batch in reader {
                 let batch = batch.map_err(|error| undecodable(group, &error.to_string()))?;
                 for portion in portions(batch) {
@@ -128,20 +161,74 @@ impl ParquetFile {
         Ok(())
     }
 
-    fn reader(&self, content: &Content, group: usize) -> Result<ParquetRecordBatchReader, ParquetError> {
-        let parquet_schema = self.metadata.parquet_schema();
-        let mask = ProjectionMask::roots(parquet_schema, self.mapping.columns_read());
+    /// Looks at the pages of a row group before any of them is decompressed.
+    fn pages(&self, content: &Content, group: usize) -> Result<GroupPages, String> {
+        let mask = self.mask();
+        let columns = self.metadata.metadata().row_group(group).columns().iter().enumerate();
+        let mut pages = GroupPages::default();
+        for (_, column) in columns.filter(|(leaf, _)| mask.leaf_included(*leaf)) {
+            let name = column.column_path().string();
+            let sizes = page_sizes(content, column);
+            let sizes = sizes.map_err(|error| undecodable(group, &format!("column '{name}': {error}")))?;
+            let largest = sizes.data_bytes_max.max(sizes.dictionary_bytes_max);
+            if largest > PAGE_BYTES_MAX {
+                return Err(format!(
+                    "row group {group}, column '{name}': a page has {largest} bytes once it is decompressed, at most {PAGE_BYTES_MAX}; \
+                     write shorter values or smaller pages"
+                ));
+            }
+            pages.held_bytes = pages.held_bytes.saturating_add(sizes.held_bytes());
+            pages.row_bytes = pages.row_bytes.saturating_add(sizes.value_bytes_max);
+        }
+        if pages.held_bytes > PAGES_BYTES_MAX {
+            return Err(format!(
+                "row group {group}: the largest pages of its columns have {} bytes once they are decompressed, at most {PAGES_BYTES_MAX}; \
+                 write smaller pages",
+                pages.held_bytes
+            ));
+        }
+        Ok(pages)
+    }
+
+    /// Waits for memory for pages. Blocking.
+    fn hold(&self, pages: GroupPages) -> Result<Option<Arrived>, String> {
+        let Some(memory) = &self.memory else { return Ok(None) };
+        let bytes = usize::try_from(pages.held_bytes).unwrap_or(usize::MAX);
+        let held = Arc::clone(memory).hold_until(bytes, Instant::now() + PAGES_WAIT);
+        Handle::current().block_on(held).map(Some).map_err(|status| status.message().to_owned())
+    }
+
+    fn mask(&self) -> ProjectionMask {
+        ProjectionMask::roots(self.metadata.parquet_schema(), self.mapping.columns_read())
+    }
+
+    fn reader(
+        &self,
+        content: &Content,
+        group: usize,
+        pages: GroupPages,
+    ) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let mask = self.mask();
         let metadata = self.metadata.metadata().row_group(group);
         let leaves = metadata.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
-        let bytes: i64 = leaves.map(|(_, column)| column.uncompressed_size().max(0)).sum();
-        let row_bytes = bytes / metadata.num_rows().max(1) + 1;
-        let batch_rows = usize::try_from(BATCH_BYTES_MAX / row_bytes).unwrap_or(1);
+        let bytes: u64 = leaves.map(|(_, column)| column.uncompressed_size().max(0).unsigned_abs()).sum();
+        let row_bytes = bytes / metadata.num_rows().max(1).unsigned_abs() + 1;
+        let batch_rows = BATCH_BYTES_MAX / row_bytes.max(pages.row_bytes);
         ParquetRecordBatchReaderBuilder::new_with_metadata(content.clone(), self.metadata.clone())
             .with_row_groups(vec![group])
             .with_projection(mask)
-            .with_batch_size(batch_rows.clamp(1, BATCH_ROWS_MAX))
+            .with_batch_size(usize::try_from(batch_rows).unwrap_or(1).clamp(1, BATCH_ROWS_MAX))
             .build()
     }
+}
+
+/// The sizes of a column chunk's pages.
+fn page_sizes(content: &Content, column: &ColumnChunkMetaData) -> io::Result<PageSizes> {
+    let first = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+    let chunk = u64::try_from(first).ok().zip(u64::try_from(column.compressed_size()).ok());
+    let end = chunk.and_then(|(start, bytes)| Some((start, start.checked_add(bytes)?)));
+    let (start, end) = end.ok_or(io::ErrorKind::InvalidData)?;
+    PageSizes::read(content, start, end)
 }
 
 /// Says what is wrong with a file whose ends are not those of Parquet.
@@ -151,7 +238,7 @@ fn check_magic(content: &Content) -> Result<(), String> {
     if bytes == 0 {
         return Err("it is empty (0 bytes), not a Parquet file".to_owned());
     }
-    let unreadable = |error: std::io::Error| format!("it cannot be read: {error}");
+    let unreadable = |error: io::Error| format!("it cannot be read: {error}");
     let head = content.read_exact(0, 4.min(usize::try_from(bytes).unwrap_or(4))).map_err(unreadable)?;
     if head == ENCRYPTED_MAGIC {
         return Err("it is encrypted (magic PARE); decrypt it first".to_owned());

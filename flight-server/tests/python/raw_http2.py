@@ -1,12 +1,14 @@
 """HTTP/2 without a library: frames put together by hand, to send what no client would send.
 
-Headers are written without Huffman coding; what comes back is only waited for, never read.
+Headers are written without Huffman coding; of what comes back only windows and ends are read.
 """
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
+import time
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HANDSHAKE = "/arrow.flight.protocol.FlightService/Handshake"
@@ -80,3 +82,79 @@ def remembered(name: str, value: str) -> bytes:
 
 
 NEWEST_REMEMBERED = b"\xbe"
+
+
+class Call:
+    """One call on a connection of its own, which sends as much as the server's windows allow and never ends it."""
+
+    def __init__(self, url: str, path: str) -> None:
+        self.connection = connect(url)
+        self.is_refused = False
+        self._room, self._room_of_all, self._initial = _WINDOW_BYTES, _WINDOW_BYTES, _WINDOW_BYTES
+        self._unread = b""
+        self.connection.sendall(call(1, path))
+
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def send(self, payload: bytes, seconds: float) -> int:
+        """Sends `payload` for at most so long; returns how much of it the server took."""
+        sent, deadline = 0, time.monotonic() + seconds
+        while sent < len(payload) and not self.is_refused and time.monotonic() < deadline:
+            room = min(self._room, self._room_of_all, _FRAME_BYTES_MAX)
+            self.read(0.0 if room > 0 else 0.1)
+            if room <= 0:
+                continue
+            piece = payload[sent : sent + room]
+            try:
+                self.connection.settimeout(max(0.1, deadline - time.monotonic()))
+                self.connection.sendall(frame(DATA, 0, 1, piece))
+            except OSError:
+                return sent
+            sent, self._room, self._room_of_all = (
+                sent + len(piece),
+                self._room - len(piece),
+                self._room_of_all - len(piece),
+            )
+        return sent
+
+    def read(self, seconds: float) -> None:
+        """Reads what the server says, and waits for so long if that is nothing."""
+        if not select.select([self.connection], [], [], seconds)[0]:
+            return
+        try:
+            self._unread += self.connection.recv(1 << 16)
+        except OSError:
+            self.is_refused = True
+        while len(self._unread) >= 9 + self._length():
+            length = self._length()
+            kind, flags = self._unread[3], self._unread[4]
+            stream = struct.unpack(">I", self._unread[5:9])[0]
+            self._take(kind, flags, stream, self._unread[9 : 9 + length])
+            self._unread = self._unread[9 + length :]
+
+    def _length(self) -> int:
+        return int.from_bytes(self._unread[:3], "big") if len(self._unread) >= 9 else 1 << 30
+
+    def _take(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        if kind == WINDOW_UPDATE:
+            more = struct.unpack(">I", payload)[0]
+            if stream == 0:
+                self._room_of_all += more
+            else:
+                self._room += more
+        elif kind == SETTINGS and flags == 0:
+            for at in range(0, len(payload), 6):
+                name, value = struct.unpack(">HI", payload[at : at + 6])
+                if name == _INITIAL_WINDOW_SIZE:
+                    self._room, self._initial = self._room + value - self._initial, value
+            self.connection.sendall(frame(SETTINGS, 1, 0))
+        elif kind in (RST_STREAM, _GOAWAY) or (kind == HEADERS and flags & END_STREAM):
+            self.is_refused = True
+
+
+_GOAWAY, _INITIAL_WINDOW_SIZE = 7, 4
+_WINDOW_BYTES, _FRAME_BYTES_MAX = 65_535, 16 << 10

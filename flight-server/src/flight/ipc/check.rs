@@ -43,6 +43,18 @@ pub(super) fn check_batch<'a>(
     Ok(())
 }
 
+/// What the buffers of a compressed batch declare to become, all together. **Units**: bytes; 0 for one that is not compressed.
+pub(super) fn decompressed_bytes(batch: RecordBatch<'_>, body: &[u8]) -> usize {
+    if batch.compression().is_none() {
+        return 0;
+    }
+    let declared = |buffer: &Buffer| {
+        let prefix = slice_of(buffer, body)?.first_chunk::<LENGTH_PREFIX_BYTES>()?;
+        usize::try_from(i64::from_le_bytes(*prefix)).ok()
+    };
+    batch.buffers().into_iter().flatten().filter_map(declared).fold(0, usize::saturating_add)
+}
+
 /// Checks every buffer against the body; returns their lengths once decompressed.
 fn check_buffers<'a>(
     buffers: impl Iterator<Item = &'a Buffer>,

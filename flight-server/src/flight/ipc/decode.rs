@@ -19,8 +19,10 @@ use arrow::{
 };
 use arrow_flight::FlightData;
 use bytes::Bytes;
+use tonic::Status;
 
-use super::{Limits, check::check_batch, check_schema::check_schema};
+use super::{DecodeMemory, Limits, check::check_batch, check_schema::check_schema, memory::expanded_bytes};
+use crate::arrival::{Arrived, FREE_BYTES};
 
 /// Bodies from this size on are decoded off the I/O threads: 8 MiB take about 5 ms.
 const OFFLOAD_BYTES_MIN: usize = 8 << 20;
@@ -31,10 +33,28 @@ const SMALL_BYTES: usize = 1 << 20;
 /// Dictionaries of one stream.
 const DICTIONARIES_MAX: usize = 256;
 
-/// A message that is not what it must be; the text is for the client.
+/// Dictionaries of a stream that need no memory of their own. **Units**: bytes.
+const DICTIONARIES_FREE_BYTES: usize = 64 << 10;
+
+/// Why a message was not decoded; the text is for the client.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct DecodeError(pub(crate) String);
+pub(crate) enum DecodeError {
+    /// It is not what it must be.
+    #[error("{0}")]
+    Malformed(String),
+    /// There is no memory for what it becomes.
+    #[error("{}", .0.message())]
+    NoMemory(Box<Status>),
+}
+
+impl From<DecodeError> for Status {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Malformed(text) => Self::invalid_argument(text),
+            DecodeError::NoMemory(status) => *status,
+        }
+    }
+}
 
 /// What a message brought.
 #[derive(Debug)]
@@ -52,11 +72,34 @@ pub(crate) struct BatchDecoder {
     takes_unions: bool,
     schema: Option<SchemaRef>,
     dictionaries: HashMap<i64, ArrayRef>,
+    /// Where memory for what messages become is taken from.
+    memory: Option<DecodeMemory>,
+    /// Of the message that was decoded last; its reader has it until he asks for the next one.
+    last_held: Option<Arrived>,
+    dictionaries_held: Option<Arrived>,
 }
 
 impl BatchDecoder {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, takes_unions: false, schema: None, dictionaries: HashMap::new() }
+        Self {
+            limits,
+            takes_unions: false,
+            schema: None,
+            dictionaries: HashMap::new(),
+            memory: None,
+            last_held: None,
+            dictionaries_held: None,
+        }
+    }
+
+    /// The same, with memory for what messages become.
+    pub(crate) fn with_memory(self, memory: &DecodeMemory) -> Self {
+        Self { memory: Some(memory.clone()), ..self }
+    }
+
+    /// Parts with the memory of the last message, for a reader who has several at once.
+    pub(crate) fn take_held(&mut self) -> Option<Arrived> {
+        self.last_held.take()
     }
 
     /// The same, also taking unions of plain values.
@@ -64,9 +107,42 @@ impl BatchDecoder {
         Self { takes_unions: true, ..self }
     }
 
-    /// Decodes the next message of the stream; large ones on a blocking thread.
+    /// Decodes the next message of the stream; waits for memory for what it becomes.
+    ///
+    /// # Errors
+    /// `NoMemory` when there is none in time, or none for its dictionary.
     pub(crate) async fn decode(&mut self, data: FlightData) -> Result<Decoded, DecodeError> {
-        if data.data_body.len() < OFFLOAD_BYTES_MIN {
+        self.last_held = None;
+        let Some(memory) = self.memory.clone() else { return self.decode_anywhere(data, 0).await };
+        // More than a body may become is refused before anything is made of it.
+        let bytes = expanded_bytes(&data).min(self.limits.body_bytes_max);
+        if bytes > FREE_BYTES {
+            let held = Arc::clone(&memory.batches).hold(bytes).await;
+            self.last_held = Some(held.map_err(|status| DecodeError::NoMemory(Box::new(status)))?);
+        }
+        let decoded = self.decode_anywhere(data, bytes).await?;
+        self.hold_dictionaries(&memory)?;
+        Ok(decoded)
+    }
+
+    /// Holds what the dictionaries take now.
+    fn hold_dictionaries(&mut self, memory: &DecodeMemory) -> Result<(), DecodeError> {
+        let bytes = self.dictionary_bytes().saturating_sub(DICTIONARIES_FREE_BYTES);
+        if self.dictionaries_held.as_ref().map_or(0, Arrived::asked) == bytes {
+            return Ok(());
+        }
+        self.dictionaries_held = None;
+        if bytes > 0 {
+            let held = memory.dictionaries.try_hold(bytes);
+            let refusal = || DecodeError::NoMemory(Box::new(memory.dictionaries.refusal(bytes)));
+            self.dictionaries_held = Some(held.ok_or_else(refusal)?);
+        }
+        Ok(())
+    }
+
+    /// Decodes a message; one that is large, or becomes so, on a blocking thread.
+    async fn decode_anywhere(&mut self, data: FlightData, expanded: usize) -> Result<Decoded, DecodeError> {
+        if data.data_body.len().max(expanded) < OFFLOAD_BYTES_MIN {
             return self.decode_here(&data);
         }
         let mut moved = Self {
@@ -74,12 +150,15 @@ impl BatchDecoder {
             takes_unions: self.takes_unions,
             schema: self.schema.clone(),
             dictionaries: std::mem::take(&mut self.dictionaries),
+            memory: self.memory.take(),
+            last_held: self.last_held.take(),
+            dictionaries_held: self.dictionaries_held.take(),
         };
         let work = tokio::task::spawn_blocking(move || {
             let decoded = moved.decode_here(&data);
             (moved, decoded)
         });
-        let (moved, decoded) = work.await.map_err(|error| DecodeError(error.to_string()))?;
+        let (moved, decoded) = work.await.map_err(|error| DecodeError::Malformed(error.to_string()))?;
         *self = moved;
         decoded
     }
@@ -92,7 +171,7 @@ impl BatchDecoder {
         let caught =
             catch_unwind(AssertUnwindSafe(|| self.decode_checked(&data.data_header, &data.data_body)));
         let decoded = caught.unwrap_or_else(|_| Err("the message breaks the format".to_owned()));
-        decoded.map_err(|detail| DecodeError(format!("malformed Arrow IPC message: {detail}")))
+        decoded.map_err(|detail| DecodeError::Malformed(format!("malformed Arrow IPC message: {detail}")))
     }
 
     fn decode_checked(&mut self, header: &[u8], body: &Bytes) -> Result<Decoded, String> {
@@ -145,14 +224,17 @@ impl BatchDecoder {
 
     /// Deltas let a dictionary grow message by message: the sum is bounded like one body.
     fn check_dictionaries(&self) -> Result<Decoded, String> {
-        let bytes: usize = self.dictionaries.values().map(|values| values.get_array_memory_size()).sum();
-        if bytes > self.limits.body_bytes_max {
+        if self.dictionary_bytes() > self.limits.body_bytes_max {
             return Err(format!(
                 "the dictionaries of the stream exceed {} bytes",
                 self.limits.body_bytes_max
             ));
         }
         Ok(Decoded::Nothing)
+    }
+
+    fn dictionary_bytes(&self) -> usize {
+        self.dictionaries.values().map(|values| values.get_array_memory_size()).sum()
     }
 
     /// Dictionary keys and views can name the same long value a million times: bound what the rows say, not what was sent.

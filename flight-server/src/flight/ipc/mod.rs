@@ -4,12 +4,14 @@
 mod lz4;
 mod check_schema;
 mod check;
+mod memory;
 mod decode;
 
 use arrow::ipc::{Message, root_as_message};
 use arrow_flight::FlightData;
 
 pub(crate) use decode::{BatchDecoder, Decoded};
+pub(crate) use memory::{DecodeMemory, expanded_bytes};
 
 /// Whether a message is the schema of a stream without columns, which clients send when they have nothing to bind.
 pub(crate) fn declares_no_columns(data: &FlightData) -> bool {

@@ -6,21 +6,25 @@ use std::{num::NonZero, sync::Arc, time::Instant};
 use axum::{
     body::BodyDataStream,
     extract::Request,
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{header, request::Parts},
 };
 use hexflight_engine::{BadRow, EngineError, OnBadRow, TableName};
 use tokio::sync::Semaphore;
 
 use super::{
     answer::{self, Accepted},
-    body::{self, BodyMemory, Held, READ_TIMEOUT},
+    body,
     document::{self, Events, Format},
     fault::{Faults, Origin},
     request::{Encoding, Head},
 };
 use crate::{
     error::engine_problem,
-    http::{Api, Problem, api::Ready},
+    http::{
+        Api, Problem,
+        api::Ready,
+        body::{Held, READ_TIMEOUT, read, refuse},
+    },
     telemetry,
 };
 
@@ -31,7 +35,6 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Intake {
     table: TableName,
-    bodies: BodyMemory,
     parsing: Arc<Semaphore>,
 }
 
@@ -39,11 +42,7 @@ impl Intake {
     /// For the table `events`.
     pub(super) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self {
-            table: TableName::new("events"),
-            bodies: BodyMemory::default(),
-            parsing: Arc::new(Semaphore::new(cores)),
-        }
+        Self { table: TableName::new("events"), parsing: Arc::new(Semaphore::new(cores)) }
     }
 
     /// Answers a request.
@@ -55,10 +54,10 @@ impl Intake {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
         let mut pieces = body.into_data_stream();
-        let (api, head, held) = match self.receive(ready, &parts, &mut pieces).await {
+        let (api, head, held) = match Self::receive(ready, &parts, &mut pieces).await {
             Ok(received) => received,
             Err(problem) => {
-                refuse_body(pieces, &parts.headers, &problem).await;
+                refuse(pieces, &parts.headers, &problem).await;
                 return Err(problem);
             }
         };
@@ -73,7 +72,6 @@ impl Intake {
     }
 
     async fn receive(
-        &self,
         ready: Result<Ready, Problem>,
         parts: &Parts,
         pieces: &mut BodyDataStream,
@@ -82,7 +80,7 @@ impl Intake {
         let head = Head::of(&parts.uri, &parts.headers)?;
         let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         body::check_length(declared.and_then(|text| text.parse().ok()), &api.limits)?;
-        let held = body::read(pieces, &self.bodies, api.engine.budget(), &api.limits, READ_TIMEOUT).await?;
+        let held = read(pieces, &api.bodies, body::sent_limit(&api.limits), READ_TIMEOUT).await?;
         Ok((api, head, held))
     }
 
@@ -162,13 +160,6 @@ impl Intake {
             Some(batch) => api.engine.check(&self.table, batch).await.unwrap_or_default(),
             None => vec![],
         }
-    }
-}
-
-/// Whatever the client still sends is read, unless it waits to be asked or was too slow already.
-async fn refuse_body(pieces: BodyDataStream, headers: &HeaderMap, problem: &Problem) {
-    if !headers.contains_key(header::EXPECT) && problem.status() != StatusCode::REQUEST_TIMEOUT {
-        body::drain(pieces).await;
     }
 }
 

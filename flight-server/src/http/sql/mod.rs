@@ -27,7 +27,7 @@ use self::{
 use super::{
     HttpContext, Problem,
     api::Ready,
-    body,
+    body::{self, BodyLimit},
     problem::{QueryProblems, SqlProblems},
 };
 use crate::timestamp_unit::TimestampUnit;
@@ -66,12 +66,17 @@ pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {
     )
 )]
 async fn sql(Ready(api): Ready, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
-    let body = body::read(body, api.limits.body_bytes_max.min(BODY_BYTES_MAX)).await?;
-    let request = SqlRequest::parse(&headers, &body)?;
-    drop(body);
+    let limit =
+        BodyLimit { bytes: BODY_BYTES_MAX, rule: "statements" }.or(api.limits.body_bytes_max, "max_body");
+    let mut body = body::read_whole(body, &headers, &api.bodies, limit).await?;
+    let request = SqlRequest::parse(&headers, &body.bytes)?;
+    // Its memory is held on for what was made of it, until the first of the answer is there.
+    body.let_go();
     let format = match request.format {
         Some(format) => format,
         None => Format::accepted(&headers)?,
     };
-    answer::answer(api, request, format).await
+    let answer = answer::answer(api, request, format).await;
+    drop(body);
+    answer
 }

@@ -1,0 +1,190 @@
+"""What careless or hostile clients who may write send to a server with a small memory limit: the memory of the process stays within the
+limit and what lies beside it, and others are served meanwhile.
+
+Memory is the process's own high water mark (VmHWM), which nothing can hide from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.flight as flight
+import pyarrow.parquet as pq
+import pytest
+
+import raw_http2
+from conftest import ServerFactory
+from flight_client import connect, events, put, query
+from hexserver import Server, peak_mib
+
+LIMIT_MIB = 64
+
+# What the process may take beside the limit: code, stacks, what the allocator keeps.
+BESIDE_MIB = 256
+
+DO_PUT = "/arrow.flight.protocol.FlightService/DoPut"
+MIB = 1 << 20
+
+
+@pytest.fixture
+def small(make_server: ServerFactory) -> Iterator[Server]:
+    """A server with a small memory limit, whose memory is looked at in the end."""
+    server = make_server("--memory-limit", f"{LIMIT_MIB}MiB").start()
+    yield server
+    print(f"peak {peak_mib(server):.0f} MiB of {LIMIT_MIB}")
+    assert peak_mib(server) <= LIMIT_MIB + BESIDE_MIB
+
+
+def assert_others_are_served(server: Server) -> None:
+    """Somebody asks, and somebody appends a little, over both protocols."""
+    with connect(server.flight_url) as client:
+        assert query(client, "SELECT 1 AS one").column("one").to_pylist() == [1]
+        assert [ack["rows"] for ack in put(client, events(10, "other"))] == [10]
+    status, _ = post(server, "/api/v1/sql", {"sql": "SELECT 1"})
+    assert status == 200
+    event = {"timestamp": "2025-06-01T12:00:00Z", "device_id": "other", "type": "temperature", "value": 1.0}
+    status, _ = post(server, "/api/v1/events", event)
+    assert status == 200
+
+
+def test_messages_that_never_end(small: Server) -> None:
+    """Streams that declare 64 MiB and send all but the last byte."""
+    message = raw_http2.message(64 * MIB, 64 * MIB - 1)
+    with contextlib.ExitStack() as stack:
+        calls = [stack.enter_context(raw_http2.Call(small.flight_url, DO_PUT)) for _ in range(6)]
+        with ThreadPoolExecutor(len(calls)) as threads:
+            sent = list(threads.map(lambda call: call.send(message, 4.0), calls))
+            assert_others_are_served(small)
+    print(f"{sum(sent) // MIB} of {64 * len(calls)} MiB taken")
+
+
+def test_bodies_that_never_end(small: Server) -> None:
+    """Bodies of statements that lack their last byte."""
+    size = 8 * MIB - 1
+    head = f"POST /api/v1/sql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {size + 1}\r\n\r\n"
+    body = b'{"sql": "' + b"x" * (size - 9)
+    with contextlib.ExitStack() as stack:
+        bodies = [stack.enter_context(_connected(small.http_url)) for _ in range(60)]
+
+        def send(connection: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                connection.sendall(head.encode() + body)
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(send, bodies))
+        assert_others_are_served(small)
+
+
+@pytest.mark.parametrize("use_dictionary", [True, False], ids=["dictionary", "plain"])
+def test_a_small_file_with_a_huge_text(small: Server, use_dictionary: bool) -> None:
+    """A Parquet file of some kilobytes, one text of which takes hundreds of megabytes."""
+    batch = events(1, metadata=pa.array(['{"a":"' + "x" * (200 * MIB) + '"}']))
+    file = io.BytesIO()
+    pq.write_table(pa.table(batch), file, compression="zstd", use_dictionary=use_dictionary)
+    del batch
+    assert len(file.getvalue()) < MIB
+    status, answer = post(small, "/api/v1/import", file.getvalue(), "application/octet-stream")
+    assert status == 422, answer
+    detail = answer["detail"]
+    assert "metadata" in detail and "67108864" in detail, detail
+    assert_others_are_served(small)
+
+
+def _writers(server: Server, batch: pa.RecordBatch, count: int, compression: str | None = None) -> list[str]:
+    """Sends the same batch from many clients at once; returns why they were refused."""
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    call = flight.FlightCallOptions(write_options=options, timeout=30)
+    refused: list[str] = []
+
+    def write(_: int) -> None:
+        with connect(server.flight_url) as client:
+            try:
+                writer, reader = client.do_put(flight.FlightDescriptor.for_path("events"), batch.schema, call)
+                writer.write_batch(batch)
+                writer.done_writing()
+                reader.read()
+                writer.close()
+            except (flight.FlightError, pa.ArrowException, OSError) as error:
+                refused.append(str(error))
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    assert_others_are_served(server)
+    for thread in threads:
+        thread.join()
+    return refused
+
+
+def test_dictionaries_that_grow(small: Server) -> None:
+    """Batches of keys that name one long text again and again."""
+    text = json.dumps({"a": "x" * 60_000})
+    metadata = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000, pa.int32()), pa.array([text]))
+    refused = _writers(small, events(1_000, metadata=metadata), 24)
+    assert all("memory" in reason for reason in refused), refused
+
+
+def test_compressed_batches(small: Server) -> None:
+    """Batches of some kilobytes that take megabytes once they are decompressed."""
+    text = json.dumps({"a": "x" * 60_000})
+    refused = _writers(small, events(330, metadata=pa.array([text] * 330)), 16, "zstd")
+    assert all("retry" in reason for reason in refused), refused
+
+
+def test_compressed_dictionaries_that_stay(small: Server) -> None:
+    """Streams that send a dictionary, large once it is decompressed, and then nothing."""
+    values = pa.array([json.dumps({"a": str(n) + "x" * 60_000}) for n in range(500)])
+    metadata = pa.DictionaryArray.from_arrays(pa.array([0] * 10, pa.int32()), values)
+    batch = events(10, metadata=metadata)
+    call = flight.FlightCallOptions(write_options=pa.ipc.IpcWriteOptions(compression="zstd"), timeout=30)
+    with contextlib.ExitStack() as stack:
+        for _ in range(24):
+            client = stack.enter_context(connect(small.flight_url))
+            writer, reader = client.do_put(flight.FlightDescriptor.for_path("events"), batch.schema, call)
+            with contextlib.suppress(flight.FlightError, pa.ArrowException, OSError):
+                writer.write_batch(batch)
+                reader.read()
+            stack.callback(_closed, writer)
+        assert_others_are_served(small)
+
+
+def test_keys_that_each_row_repeats(small: Server) -> None:
+    """Structs whose one key has 60 kB, which the JSON text of every row says again."""
+    rows = 60_000
+    metadata = pa.StructArray.from_arrays([pa.array([1] * rows)], ["k" * 60_000])
+    refused = _writers(small, events(rows, metadata=metadata), 8)
+    assert len(refused) == 8
+    assert all("metadata" in reason and "send smaller batches" in reason for reason in refused), refused
+
+
+def _closed(writer: flight.FlightStreamWriter) -> None:
+    with contextlib.suppress(flight.FlightError, pa.ArrowException, OSError):
+        writer.close()
+
+
+def _connected(url: str) -> socket.socket:
+    host, port = url.split("://")[1].rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=2.0)
+
+
+def post(server: Server, path: str, body: Any, content_type: str = "application/json") -> tuple[int, Any]:
+    """Returns status and JSON of an answer."""
+    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(server.http_url + path, payload, {"Content-Type": content_type})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
