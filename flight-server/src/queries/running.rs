@@ -109,7 +109,7 @@ mod tests {
         let first = queries.start(Bytes::from_static(b"q"), QueryProgress::start());
         let second = queries.start(Bytes::from_static(b"q"), QueryProgress::start());
         drop(first);
-        assert!(!second.progress.stop().reason().is_some());
+        assert!(second.progress.stop().reason().is_none());
         assert!(queries.cancel(b"q"));
         assert!(second.progress.stop().reason().is_some());
     }
