@@ -99,6 +99,10 @@ fn describe() {
         "hexflight_query_memory_ends_total",
         "queries that were ended to free memory, by cause"
     );
+    metrics::describe_counter!(
+        "hexflight_query_long_turns_total",
+        "polls of queries that kept their thread for more than a second"
+    );
     metrics::describe_gauge!(
         "hexflight_memory_process_bytes",
         "memory of the whole process as the system counts it (Linux)"

@@ -41,8 +41,10 @@ mod guard_below;
 mod filter_pushdown;
 mod turns_in_joins;
 mod turns_in_calls;
+mod turns_in_windows;
 mod fixed_widths;
 mod bounded_calls;
+mod bounded_windows;
 
 pub(crate) use held::PlanHeld;
 
@@ -115,6 +117,7 @@ fn typed_mends(bounds: &Arc<Bounds>) -> Vec<Box<dyn Mend>> {
         Box::new(open_lists::OpenLists),
         Box::new(lists_apart::ListsApart),
         Box::new(never_unknown::NeverUnknown),
+        Box::new(bounded_windows::BoundedWindows::new(bounds)),
         // Sees the calls and operators that all others leave.
         Box::new(bounded_calls::BoundedCalls::new(bounds)),
     ]
@@ -162,5 +165,6 @@ pub(crate) fn last_physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send 
         Arc::new(guard_conditions::GuardConditions),
         Arc::new(turns_in_joins::TurnsInJoins),
         Arc::new(turns_in_calls::TurnsInCalls),
+        Arc::new(turns_in_windows::TurnsInWindows),
     ]
 }

@@ -80,8 +80,9 @@ impl ExecutionPlan for TurnExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let ended = Ended::of(&context);
+        let node = Arc::from(self.input.name());
         let inner = self.input.execute(partition, context)?;
-        Ok(make_cooperative(Box::pin(Turns { inner, ended })))
+        Ok(make_cooperative(Box::pin(Turns { inner, ended, node })))
     }
 
     fn cardinality_effect(&self) -> CardinalityEffect {
@@ -92,14 +93,16 @@ impl ExecutionPlan for TurnExec {
 struct Turns {
     inner: SendableRecordBatchStream,
     ended: Ended,
+    /// The name of what is below.
+    node: Arc<str>,
 }
 
 impl Stream for Turns {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { inner, ended } = &mut *self;
-        within(ended, || inner.as_mut().poll_next(context))
+        let Self { inner, ended, node } = &mut *self;
+        within(ended, node, || inner.as_mut().poll_next(context))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -8,6 +8,7 @@
 
 mod checked;
 mod exec;
+mod long;
 
 use std::{
     cell::RefCell,
@@ -27,6 +28,9 @@ pub(crate) use exec::TurnExec;
 
 /// A turn that lasts longer gives its place among the query threads to another thread. Moving costs some 20 µs.
 const PLACE_KEPT: Duration = Duration::from_millis(5);
+
+/// How often work of many small pieces asks. To ask and to leave a place take longer than many a small piece.
+const ASKED_EVERY: Duration = Duration::from_millis(10);
 
 /// Whether a query has ended, known to all that works for it.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +57,8 @@ impl Ended {
 struct Turn {
     ended: Ended,
     began: Instant,
+    /// When one of many small pieces of work asked last.
+    asked: Instant,
     is_planning: bool,
 }
 
@@ -60,35 +66,42 @@ thread_local! {
     static TURN: RefCell<Option<Turn>> = const { RefCell::new(None) };
 }
 
-/// Does one poll as a turn of the query; inside of another turn, as a part of it.
-pub(crate) fn within<T>(ended: &Ended, poll: impl FnOnce() -> T) -> T {
-    turn(ended, false, poll)
+/// Does one poll of a node as a turn of the query; inside of another turn, as a part of it.
+pub(crate) fn within<T>(ended: &Ended, node: &str, poll: impl FnOnce() -> T) -> T {
+    turn(ended, node, false, poll)
 }
 
-fn turn<T>(ended: &Ended, is_planning: bool, poll: impl FnOnce() -> T) -> T {
+fn turn<T>(ended: &Ended, node: &str, is_planning: bool, poll: impl FnOnce() -> T) -> T {
     let is_outermost = TURN.with_borrow_mut(|turn| {
         let is_outermost = turn.is_none();
-        turn.get_or_insert_with(|| Turn { ended: ended.clone(), began: Instant::now(), is_planning });
+        turn.get_or_insert_with(|| {
+            let began = Instant::now();
+            Turn { ended: ended.clone(), began, asked: began, is_planning }
+        });
         is_outermost
     });
     // Not `then_some`: it makes one in any case, and drops it.
-    let _end = is_outermost.then(|| EndOfTurn);
+    let _end = is_outermost.then(|| EndOfTurn { node });
     poll()
 }
 
 /// Ends the turn also when the poll panics.
-struct EndOfTurn;
+struct EndOfTurn<'a> {
+    node: &'a str,
+}
 
-impl Drop for EndOfTurn {
+impl Drop for EndOfTurn<'_> {
     fn drop(&mut self) {
-        TURN.set(None);
+        if let Some(turn) = TURN.take() {
+            long::note(self.node, turn.began.elapsed());
+        }
     }
 }
 
 /// Each poll of `work`, which plans the query, is a turn of it.
 pub(crate) async fn plan_in_turns<T>(ended: &Ended, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
-    std::future::poll_fn(|context| turn(ended, true, || work.as_mut().poll(context))).await
+    std::future::poll_fn(|context| turn(ended, "planning", true, || work.as_mut().poll(context))).await
 }
 
 /// Whether this turn plans a query: what it computes becomes a part of the plan.
@@ -107,4 +120,22 @@ pub(crate) fn piece<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         return Err(DataFusionError::Execution(String::from("the query has ended")));
     }
     if turn.began.elapsed() < PLACE_KEPT { work() } else { tokio::task::block_in_place(work) }
+}
+
+/// Does one of many small pieces of work, such as a row of a window takes, and is [`piece`] every 10 ms.
+///
+/// # Errors
+/// Those of [`piece`].
+pub(crate) fn small_piece<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let is_due = TURN.with_borrow_mut(|turn| {
+        let now = Instant::now();
+        match turn {
+            Some(turn) if now.duration_since(turn.asked) >= ASKED_EVERY => {
+                turn.asked = now;
+                true
+            }
+            _ => false,
+        }
+    });
+    if is_due { piece(work) } else { work() }
 }

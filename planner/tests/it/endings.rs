@@ -78,6 +78,38 @@ async fn a_function_that_takes_long_ends_within_its_batch() {
     }
 }
 
+/// Each batch of rows takes half a minute unoptimised. What has been answered is reserved until its partition is at its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_ends_within_its_batch() {
+    let fixture = Fixture::new().await;
+    fixture.append(&random_events(1, 60_000, 2)).await;
+    let before = fixture.engine.budget().used();
+    let sql = "SELECT max(cardinality(l)) FROM \
+               (SELECT array_agg(value) OVER (ORDER BY timestamp ROWS BETWEEN 3000 PRECEDING AND CURRENT ROW) AS l FROM events) q";
+    let stream = fixture.queries.execute(sql, vec![]).await.unwrap();
+    wait_until(|| fixture.engine.budget().used() > before + (8 << 20)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(stream);
+    wait_until(|| fixture.engine.budget().used() <= before).await;
+}
+
+/// The second function needs whole partitions, so that the first, which has the square of its rows, has one poll for all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn others_are_answered_beside_windows_of_one_partition() {
+    let options = QueryOptions { target_partitions: 2, queries_max: 8, ..QueryOptions::default() };
+    let fixture = Fixture::with(EngineOptions::default(), options).await;
+    fixture.append(&random_events(1, ROWS, 2)).await;
+    let sql = "SELECT max(m), max(c) FROM (SELECT median(value) OVER (ORDER BY timestamp) AS m, \
+               count(*) OVER (ORDER BY timestamp ROWS BETWEEN 1 PRECEDING AND UNBOUNDED FOLLOWING) AS c FROM events) q";
+    let mut running: Vec<QueryStream> = vec![];
+    for _ in 0..6 {
+        running.push(fixture.queries.execute(sql, vec![]).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let answer = fixture.rows("SELECT avg(value) FROM events WHERE timestamp > '2024-01-01T01:00:00Z'");
+    tokio::time::timeout(END_WAIT, answer).await.unwrap();
+}
+
 async fn wait_until(is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {

@@ -23,6 +23,7 @@ mod endings;
 mod progress;
 mod admission;
 mod bounds;
+mod collected;
 mod damage;
 mod values_table;
 mod json_values;

@@ -22,7 +22,7 @@ const BATCHES_MIN: u64 = 4;
 const FOLDED_BYTES_MAX: u64 = BATCH_BYTES_MAX / BATCH_ROWS;
 
 /// Rows of a batch unless options say otherwise.
-const BATCH_ROWS: u64 = 8_192;
+pub(super) const BATCH_ROWS: u64 = 8_192;
 
 /// Smaller results are not reserved: most batches of ordinary functions are, and come and go within a millisecond.
 const RESERVED_BYTES_MIN: u64 = 4 << 20;
@@ -91,6 +91,31 @@ impl Bounds {
     }
 
     /// # Errors
+    /// `Execution` when rows of a window that are made together are too large together.
+    pub(super) fn check_window(&self, function: &str, rows: u64, bytes: u64) -> Result<()> {
+        if bytes <= self.batch_bytes {
+            return Ok(());
+        }
+        let most = self.batch_bytes;
+        exec_err!(
+            "{function}: {rows} rows of a window have {bytes} bytes together; a whole partition of one value, or {BATCH_ROWS} rows \
+             of several, have at most {most} bytes"
+        )
+    }
+
+    /// # Errors
+    /// `Execution` when the different values that one value is to be made of are too large together.
+    pub(super) fn check_distinct(&self, function: &str, bytes: u64) -> Result<()> {
+        if bytes <= self.batch_bytes {
+            return Ok(());
+        }
+        let most = self.batch_bytes;
+        exec_err!(
+            "{function}: different values that take {bytes} bytes; those of one group take at most {most} bytes"
+        )
+    }
+
+    /// # Errors
     /// `Execution` when one value takes too long.
     pub(super) fn check_steps(function: &str, steps: u64) -> Result<()> {
         if steps <= STEPS_MAX {
@@ -115,6 +140,24 @@ impl Bounds {
         let reservation = MemoryConsumer::new(function).register(&self.pool);
         reservation.try_grow(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         Ok(Some(reservation))
+    }
+
+    /// Reserves up to `bytes` in all for what grows bit by bit, in steps of what is worth a reservation.
+    ///
+    /// # Errors
+    /// `ResourcesExhausted` when queries have no more memory.
+    pub(super) fn reserve_up_to(
+        &self,
+        function: &str,
+        bytes: u64,
+        held: &mut Option<MemoryReservation>,
+    ) -> Result<()> {
+        let reserved = held.as_ref().map_or(0, |held| count(held.size()));
+        if bytes < reserved.saturating_add(RESERVED_BYTES_MIN) {
+            return Ok(());
+        }
+        let held = held.get_or_insert_with(|| MemoryConsumer::new(function).register(&self.pool));
+        held.try_grow(usize::try_from(bytes - reserved).unwrap_or(usize::MAX))
     }
 }
 

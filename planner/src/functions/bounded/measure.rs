@@ -167,7 +167,7 @@ fn count_i64(number: i64) -> u64 {
 }
 
 /// Of a text or binary value its own bytes; of anything else what it takes in a list.
-fn bytes_at(values: &dyn Array, place: usize) -> u64 {
+pub(super) fn bytes_at(values: &dyn Array, place: usize) -> u64 {
     match values.data_type() {
         DataType::Utf8 => count_i32(values.as_string::<i32>().value_length(place)),
         DataType::LargeUtf8 => count_i64(values.as_string::<i64>().value_length(place)),
@@ -180,7 +180,7 @@ fn bytes_at(values: &dyn Array, place: usize) -> u64 {
 }
 
 /// What the values of some rows take.
-fn span_bytes(values: &dyn Array, from: usize, to: usize) -> u64 {
+pub(super) fn span_bytes(values: &dyn Array, from: usize, to: usize) -> u64 {
     let rows = count(to - from);
     match values.data_type() {
         DataType::Null => 0,
@@ -208,7 +208,7 @@ fn span_bytes(values: &dyn Array, from: usize, to: usize) -> u64 {
 }
 
 /// What is in the lists of some rows: all items, and which of them.
-fn inside(values: &dyn Array, from: usize, to: usize) -> Option<(&ArrayRef, usize, usize)> {
+pub(super) fn inside(values: &dyn Array, from: usize, to: usize) -> Option<(&ArrayRef, usize, usize)> {
     let place = |number: i32| usize::try_from(number).unwrap_or_default();
     let long_place = |number: i64| usize::try_from(number).unwrap_or_default();
     match values.data_type() {

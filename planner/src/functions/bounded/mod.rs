@@ -20,7 +20,12 @@ mod held;
 mod call;
 mod joined;
 mod constant;
+mod aggregates;
 
+pub(crate) use aggregates::{
+    bounded_in_window, bounded_window_function, is_bounded_in_window, is_bounded_window_function,
+    is_collecting,
+};
 pub(crate) use bounds::Bounds;
 pub(crate) use call::{bounded, bounded_call, is_bounded, is_unbounded};
 pub(crate) use constant::constant;
@@ -42,6 +47,11 @@ pub(super) fn register(state: &mut SessionState, bounds: &Arc<Bounds>) -> Result
     for name in growth::names().filter(|name| !LEFT.contains(name)) {
         if let Some(function) = state.scalar_functions().get(name).map(Arc::clone) {
             state.register_udf(bounded(&function, bounds))?;
+        }
+    }
+    for name in aggregates::COLLECTING {
+        if let Some(aggregate) = state.aggregate_functions().get(name).map(Arc::clone) {
+            state.register_udaf(Arc::new(aggregates::bounded_aggregate(&aggregate, bounds)))?;
         }
     }
     Ok(())
