@@ -85,8 +85,8 @@ pub(crate) struct QueryPool {
     spilling: AtomicUsize,
 }
 
-/// So many fifths of the memory of queries are for what can spill; the others are left to exchanges and whatever cannot.
-const SPILLING_FIFTHS: usize = 3;
+/// So many fifths of the memory of queries are for what can spill; half as much again may go to what comes last, and the others are left to exchanges and whatever cannot.
+const SPILLING_FIFTHS: usize = 2;
 
 impl QueryPool {
     pub(super) fn new(
@@ -99,20 +99,27 @@ impl QueryPool {
         Self { all, memory, admission, is_alone, exhausted, spilling: AtomicUsize::new(0) }
     }
 
-    /// From which one operator spills. **Units**: bytes.
+    /// From which the query spills. **Units**: bytes.
     fn share(&self) -> usize {
         let queries = if self.is_alone { 1 } else { self.admission.large_running().max(1) };
-        self.all.limit() / 5 * SPILLING_FIFTHS / queries / self.spilling.load(Ordering::Relaxed).max(1)
+        self.all.limit() / 5 * SPILLING_FIFTHS / queries
+    }
+
+    /// An operator may have an even part of the share, whatever the others have, and more while they leave some.
+    fn is_beyond_share(&self, own: usize, additional: usize) -> bool {
+        let share = self.share();
+        let part = share / self.spilling.load(Ordering::Relaxed).max(1);
+        own.saturating_add(additional) > part && self.memory.used().saturating_add(additional) > share
     }
 
     fn refuse(&self, reservation: &MemoryReservation, additional: usize) -> DataFusionError {
         DataFusionError::ResourcesExhausted(format!(
-            "{} needs {} more and holds {} of its share of {}; the query holds {}",
+            "{} needs {} more and holds {}; the query holds {} of its share of {}",
             reservation.consumer().name(),
             human_readable_size(additional),
             human_readable_size(reservation.size()),
-            human_readable_size(self.share()),
             human_readable_size(self.memory.used()),
+            human_readable_size(self.share()),
         ))
     }
 }
@@ -152,7 +159,7 @@ impl MemoryPool for QueryPool {
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         let consumer = reservation.consumer();
-        if spills(consumer) && reservation.size().saturating_add(additional) > self.share() {
+        if spills(consumer) && self.is_beyond_share(reservation.size(), additional) {
             return Err(self.refuse(reservation, additional));
         }
         match self.all.try_grow(reservation, additional) {
@@ -202,7 +209,7 @@ mod tests {
         exhausted: Exhausted,
     }
 
-    /// Of 600 bytes for queries 360 are for what can spill.
+    /// Of 600 bytes for queries 240 are for what can spill.
     fn parts() -> Parts {
         let all = Arc::new(BudgetPool::new(Budget::new(1_000), 1.0));
         let (memory, exhausted) = (Arc::<QueryMemory>::default(), Exhausted::default());
@@ -219,17 +226,17 @@ mod tests {
     fn what_can_spill_keeps_to_its_share() {
         let parts = parts();
         let first = spilling(&parts);
-        first.try_grow(300).unwrap();
-        assert!(first.try_grow(100).is_err());
+        first.try_grow(240).unwrap();
+        assert!(first.try_grow(1).is_err());
         let second = spilling(&parts);
-        assert!(first.try_grow(1).is_err(), "the share is halved");
-        second.try_grow(180).unwrap();
+        second.try_grow(120).unwrap();
+        assert!(second.try_grow(1).is_err(), "its part of the share");
         let keeps = MemoryConsumer::new("join").register(&parts.pool);
-        keeps.try_grow(120).unwrap();
-        assert_eq!((parts.memory.used(), parts.memory.peak()), (600, 600));
+        keeps.try_grow(200).unwrap();
+        assert_eq!((parts.memory.used(), parts.memory.peak()), (560, 560));
         drop((first, keeps));
-        assert_eq!((parts.memory.used(), parts.memory.peak()), (180, 600));
-        second.try_grow(180).unwrap();
+        assert_eq!((parts.memory.used(), parts.memory.peak()), (120, 560));
+        second.try_grow(120).unwrap();
     }
 
     #[test]
@@ -240,8 +247,8 @@ mod tests {
             parts.admission.try_admit(Class::Large).unwrap(),
             parts.admission.try_admit(Class::Large).unwrap(),
         );
-        assert!(sort.try_grow(200).is_err());
-        sort.try_grow(180).unwrap();
+        assert!(sort.try_grow(121).is_err());
+        sort.try_grow(120).unwrap();
     }
 
     #[test]
