@@ -36,7 +36,7 @@ LITTLE_AHEAD = [
 ]
 
 STORED = 160_000
-SORT = "SELECT * FROM events WHERE device_id < 'device-4' ORDER BY value, device_id"
+SORT = "SELECT value, timestamp, device_id FROM events WHERE device_id < 'device-4' ORDER BY value, device_id"
 ALL = "SELECT * FROM events"
 SOME = "(SELECT value FROM events LIMIT 20000)"
 HEAVY = f"SELECT count(*) FROM {SOME} a JOIN {SOME} b ON a.value < b.value + random() WHERE a.value * b.value < 0"

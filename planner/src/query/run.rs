@@ -41,7 +41,7 @@ use crate::{
 const PLACE_KEPT: Duration = Duration::from_millis(500);
 
 /// How long the memory of a first try may take to come back before the second begins.
-const MEMORY_BACK_MAX: Duration = Duration::from_secs(2);
+const MEMORY_BACK_MAX: Duration = Duration::from_secs(30);
 
 /// See the module.
 #[derive(Debug)]

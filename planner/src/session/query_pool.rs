@@ -86,7 +86,7 @@ pub(crate) struct QueryPool {
 }
 
 /// So many fifths of the memory of queries are for what can spill; half as much again may go to what comes last, and the others are left to exchanges and whatever cannot.
-const SPILLING_FIFTHS: usize = 2;
+const SPILLING_FIFTHS: usize = 3;
 
 impl QueryPool {
     pub(super) fn new(
@@ -209,7 +209,7 @@ mod tests {
         exhausted: Exhausted,
     }
 
-    /// Of 600 bytes for queries 240 are for what can spill.
+    /// Of 600 bytes for queries 360 are for what can spill.
     fn parts() -> Parts {
         let all = Arc::new(BudgetPool::new(Budget::new(1_000), 1.0));
         let (memory, exhausted) = (Arc::<QueryMemory>::default(), Exhausted::default());
@@ -226,17 +226,17 @@ mod tests {
     fn what_can_spill_keeps_to_its_share() {
         let parts = parts();
         let first = spilling(&parts);
-        first.try_grow(240).unwrap();
+        first.try_grow(360).unwrap();
         assert!(first.try_grow(1).is_err());
         let second = spilling(&parts);
-        second.try_grow(120).unwrap();
+        second.try_grow(180).unwrap();
         assert!(second.try_grow(1).is_err(), "its part of the share");
         let keeps = MemoryConsumer::new("join").register(&parts.pool);
-        keeps.try_grow(200).unwrap();
-        assert_eq!((parts.memory.used(), parts.memory.peak()), (560, 560));
+        keeps.try_grow(60).unwrap();
+        assert_eq!((parts.memory.used(), parts.memory.peak()), (600, 600));
         drop((first, keeps));
-        assert_eq!((parts.memory.used(), parts.memory.peak()), (120, 560));
-        second.try_grow(120).unwrap();
+        assert_eq!((parts.memory.used(), parts.memory.peak()), (180, 600));
+        second.try_grow(180).unwrap();
     }
 
     #[test]
@@ -247,8 +247,8 @@ mod tests {
             parts.admission.try_admit(Class::Large).unwrap(),
             parts.admission.try_admit(Class::Large).unwrap(),
         );
-        assert!(sort.try_grow(121).is_err());
-        sort.try_grow(120).unwrap();
+        assert!(sort.try_grow(181).is_err());
+        sort.try_grow(180).unwrap();
     }
 
     #[test]
