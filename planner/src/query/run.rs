@@ -148,10 +148,11 @@ impl Run {
     async fn again(&self, schema: &SchemaRef, error: DataFusionError) -> Result<Ready> {
         self.let_go();
         self.queued(true);
+        // Before the place that keeps all others waiting.
+        self.memory_is_back().await;
         let permit = self.admission.admit_alone().await;
         self.queued(false);
         let permit = permit?;
-        self.memory_is_back().await;
         let planned = self.plan(Way::Alone).await?;
         if planned.plan.schema() != *schema {
             return Err(error);

@@ -1,6 +1,6 @@
 //! `QueryPool`: what one query takes of the memory of all. Counts it, keeps what can spill within the query's share, and keeps exchanges
-//! from spilling. The share is an even one among the large queries that run, and within the query an even one among all that can spill:
-//! what comes last must not find that the first has taken all.
+//! from spilling. The share is an even one among the large queries that run. Within the query each operator that can spill may have an even part
+//! of it in any case: what comes last must not find that the first has taken all.
 
 use std::{
     fmt,
@@ -15,7 +15,6 @@ use datafusion::{
     error::{DataFusionError, Result},
     execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation},
 };
-
 use tokio_util::sync::CancellationToken;
 
 use super::pool::BudgetPool;
@@ -85,7 +84,8 @@ pub(crate) struct QueryPool {
     spilling: AtomicUsize,
 }
 
-/// So many fifths of the memory of queries are for what can spill; half as much again may go to what comes last, and the others are left to exchanges and whatever cannot.
+/// So many fifths of the memory of queries are for what can spill; the others are left to exchanges, to what cannot spill, and to an operator
+/// that comes when the share is taken.
 const SPILLING_FIFTHS: usize = 3;
 
 impl QueryPool {
