@@ -41,7 +41,6 @@ mod guard_below;
 mod filter_pushdown;
 mod turns_in_joins;
 mod turns_in_calls;
-mod turns_in_windows;
 mod fixed_widths;
 mod bounded_calls;
 mod bounded_windows;
@@ -165,6 +164,5 @@ pub(crate) fn last_physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send 
         Arc::new(guard_conditions::GuardConditions),
         Arc::new(turns_in_joins::TurnsInJoins),
         Arc::new(turns_in_calls::TurnsInCalls),
-        Arc::new(turns_in_windows::TurnsInWindows),
     ]
 }

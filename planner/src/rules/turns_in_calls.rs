@@ -1,5 +1,6 @@
-//! `TurnsInCalls`: a node that calls a function that can take long does so in turns of its query, so that the function notices between two
-//! pieces of its work that the query has ended.
+//! `TurnsInCalls`: a node that calls functions that can take long does so in turns of its query, so that they notice between two pieces of
+//! their work that the query has ended. Those are bounded functions; those of windows, which answer a partition of a million rows in one poll;
+//! and aggregates that collect their rows.
 
 use std::sync::Arc;
 
@@ -9,12 +10,15 @@ use datafusion::{
     error::Result,
     physical_expr::{PhysicalExpr, ScalarFunctionExpr},
     physical_optimizer::PhysicalOptimizerRule,
-    physical_plan::ExecutionPlan,
+    physical_plan::{ExecutionPlan, aggregates::AggregateExec},
 };
 
-use crate::{functions::is_bounded, turn::TurnExec};
+use crate::{
+    functions::{is_bounded, is_collecting},
+    turn::TurnExec,
+};
 
-/// Wraps each node that calls such a function. Runs last: other rules look for the nodes themselves.
+/// Wraps each such node. Runs last: other rules look for the nodes themselves.
 #[derive(Debug)]
 pub(super) struct TurnsInCalls;
 
@@ -29,7 +33,7 @@ impl PhysicalOptimizerRule for TurnsInCalls {
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let wrapped = plan.transform_up(|node| {
-            if !calls(&node)? {
+            if !node.name().ends_with("WindowAggExec") && !collects(&node) && !calls(&node)? {
                 return Ok(Transformed::no(node));
             }
             Ok(Transformed::yes(Arc::new(TurnExec::new(node)) as _))
@@ -40,6 +44,11 @@ impl PhysicalOptimizerRule for TurnsInCalls {
     fn schema_check(&self) -> bool {
         true
     }
+}
+
+fn collects(node: &Arc<dyn ExecutionPlan>) -> bool {
+    let Some(aggregate) = node.downcast_ref::<AggregateExec>() else { return false };
+    aggregate.aggr_expr().iter().any(|aggregate| is_collecting(aggregate.fun().name()))
 }
 
 fn calls(node: &Arc<dyn ExecutionPlan>) -> Result<bool> {
