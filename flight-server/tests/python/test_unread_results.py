@@ -119,8 +119,10 @@ def waiting(server: Server) -> int:
 
 def test_appends_go_on_beside_results_that_nobody_reads(filled: Server) -> None:
     with unread(filled) as held:
+        assert held.ask(SORT, 3) >= 1
         assert held.ask(ALL, 6) == 6
-        held.ask(SORT, 9)
+        # Beside those, at the smallest limit, a sort may find no memory.
+        held.ask(SORT, 6)
         answers = [answered(filled, events(10_000, f"late-{number}")) for number in range(12)]
         assert max(seconds for seconds, _ in answers) < ANSWER_SECONDS, answers
         assert [refusal for _, refusal in answers if refusal] == []

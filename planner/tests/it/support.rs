@@ -1,6 +1,9 @@
 //! An engine in a temporary directory, events to put into it, and short ways to ask.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arrow::{
     array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
@@ -8,7 +11,7 @@ use arrow::{
 };
 use futures::TryStreamExt;
 use hexflight_engine::{Engine, EngineOptions, Store, SystemClock, TableName};
-use hexflight_planner::{QueryEngine, QueryError, QueryOptions, ScalarValue, classify};
+use hexflight_planner::{QueryEngine, QueryError, QueryErrorKind, QueryOptions, ScalarValue, classify};
 
 /// 2024-01-01T00:00:00Z in µs.
 pub(crate) const START: i64 = 1_704_067_200_000_000;
@@ -116,6 +119,23 @@ impl Fixture {
             Err(error) => error,
             Ok(rows) => panic!("{sql}: gave {rows:?}"),
         }
+    }
+
+    /// Asserts that each statement is refused, in time, because something of it has too much.
+    pub(crate) async fn all_too_large(&self, statements: &[&str], time_max: Duration) {
+        let mut wrong = vec![];
+        for sql in statements {
+            let started = Instant::now();
+            match self.try_rows(sql, vec![]).await {
+                Err(error) if error.kind == QueryErrorKind::Invalid && error.message.contains("most") => {}
+                Err(error) => wrong.push(format!("{sql}\n    {error:?}")),
+                Ok(_) => wrong.push(format!("{sql}\n    gave an answer")),
+            }
+            if started.elapsed() > time_max {
+                wrong.push(format!("{sql}\n    took {:?}", started.elapsed()));
+            }
+        }
+        assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     }
 
     /// The first column of the only row, as text.
