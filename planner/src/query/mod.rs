@@ -3,6 +3,7 @@
 mod options;
 mod engine;
 mod statements;
+mod result_columns;
 mod planner;
 mod plan_times;
 mod runtime;

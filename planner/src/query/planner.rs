@@ -2,24 +2,24 @@
 //!
 //! ```text
 //!  text ─▶ parse, logical plan (remembered by text) ─▶ parameters ─▶ optimise (remembered if it is always the same)
-//!       ─▶ pin: a snapshot of each table ─▶ physical plan
+//!       ─▶ pin: a snapshot of each table ─▶ physical plan ─▶ columns of the result
 //! ```
 
 use std::{sync::Arc, time::Duration};
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::{
     common::ScalarValue,
     error::Result,
     execution::{SessionState, TaskContext},
     logical_expr::LogicalPlan,
-    physical_expr::{PhysicalExpr, expressions::Column},
-    physical_plan::{ExecutionPlan, projection::ProjectionExec},
+    physical_plan::ExecutionPlan,
 };
 use hexflight_engine::Engine;
 
 use super::{
     Asker, LogicalSchema, QueryLog, QueryOptions,
+    result_columns::{result_schema, with_result_columns},
     statements::{Statement, StatementCache},
     warm_up::warm_up,
 };
@@ -77,11 +77,7 @@ impl Planner {
     pub(super) async fn schema(&self, sql: &str) -> Result<LogicalSchema> {
         let statement = self.statement(sql, None).await?;
         let (plan, state) = (&statement.plan, self.state(Shape::Any));
-        let result = result_schema(&state, plan);
-        let result = match &statement.names {
-            Some(names) => renamed_schema(&result, names),
-            None => result,
-        };
+        let result = result_schema(&analyzed_schema(&state, plan), statement.names.as_deref());
         Ok(LogicalSchema { parameters: sql::parameter_schema(plan, &statement.series)?, result })
     }
 
@@ -108,10 +104,7 @@ impl Planner {
         };
         let plan = catalog::pin(plan, &self.engine, asker)?;
         let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
-        match &statement.names {
-            Some(names) => renamed(plan, names),
-            None => Ok(plan),
-        }
+        with_result_columns(plan, statement.names.as_deref())
     }
 
     /// What a plan runs in: until the query has `ended`, and with what it may take of the memory.
@@ -144,27 +137,11 @@ impl Planner {
 }
 
 /// Coercion can change a type, so the analyzer runs where it can: with untyped parameters it cannot.
-fn result_schema(state: &SessionState, plan: &LogicalPlan) -> SchemaRef {
+fn analyzed_schema(state: &SessionState, plan: &LogicalPlan) -> SchemaRef {
     let options = state.config_options();
     let analyzed = state.analyzer().execute_and_check(plan.clone(), options, |_, _| {});
     let schema = analyzed.as_ref().unwrap_or(plan).schema();
     SchemaRef::clone(schema.inner())
-}
-
-fn renamed_schema(schema: &SchemaRef, names: &[String]) -> SchemaRef {
-    let fields = schema.fields().iter().zip(names);
-    let fields = fields.map(|(field, name)| field.as_ref().clone().with_name(name)).collect::<Vec<_>>();
-    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
-}
-
-/// The same plan under other names, of which two may be alike.
-fn renamed(plan: Arc<dyn ExecutionPlan>, names: &[String]) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema = plan.schema();
-    let columns = schema.fields().iter().zip(names).enumerate().map(|(index, (field, name))| {
-        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), index));
-        (column, name.clone())
-    });
-    Ok(Arc::new(ProjectionExec::try_new(columns, plan)?))
 }
 
 #[cfg(test)]

@@ -32,7 +32,6 @@ mod held;
 mod hold_above_joins;
 mod hold_in_outer_joins;
 mod json_as_text;
-mod microseconds;
 mod plain_patterns;
 mod projections_above_guards;
 mod whole_moments;
@@ -91,7 +90,6 @@ pub(crate) fn analyzer_rules(bounds: &Arc<Bounds>) -> Vec<Arc<dyn AnalyzerRule +
     rules.push(Arc::new(distinct_on_order::DistinctOnOrder));
     rules.push(Arc::new(counted_set_operations::CountSetOperations));
     rules.push(Arc::new(subqueries::SubqueriesToJoins));
-    rules.push(Arc::new(microseconds::Microseconds));
     rules
 }
 

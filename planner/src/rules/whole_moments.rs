@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::{
     common::{
-        DFSchema, ScalarValue,
+        DFSchema, ExprSchema, ScalarValue,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     error::Result,
@@ -81,7 +81,7 @@ impl OptimizerRule for WholeMoments {
     fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         let mut found = false;
         plan.apply_expressions(|expression| {
-            found |= expression.exists(|part| Ok(is_to_moment(part)))?;
+            found |= expression.exists(|part| Ok(text_of(part).is_some_and(|text| may_lack(text, &plan))))?;
             Ok(TreeNodeRecursion::Continue)
         })?;
         if !found {
@@ -100,12 +100,34 @@ impl OptimizerRule for WholeMoments {
     }
 }
 
-/// A cast to a moment, mostly of a literal.
-fn is_to_moment(part: &Expr) -> bool {
+/// What a cast to a moment reads.
+fn text_of(part: &Expr) -> Option<&Expr> {
     match part {
-        Expr::Cast(Cast { field, .. }) | Expr::TryCast(TryCast { field, .. }) => is_moment(field.data_type()),
-        Expr::ScalarFunction(call) => is_arrow_cast_to_moment(&call.func, &call.args),
-        _ => false,
+        Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
+            is_moment(field.data_type()).then_some(expr)
+        }
+        Expr::ScalarFunction(call) if is_arrow_cast_to_moment(&call.func, &call.args) => call.args.first(),
+        _ => None,
+    }
+}
+
+/// Most casts are of whole literals and of columns that are moments: for those no schema is built.
+fn may_lack(text: &Expr, plan: &LogicalPlan) -> bool {
+    match text {
+        Expr::Literal(value, _) => match value.try_as_str() {
+            Some(text) => text.is_some_and(|text| whole_moment(text) != text),
+            None => false,
+        },
+        Expr::Column(column) => {
+            let scanned = match plan {
+                LogicalPlan::TableScan(scan) => Some(&scan.projected_schema),
+                _ => None,
+            };
+            let schemas = plan.inputs().into_iter().map(LogicalPlan::schema).chain(scanned);
+            let mut fields = schemas.filter_map(|schema| schema.field_from_column(column).ok());
+            fields.next().is_none_or(|field| field.data_type().is_string())
+        }
+        _ => true,
     }
 }
 

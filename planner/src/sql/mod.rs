@@ -15,6 +15,7 @@ mod row_in;
 mod star_names;
 mod series;
 mod series_subqueries;
+mod mentions;
 mod limits;
 mod nesting;
 mod placeholder;

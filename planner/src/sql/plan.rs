@@ -1,6 +1,9 @@
 //! Text → tokens → statement → logical plan, and the parameters of that plan.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::{
@@ -21,6 +24,7 @@ use super::{
     json_operands::call_for_json,
     json_paths::plan_json_paths,
     limits::SqlLimits,
+    mentions::Mentions,
     no_escape::plan_no_escapes,
     placeholder::number_placeholders,
     row_in::look_for_rows,
@@ -48,18 +52,18 @@ pub(crate) async fn logical_plan(
     values: Option<&[ScalarValue]>,
     limits: &SqlLimits,
 ) -> Result<(LogicalPlan, SeriesParameters)> {
-    let (mut statement, name) = parse(sql, limits)?;
-    let series = bind_series(&mut statement, values)?;
-    let replaced = replaced_columns(&statement);
+    let Parsed { mut statement, name, mentions } = parse(sql, limits)?;
+    let series = series_bound(&mut statement, values, mentions)?;
+    let replaced = if mentions.star_options { replaced_columns(&statement) } else { BTreeSet::new() };
     let plan = match state.statement_to_plan(statement).await.and_then(refuse_twin_groups) {
         Err(error) if speaks_of_ids(&error.to_string()) => return plan_err!("{AMBIGUOUS}"),
         Err(error) if is_about_names(&error) => {
-            let (mut statement, _) = parse(sql, limits)?;
+            let mut statement = parse(sql, limits)?.statement;
             bind_series(&mut statement, values)?;
             named_apart(state, statement, error).await?
         }
         Err(error) if error.to_string().contains(JSON_TYPE) => {
-            let (mut statement, _) = parse(sql, limits)?;
+            let mut statement = parse(sql, limits)?.statement;
             bind_series(&mut statement, values)?;
             call_for_json(&mut statement)?;
             state.statement_to_plan(statement).await?
@@ -134,11 +138,23 @@ fn check_reads_only(plan: &LogicalPlan, name: &str) -> Result<()> {
         .or_else(|error| plan_err!("this {name} would write; only reading is allowed: {}", error.message()))
 }
 
-/// The statement and what errors call it.
-pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)> {
+/// A statement, rewritten to what DataFusion plans as PostgreSQL would.
+pub(crate) struct Parsed {
+    statement: Statement,
+    /// What errors call it.
+    name: String,
+    mentions: Mentions,
+}
+
+/// The statement of a text.
+///
+/// # Errors
+/// `SQL` for syntax, `Plan` for more than one statement, for one that does not only read, and for what is refused by name.
+pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<Parsed> {
     let tokens = number_placeholders(limits.tokens(sql, &DIALECT)?, &DIALECT)?;
     let name = statement_name(&tokens);
     refuse_asof(&tokens)?;
+    let mentions = Mentions::of(&tokens);
     let mut parser =
         DFParserBuilder::new(tokens).with_dialect(&DIALECT).with_recursion_limit(RECURSION_MAX).build()?;
     let mut statements = parser.parse_statements()?;
@@ -147,17 +163,52 @@ pub(crate) fn parse(sql: &str, limits: &SqlLimits) -> Result<(Statement, String)
     }
     let Some(mut statement) = statements.pop_front() else { return plan_err!("no statement given") };
     check_allowed(&statement, &name)?;
-    look_for_rows(&mut statement)?;
-    derive_with_queries(&mut statement)?;
-    fold_star_names(&mut statement);
-    number_orders(&mut statement);
-    list_series(&mut statement)?;
+    rewrite(&mut statement, mentions)?;
     limits.check_table_uses(table_uses(&statement))?;
-    plan_time_zones(&mut statement);
-    plan_json_paths(&mut statement);
-    plan_json_keys(&mut statement);
-    plan_no_escapes(&mut statement);
-    Ok((statement, name))
+    Ok(Parsed { statement, name, mentions })
+}
+
+/// Walks the statement once for each kind that it mentions.
+fn rewrite(statement: &mut Statement, mentions: Mentions) -> Result<()> {
+    if mentions.membership {
+        look_for_rows(statement)?;
+    }
+    if mentions.with_queries {
+        derive_with_queries(statement)?;
+    }
+    if mentions.star_options {
+        fold_star_names(statement);
+    }
+    if mentions.distinct {
+        number_orders(statement);
+    }
+    if mentions.series {
+        list_series(statement)?;
+    }
+    if mentions.time_zones {
+        plan_time_zones(statement);
+    }
+    if mentions.json_paths {
+        plan_json_paths(statement);
+    }
+    if mentions.parameters {
+        plan_json_keys(statement);
+    }
+    if mentions.escapes {
+        plan_no_escapes(statement);
+    }
+    Ok(())
+}
+
+fn series_bound(
+    statement: &mut Statement,
+    values: Option<&[ScalarValue]>,
+    mentions: Mentions,
+) -> Result<SeriesParameters> {
+    if mentions.series || mentions.parameters {
+        return bind_series(statement, values);
+    }
+    Ok(SeriesParameters::new())
 }
 
 /// Puts values in the place of parameters.

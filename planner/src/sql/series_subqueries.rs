@@ -16,7 +16,7 @@ use datafusion::{
 use super::{dialect::HexflightDialect, series::is_interval};
 
 /// Names of table functions that give the values of a list.
-const SERIES: [&str; 2] = ["generate_series", "range"];
+pub(super) const SERIES: [&str; 2] = ["generate_series", "range"];
 
 /// Writes series with subqueries among their arguments as lists.
 ///
