@@ -9,8 +9,8 @@ use datafusion::{
     sql::{
         parser::{DFParserBuilder, Statement},
         sqlparser::ast::{
-            CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Select,
-            SelectItem, Value, VisitMut, VisitorMut, visit_expressions,
+            CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query,
+            Select, SelectItem, SetExpr, Value, VisitMut, VisitorMut, visit_expressions,
         },
     },
 };
@@ -27,7 +27,7 @@ pub(super) fn name_apart(statement: &mut Statement) -> Result<bool> {
         Statement::Statement(statement) => statement,
         _ => return Ok(false),
     };
-    let mut naming = Naming { count: 0, changed: false, call: call_template()? };
+    let mut naming = Naming { count: 0, changed: false, subqueries: HashMap::new(), call: call_template()? };
     // This visitor never breaks.
     let _: ControlFlow<()> = statement.visit(&mut naming);
     Ok(naming.changed)
@@ -36,6 +36,8 @@ pub(super) fn name_apart(statement: &mut Statement) -> Result<bool> {
 struct Naming {
     count: usize,
     changed: bool,
+    /// Texts of subqueries and the numbers of their columns: a subquery in GROUP BY is the same as in the SELECT list.
+    subqueries: HashMap<String, usize>,
     /// `arrow_cast(NULL, NULL)`.
     call: Expr,
 }
@@ -60,8 +62,11 @@ impl VisitorMut for Naming {
         ControlFlow::Continue(())
     }
 
-    /// A call has a name of its own, where a cast has that of its argument.
+    /// A call has a name of its own, where a cast has that of its argument. A subquery has that of its column.
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Subquery(query) = expression {
+            self.name_subquery(query);
+        }
         if let Expr::Cast { kind, expr, data_type, .. } = expression
             && let Some(arrow_type) = arrow_type(&data_type.to_string())
             && !(matches!(expr.as_ref(), Expr::Value(_)) && is_moment(&arrow_type))
@@ -97,6 +102,24 @@ impl Naming {
         }
         self.count += 1;
         self.changed = true;
+    }
+
+    fn name_subquery(&mut self, query: &mut Query) {
+        let text = query.to_string();
+        let SetExpr::Select(select) = query.body.as_mut() else { return };
+        let [item] = select.projection.as_mut_slice() else { return };
+        let name = match item {
+            SelectItem::UnnamedExpr(expression) => column(uncast(expression)).map(folded),
+            SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+            _ => None,
+        };
+        if name.is_none_or(|name| ColumnId::of(&name).is_some()) {
+            return;
+        }
+        let (number, next) = (self.count, self.count + 1);
+        self.count = *self.subqueries.entry(text).or_insert(number);
+        self.name(item);
+        self.count = next;
     }
 
     fn cast_call(&self, name: &str, argument: Expr, arrow_type: String) -> Expr {

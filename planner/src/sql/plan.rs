@@ -100,13 +100,18 @@ const AMBIGUOUS: &str = "a column of a subquery is asked for by a name that two 
 const ALIKE: &str = "two columns have one name in a place where each needs its own; write out what stands for * and name them apart with AS, and \
      subqueries that are grouped by in a subquery of FROM";
 
-/// `GROUP BY timestamp::date, timestamp` has two groups of one name, which is refused as late as by an optimizer rule.
+/// `GROUP BY timestamp::date, timestamp` has two groups of one name, and so has a column that is grouped by beside `(SELECT b.value …)`:
+/// both are refused as late as by an optimizer rule.
 fn refuse_twin_groups(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::Aggregate(aggregate) = node {
-            let mut named = HashMap::new();
+            let (mut named, mut fields) = (HashMap::new(), HashMap::new());
             for group in &aggregate.group_expr {
-                if *named.entry(group.schema_name().to_string()).or_insert(group) != group {
+                let is_new = *named.entry(group.schema_name().to_string()).or_insert(group) == group;
+                let (table, name) = group.qualified_name();
+                let (of, known) = fields.entry(name).or_insert((table.clone(), group));
+                let is_apart = *known == group || of.is_some() && table.is_some();
+                if !is_new || !is_apart {
                     return plan_err!("groups {UNIQUE_NAMES}");
                 }
             }

@@ -24,7 +24,9 @@ fn result_name(plan: &LogicalPlan, column: &str) -> Result<String> {
     Ok(match ColumnId::of(column) {
         None => column.to_owned(),
         Some(ColumnId { name: "", .. }) => {
-            named_expression(plan, column)?.unwrap_or_else(|| column.to_owned())
+            let name = named_expression(plan, column)?.unwrap_or_else(|| column.to_owned());
+            // A subquery has the name of its column, which may be one of ours, too.
+            ColumnId::of(&name).map_or_else(|| name.clone(), |id| id.name.to_owned())
         }
         Some(id) => id.name.to_owned(),
     })

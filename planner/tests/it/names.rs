@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Statements, the names of their columns, and their first row.
-const TWINS: [(&str, &str, &str); 32] = [
+const TWINS: [(&str, &str, &str); 34] = [
     ("SELECT value, value FROM events", "value,value", "1.0,1.0"),
     ("SELECT count(*), count(*) FROM events", "count(*),count(*)", "1,1"),
     (
@@ -84,6 +84,16 @@ const TWINS: [(&str, &str, &str); 32] = [
         "2024-01-01T12:00:00,2024-01-01",
     ),
     ("SELECT DISTINCT value::int, value FROM events ORDER BY value::int", "value,value", "1,1.0"),
+    (
+        "SELECT a.value, (SELECT max(b.value) AS value FROM events b), count(*) FROM events a GROUP BY 1, 2",
+        "value,value,count(*)",
+        "1.0,1.0,1",
+    ),
+    (
+        "SELECT (SELECT b.type FROM events b LIMIT 1) AS x, type, count(*) FROM events GROUP BY 1, 2",
+        "x,type,count(*)",
+        "t,t,1",
+    ),
     ("SELECT DISTINCT timestamp::date AS d FROM events ORDER BY CAST(timestamp AS date)", "d", "2024-01-01"),
 ];
 
