@@ -11,8 +11,8 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        BinaryExpr, Case, Cast, Expr, ExprSchemable, Operator,
-        expr::{AggregateFunction, Alias, InList, WindowFunction},
+        Between, BinaryExpr, Case, Cast, Expr, ExprSchemable, Operator,
+        expr::{AggregateFunction, Alias, InList, InSubquery, SetComparison, WindowFunction},
     },
 };
 
@@ -60,6 +60,22 @@ impl Mend for PlainFloats {
                         plain_box(*expr, schema, false)?.update_data(|expr| InList { expr, list, negated });
                     mended.transformed |= changed;
                     mended.update_data(Expr::InList)
+                }
+                Expr::InSubquery(InSubquery { expr, subquery, negated }) => plain_box(*expr, schema, false)?
+                    .update_data(|expr| Expr::InSubquery(InSubquery { expr, subquery, negated })),
+                Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => {
+                    plain_box(*expr, schema, false)?.update_data(|expr| {
+                        Expr::SetComparison(SetComparison { expr, subquery, op, quantifier })
+                    })
+                }
+                Expr::Between(Between { expr, negated, low, high }) => {
+                    let (low, high) = (plain_box(*low, schema, false)?, plain_box(*high, schema, false)?);
+                    let changed = low.transformed || high.transformed;
+                    let mut mended = plain_box(*expr, schema, false)?.update_data(|expr| {
+                        Expr::Between(Between { expr, negated, low: low.data, high: high.data })
+                    });
+                    mended.transformed |= changed;
+                    mended
                 }
                 Expr::Case(Case { expr: Some(base), when_then_expr, else_expr }) => {
                     let mut changed = false;

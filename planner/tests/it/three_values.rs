@@ -55,6 +55,23 @@ async fn members_that_are_no_constants_are_asked_for_each_row() {
     .await;
 }
 
+/// `-longitude` is `-0` in the first row, and rows 4 and 5 have no position.
+#[tokio::test]
+async fn a_member_of_a_subquery_has_one_zero() {
+    expect_kept(
+        &ten_events().await,
+        &[
+            ("-longitude IN (SELECT b.latitude FROM events b)", "0 1 2 3 6 7 8 9"),
+            ("latitude * -1e0 IN (SELECT b.longitude FROM events b)", "0 1 2 3 6 7 8 9"),
+            ("-longitude NOT IN (SELECT b.latitude FROM events b WHERE b.latitude < 5)", "1 2 3 6 7 8 9"),
+            ("-longitude = ANY (SELECT b.latitude FROM events b)", "0 1 2 3 6 7 8 9"),
+            ("-longitude <> ALL (SELECT b.latitude FROM events b WHERE b.latitude < 5)", "1 2 3 6 7 8 9"),
+            ("latitude IN (SELECT -b.longitude FROM events b)", "0 1 2 3 6 7 8 9"),
+        ],
+    )
+    .await;
+}
+
 /// Rows where longitude is minus latitude: `-latitude` is `-0` in the first.
 #[tokio::test]
 async fn a_case_has_one_zero() {
