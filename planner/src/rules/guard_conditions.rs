@@ -8,7 +8,10 @@ use datafusion::{
     common::tree_node::{Transformed, TreeNode},
     config::ConfigOptions,
     error::Result,
-    physical_expr::{PhysicalExpr, aggregate::AggregateFunctionExpr},
+    logical_expr::Operator,
+    physical_expr::{
+        PhysicalExpr, aggregate::AggregateFunctionExpr, expressions::BinaryExpr, split_conjunction,
+    },
     physical_optimizer::PhysicalOptimizerRule,
     physical_plan::{
         ExecutionPlan,
@@ -77,8 +80,24 @@ fn guarded_filter(filter: &FilterExec) -> Result<Option<Arc<dyn ExecutionPlan>>>
     if !can_fail(filter.predicate(), &schema) {
         return Ok(None);
     }
-    let predicate = guard(filter.predicate(), &schema, Role::Filter)?;
+    let guarded = guard(filter.predicate(), &schema, Role::Filter)?;
+    let predicate = sure_equalities(filter.predicate(), &schema)
+        .fold(guarded, |all, equality| Arc::new(BinaryExpr::new(all, Operator::And, equality)));
     Ok(Some(Arc::new(FilterExecBuilder::from(filter).with_predicate(predicate).build()?)))
+}
+
+/// Conditions from which the nodes above conclude that a column is constant, or equal to another. A window sorts by no such column, and
+/// refuses to run when it cannot see that any more.
+fn sure_equalities<'a>(
+    predicate: &'a Arc<dyn PhysicalExpr>,
+    schema: &'a Schema,
+) -> impl Iterator<Item = Arc<dyn PhysicalExpr>> + 'a {
+    let is_equality = |part: &&Arc<dyn PhysicalExpr>| {
+        let binary = part.downcast_ref::<BinaryExpr>();
+        binary.is_some_and(|binary| matches!(binary.op(), Operator::Eq | Operator::IsNotDistinctFrom))
+    };
+    let conjuncts = split_conjunction(predicate).into_iter();
+    conjuncts.filter(is_equality).filter(|part| !can_fail(part, schema)).map(Arc::clone)
 }
 
 fn guarded_projection(projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {

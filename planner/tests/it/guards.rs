@@ -297,3 +297,18 @@ async fn what_is_moved_twice_has_two_names() {
     let rows: usize = fixture.rows(&sql).await.iter().map(|batch| batch.num_rows()).sum();
     assert_eq!(rows, pumps_and_valves().len());
 }
+
+/// A window that is not sorted by a constant column has to see that it is constant also when the filter below is guarded.
+#[tokio::test]
+async fn what_a_guarded_filter_makes_constant_stays_so_for_windows() {
+    let fixture = Fixture::new().await;
+    let levels = (0_i32..4).map(|number| Event {
+        metadata: Some(format!(r#"{{"level":{}}}"#, number % 2)),
+        place: Some((1.0, 2.0)),
+        ..event(START + i64::from(number), "a", "t", f64::from(number))
+    });
+    fixture.append(&levels.collect::<Vec<_>>()).await;
+    let sql = "SELECT count(*) FROM (SELECT a.latitude NOT IN (SELECT 1.0e0 FROM events b \
+               WHERE CAST(a.metadata->>'level' AS DOUBLE) IN (SELECT 1.0e0 FROM events c)) AS c FROM events a) WHERE c";
+    assert_eq!(fixture.value(sql).await, "2");
+}
