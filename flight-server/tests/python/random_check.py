@@ -45,6 +45,7 @@ class Oracle:
         """Returns DuckDB filled with `events`."""
         # One thread per connection: the engine under test needs the cores.
         connection = duckdb.connect(config={"threads": 1})
+        connection.execute("SET default_null_order = 'nulls_last_on_asc_first_on_desc'")
         connection.register("sent", events.table())
         connection.execute("CREATE TABLE events AS FROM sent")
         connection.execute(DUCKDB_MACROS)
