@@ -25,6 +25,7 @@ use crate::{
     flight::{FlightApi, FlightContext},
     http::{self, Api, ApiLimits, BodyMemory, HttpContext},
     listen::{HEADER_BYTES_MAX, Listener, Open, PENDING_RESETS_MAX, Protocol, Strangers, Tls},
+    process::ProcessCalls,
     queries::QueryService,
     shutdown::Shutdown,
 };
@@ -331,9 +332,12 @@ fn query_options(config: &Config, access: Access) -> QueryOptions {
         Access::Write => config.data_dir.join(SPILL_FOLDER),
         Access::Read => std::env::temp_dir(),
     };
+    let calls = ProcessCalls::installed();
     QueryOptions {
         queries_max: config.max_queries,
         process_bytes_max: Some(config.memory_limit_bytes.saturating_add(BESIDE_BUDGET)),
+        give_back: calls.map(|calls| calls.give_back),
+        stand_back: calls.map(|calls| calls.stand_back),
         spill_directory: Some(spill_directory),
         ..QueryOptions::default()
     }

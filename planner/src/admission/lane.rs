@@ -72,6 +72,11 @@ impl Lane {
         self.running_max - self.places.available_permits().min(self.running_max)
     }
 
+    /// Those that wait; not those that have begun and wait for a place again.
+    pub(super) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
     pub(super) fn try_admit(&self) -> Option<Permit> {
         let places = Arc::clone(&self.places).try_acquire_owned().ok()?;
         Some(Permit { _places: places, is_alone: self.running_max == 1 })

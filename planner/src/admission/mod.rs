@@ -69,6 +69,11 @@ impl Admission {
         self.large.taken()
     }
 
+    /// Large queries that wait for a place.
+    pub(crate) fn large_queued(&self) -> usize {
+        self.large.queued()
+    }
+
     fn lane(&self, class: Class) -> &Lane {
         match class {
             Class::Small => &self.small,

@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     Asker, PlanTimes, QueryLog, QueryOptions, QueryProgress, QueryStream, StopReason,
     planner::Planner,
-    pressure,
+    pressure::Watch,
     results::{WaitingMax, results},
     run::Run,
     runtime::QueryRuntime,
@@ -75,10 +75,10 @@ impl QueryEngine {
             batches: options.stream_batches_max,
             bytes: (engine.budget().limit() / WAITING_PART).min(WAITING_BYTES_MAX),
         };
-        pressure::watch(&log, engine.budget(), options.process_bytes_max)?;
         let planner = Arc::new(Planner::new(engine, options, &log)?);
         let admission =
             Arc::new(Admission::new(options.queries_max, options.queue_max, options.queue_wait_max));
+        Watch::new(&log, &planner, &admission, options).start()?;
         Ok(Self { planner, runtime, admission, waiting_max, log, schemas: SchemaCache::default() })
     }
 
@@ -182,6 +182,7 @@ impl QueryEngine {
         let run = Run {
             planner: Arc::clone(&self.planner),
             admission: Arc::clone(&self.admission),
+            threads: self.runtime.handles().clone(),
             sql: sql.to_owned(),
             params,
             ended,

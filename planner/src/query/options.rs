@@ -43,6 +43,10 @@ pub struct QueryOptions {
     pub queue_wait_max: Duration,
     /// Memory of the whole process beyond which its largest query is ended; `None`: nobody looks. **Units**: bytes.
     pub process_bytes_max: Option<usize>,
+    /// Gives memory that was freed back to the system, of an allocator that keeps it for a while; `None`: it has no such call.
+    pub give_back: Option<fn()>,
+    /// Called at the start of each thread for large queries, so that all others go first; `None`: they are like others.
+    pub stand_back: Option<fn()>,
     /// Batches of a result that wait for the client.
     pub stream_batches_max: usize,
 }
@@ -69,6 +73,8 @@ impl Default for QueryOptions {
             queue_max: 1_000,
             queue_wait_max: Duration::from_secs(30),
             process_bytes_max: None,
+            give_back: None,
+            stand_back: None,
             stream_batches_max: 4,
         }
     }

@@ -68,6 +68,11 @@ impl Planner {
         self.templates.state(shape)
     }
 
+    /// Whether queries hold more than half of the memory that they may have.
+    pub(super) fn memory_is_short(&self) -> bool {
+        self.templates.memory_is_short()
+    }
+
     /// See [`warm_up`].
     pub(super) async fn warm_up(&self, time: Duration) {
         warm_up(&self.engine, self.templates.caches(), time).await;

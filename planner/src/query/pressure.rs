@@ -1,5 +1,6 @@
-//! Pressure: what happens when memory is short in spite of all budgets. A thread looks at the process's own size and at the budget; it ends the
-//! query that holds most when the process outgrows its limit, and one whose reader has stopped reading when others could use its memory.
+//! Pressure: what happens when memory is short in spite of all budgets. A thread looks at the process's own size and at the budget. It gives
+//! freed memory back to the system when the allocator keeps much of it, ends the query that holds most when the process outgrows its limit,
+//! and one whose reader has stopped reading when others could use its memory.
 //! A thread and no task: the threads of queries may all be at work.
 
 use std::{
@@ -11,10 +12,18 @@ use std::{
 
 use hexflight_engine::Budget;
 
-use super::{QueryLog, StopReason, log::LoggedQuery};
+use super::{QueryLog, QueryOptions, StopReason, log::LoggedQuery, planner::Planner};
+use crate::admission::Admission;
 
 /// How often it looks.
-const INTERVAL: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(25);
+
+/// How often freed memory is given back at most: it is cleared by the system before anybody has it again.
+const GIVE_BACK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Memory beyond what is reserved that the process may keep: so much, or this part of the limit. **Units**: bytes.
+const KEPT_BYTES_MIN: usize = 64 << 20;
+const KEPT_PART: usize = 4;
 
 /// How long a query that was ended may take to give back its memory before the next one is.
 const GRACE: Duration = Duration::from_secs(2);
@@ -31,33 +40,81 @@ const LARGE_BYTES: usize = 1 << 20;
 /// Pages of memory as Linux counts them for a process. **Units**: bytes.
 const PAGE_BYTES: usize = 4 << 10;
 
-/// Looks until the log is gone.
-///
-/// # Errors
-/// The thread could not be started.
-pub(super) fn watch(
-    log: &Arc<QueryLog>,
-    budget: &Arc<Budget>,
-    process_bytes_max: Option<usize>,
-) -> std::io::Result<()> {
-    let (log, budget) = (Arc::downgrade(log), Arc::downgrade(budget));
-    let look = move || look(&log, &budget, process_bytes_max.unwrap_or(usize::MAX));
-    thread::Builder::new().name("hexflight-memory".to_owned()).spawn(look).map(drop)
+/// What it looks at. All but the budget end with the query engine.
+#[derive(Debug)]
+pub(super) struct Watch {
+    log: Weak<QueryLog>,
+    budget: Arc<Budget>,
+    planner: Weak<Planner>,
+    admission: Weak<Admission>,
+    process_bytes_max: usize,
+    give_back: Option<fn()>,
+    given_back: Instant,
+    last_end: Option<Instant>,
 }
 
-fn look(log: &Weak<QueryLog>, budget: &Weak<Budget>, limit: usize) {
-    let mut last_end: Option<Instant> = None;
-    loop {
-        thread::sleep(INTERVAL);
-        let (Some(log), Some(budget)) = (log.upgrade(), budget.upgrade()) else { return };
+impl Watch {
+    pub(super) fn new(
+        log: &Arc<QueryLog>,
+        planner: &Arc<Planner>,
+        admission: &Arc<Admission>,
+        options: &QueryOptions,
+    ) -> Self {
+        Self {
+            log: Arc::downgrade(log),
+            budget: Arc::clone(planner.engine().budget()),
+            planner: Arc::downgrade(planner),
+            admission: Arc::downgrade(admission),
+            process_bytes_max: options.process_bytes_max.unwrap_or(usize::MAX),
+            give_back: options.give_back,
+            given_back: Instant::now(),
+            last_end: None,
+        }
+    }
+
+    /// Looks until the query engine is gone.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub(super) fn start(mut self) -> std::io::Result<()> {
+        let look = move || {
+            while self.look() {
+                thread::sleep(INTERVAL);
+            }
+        };
+        thread::Builder::new().name("hexflight-memory".to_owned()).spawn(look).map(drop)
+    }
+
+    /// Whether there is anything to look at.
+    fn look(&mut self) -> bool {
+        let (Some(log), Some(planner), Some(admission)) =
+            (self.log.upgrade(), self.planner.upgrade(), self.admission.upgrade())
+        else {
+            return false;
+        };
         let size = process_size();
         show(size.map(|size| size.resident));
         let own = size.map_or(0, |size| size.own);
-        if last_end.is_some_and(|end| end.elapsed() < GRACE) {
-            continue;
+        self.give_back(own);
+        if self.last_end.is_some_and(|end| end.elapsed() < GRACE) {
+            return true;
         }
-        if own > limit && end_largest(&log, own, limit) || is_short(&budget) && end_unread(&log) {
-            last_end = Some(Instant::now());
+        let is_large = own > self.process_bytes_max;
+        let could_be_used =
+            is_short(&self.budget) || admission.large_queued() > 0 && planner.memory_is_short();
+        if is_large && end_largest(&log, own, self.process_bytes_max) || could_be_used && end_unread(&log) {
+            self.last_end = Some(Instant::now());
+        }
+        true
+    }
+
+    fn give_back(&mut self, own: usize) {
+        let Some(give_back) = self.give_back else { return };
+        let kept = own.saturating_sub(self.budget.used());
+        let kept_max = (self.budget.limit() / KEPT_PART).max(KEPT_BYTES_MIN);
+        if kept > kept_max && self.given_back.elapsed() >= GIVE_BACK_INTERVAL {
+            give_back();
+            self.given_back = Instant::now();
         }
     }
 }

@@ -12,6 +12,9 @@ use arrow::array::RecordBatch;
 use datafusion::{error::Result, execution::memory_pool::MemoryReservation};
 use tokio::sync::Notify;
 
+/// A batch on its way to a client is there as it was made, converted, encoded, and as bytes of the connection.
+const COPIES_ON_THE_WAY: usize = 3;
+
 /// How much waits for a reader at most; one batch may always, however large it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WaitingMax {
@@ -23,7 +26,7 @@ pub(super) struct WaitingMax {
 /// Makes the two ends of a query's results.
 pub(super) fn results(max: WaitingMax) -> (ResultSender, ResultReader) {
     let shared = Arc::new(Shared { max, state: Mutex::new(State::default()), room: Notify::new() });
-    (ResultSender(Arc::clone(&shared)), ResultReader(shared))
+    (ResultSender(Arc::clone(&shared)), ResultReader { shared, on_its_way: None })
 }
 
 #[derive(Debug)]
@@ -50,7 +53,7 @@ struct State {
 struct Waiting {
     item: Result<RecordBatch>,
     bytes: usize,
-    _memory: Option<MemoryReservation>,
+    memory: Option<MemoryReservation>,
 }
 
 impl Shared {
@@ -100,7 +103,7 @@ impl ResultSender {
         let mut state = self.0.lock();
         if !state.is_reader_gone {
             state.bytes += bytes;
-            state.waiting.push_back(Waiting { item, bytes, _memory: memory });
+            state.waiting.push_back(Waiting { item, bytes, memory });
             state.unread_since.get_or_insert_with(Instant::now);
             state.wake_reader();
         }
@@ -166,22 +169,31 @@ impl ReaderWatch {
 
 /// The end of the reader.
 #[derive(Debug)]
-pub(super) struct ResultReader(Arc<Shared>);
+pub(super) struct ResultReader {
+    shared: Arc<Shared>,
+    /// Of the batch that was taken last: whoever asks for the next one has done with it.
+    on_its_way: Option<MemoryReservation>,
+}
 
 impl ResultReader {
     /// Whether the sender has said that nothing is missing.
     pub(super) fn is_finished(&self) -> bool {
-        self.0.lock().is_finished
+        self.shared.lock().is_finished
     }
 
     /// The next item; `None` when nothing is left and nothing more will come.
     pub(super) fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
-        let mut state = self.0.lock();
+        self.on_its_way = None;
+        let mut state = self.shared.lock();
         if let Some(next) = state.waiting.pop_front() {
             state.bytes -= next.bytes.min(state.bytes);
             state.unread_since = (!state.waiting.is_empty()).then(Instant::now);
             drop(state);
-            self.0.room.notify_one();
+            if let Some(memory) = &next.memory {
+                memory.grow(next.bytes * COPIES_ON_THE_WAY);
+            }
+            self.on_its_way = next.memory;
+            self.shared.room.notify_one();
             return Poll::Ready(Some(next.item));
         }
         if state.is_finished || state.is_sender_gone {
@@ -195,11 +207,11 @@ impl ResultReader {
 impl Drop for ResultReader {
     fn drop(&mut self) {
         let left = {
-            let mut state = self.0.lock();
+            let mut state = self.shared.lock();
             state.is_reader_gone = true;
             std::mem::take(&mut state.waiting)
         };
         drop(left);
-        self.0.room.notify_one();
+        self.shared.room.notify_one();
     }
 }

@@ -30,6 +30,7 @@ use super::{
     log::LoggedQuery,
     planner::{Planner, Way},
     results::ResultSender,
+    runtime::QueryHandles,
 };
 use crate::{
     admission::{Admission, Class, Permit},
@@ -48,6 +49,7 @@ const MEMORY_BACK_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Run {
     pub(super) planner: Arc<Planner>,
     pub(super) admission: Arc<Admission>,
+    pub(super) threads: QueryHandles,
     pub(super) sql: String,
     pub(super) params: Vec<ScalarValue>,
     pub(super) ended: Ended,
@@ -83,6 +85,7 @@ struct Failure {
 impl Run {
     /// Tells the columns once the query has begun, then sends its batches.
     pub(super) async fn drive(self, started: oneshot::Sender<Result<SchemaRef>>, sender: ResultSender) {
+        let sender = Arc::new(sender);
         tokio::select! {
             biased;
             reason = self.stop.stopped() => self.logged.stopped(&reason),
@@ -93,14 +96,14 @@ impl Run {
     }
 
     /// What nobody has read yet can be taken back until then.
-    async fn to_its_end(&self, started: oneshot::Sender<Result<SchemaRef>>, sender: &ResultSender) {
+    async fn to_its_end(&self, started: oneshot::Sender<Result<SchemaRef>>, sender: &Arc<ResultSender>) {
         self.work(started, sender).await;
         self.let_go();
         sender.finish();
         sender.all_read().await;
     }
 
-    async fn work(&self, started: oneshot::Sender<Result<SchemaRef>>, sender: &ResultSender) {
+    async fn work(&self, started: oneshot::Sender<Result<SchemaRef>>, sender: &Arc<ResultSender>) {
         let ready = match self.first().await {
             Ok(ready) => ready,
             Err(error) => return drop(started.send(Err(error))),
@@ -198,9 +201,24 @@ impl Run {
         self.logged.memory()
     }
 
-    /// Sends every batch.
-    async fn forward(&self, ready: Ready, sender: &ResultSender) -> Result<(), Failure> {
-        let Ready { planned: Planned { plan, context, exhausted }, class, permit } = ready;
+    /// Sends every batch, from the threads of its class.
+    async fn forward(&self, ready: Ready, sender: &Arc<ResultSender>) -> Result<(), Failure> {
+        let (class, sender) = (ready.class, Arc::clone(sender));
+        let (planner, admission) = (Arc::clone(&self.planner), Arc::clone(&self.admission));
+        let work = async move { ready.forward(&planner, &admission, &sender).await };
+        let done = self.threads.run(class, work).await;
+        done.unwrap_or_else(|error| Err(Failure { error, can_repeat: false }))
+    }
+}
+
+impl Ready {
+    async fn forward(
+        self,
+        planner: &Planner,
+        admission: &Admission,
+        sender: &ResultSender,
+    ) -> Result<(), Failure> {
+        let Self { planned: Planned { plan, context, exhausted }, class, permit } = self;
         let could_repeat = !permit.is_alone || has_hash_join(&plan);
         let failure = |error: DataFusionError, sent: bool| {
             let can_repeat = could_repeat && !sent && is_short_of_memory(&error);
@@ -222,7 +240,8 @@ impl Run {
             let memory = MemoryConsumer::new("result").register(&pool);
             // It is there already, and what may wait is bounded.
             memory.grow(bytes);
-            if timeout(PLACE_KEPT, sender.room_for(bytes)).await.is_err() {
+            // What nobody reads takes memory: while that is short, no other query begins beside it.
+            if timeout(PLACE_KEPT, sender.room_for(bytes)).await.is_err() && !planner.memory_is_short() {
                 permit = None;
             }
             if !sender.room_for(bytes).await {
@@ -231,7 +250,7 @@ impl Run {
             sender.push(Ok(batch), Some(memory));
             sent = true;
             if permit.is_none() {
-                permit = Some(self.admission.admit_again(class).await);
+                permit = Some(admission.admit_again(class).await);
             }
         }
     }

@@ -1,55 +1,110 @@
-//! `QueryRuntime`: the threads that plan and run queries, apart from those that serve the network.
+//! `QueryRuntime`: the threads of queries, apart from those that serve the network. Queries are planned, and small ones run, on threads of
+//! their own; large ones run on others, which stand back when anybody else has work.
 
 use std::future::Future;
 
 use datafusion::error::{DataFusionError, Result};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::QueryOptions;
+use crate::admission::Class;
 
-/// Threads for blocking file reads, shared by all queries, and for those that take the place of a query thread whose turn lasts.
+/// Threads for blocking file reads, shared by the queries of a class, and for those that take the place of a query thread whose turn lasts.
 const BLOCKING_THREADS_MAX: usize = 512;
 
-/// A tokio runtime with large stacks, shut down without waiting when dropped.
+/// Two tokio runtimes with large stacks, shut down without waiting when dropped.
 #[derive(Debug)]
 pub(super) struct QueryRuntime {
-    /// `None` only while being dropped.
-    runtime: Option<Runtime>,
-    handle: tokio::runtime::Handle,
+    _small: QueryThreads,
+    _large: QueryThreads,
+    handles: QueryHandles,
 }
 
 impl QueryRuntime {
     pub(super) fn new(options: &QueryOptions) -> Result<Self> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(options.target_partitions.max(1))
-            .max_blocking_threads(BLOCKING_THREADS_MAX)
-            .thread_name("hexflight-query")
-            .thread_stack_size(options.stack_bytes)
-            .enable_all()
-            .build()?;
-        let handle = runtime.handle().clone();
-        Ok(Self { runtime: Some(runtime), handle })
+        let small = QueryThreads::start(options, "hexflight-query", || ())?;
+        let large = QueryThreads::start(options, "hexflight-large", options.stand_back.unwrap_or(|| ()))?;
+        let handles = QueryHandles { small: small.handle.clone(), large: large.handle.clone() };
+        Ok(Self { _small: small, _large: large, handles })
     }
 
-    /// Runs `work` on a query thread. **Cancellation**: dropping the future aborts it at its next await.
+    /// For tasks that start others.
+    pub(super) fn handles(&self) -> &QueryHandles {
+        &self.handles
+    }
+
+    /// Runs `work` on a thread for planning. **Cancellation**: dropping the future aborts it at its next await.
+    ///
+    /// # Errors
+    /// Its own, and `ExecutionJoin` when it panics.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        AbortOnDropHandle::new(self.handle.spawn(work))
-            .await
-            .map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?
+        joined(AbortOnDropHandle::new(self.handles.small.spawn(work)).await)?
     }
 
-    /// Starts a task on the query threads; dropping the handle aborts it at its next await.
+    /// Starts a task on a thread for planning; dropping the handle aborts it at its next await.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
-        AbortOnDropHandle::new(self.handle.spawn(work))
+        AbortOnDropHandle::new(self.handles.small.spawn(work))
     }
 }
 
-impl Drop for QueryRuntime {
+/// Where queries of each class run.
+#[derive(Debug, Clone)]
+pub(super) struct QueryHandles {
+    small: Handle,
+    large: Handle,
+}
+
+impl QueryHandles {
+    /// Runs `work` on a thread for queries of a class; called from a thread for planning. **Cancellation**: dropping the future aborts it
+    /// at its next await.
+    ///
+    /// # Errors
+    /// `ExecutionJoin` when it panics.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        class: Class,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T> {
+        match class {
+            Class::Small => Ok(work.await),
+            Class::Large => joined(AbortOnDropHandle::new(self.large.spawn(work)).await),
+        }
+    }
+}
+
+fn joined<T>(outcome: Result<T, tokio::task::JoinError>) -> Result<T> {
+    outcome.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))
+}
+
+/// The threads of one class.
+#[derive(Debug)]
+struct QueryThreads {
+    /// `None` only while being dropped.
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
+
+impl QueryThreads {
+    fn start(options: &QueryOptions, name: &str, at_start: fn()) -> Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(options.target_partitions.max(1))
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .thread_name(name)
+            .thread_stack_size(options.stack_bytes)
+            .on_thread_start(at_start)
+            .enable_all()
+            .build()?;
+        let handle = runtime.handle().clone();
+        Ok(Self { runtime: Some(runtime), handle })
+    }
+}
+
+impl Drop for QueryThreads {
     /// A runtime must not block in its drop: the engine may be dropped inside another runtime.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
@@ -60,7 +115,7 @@ impl Drop for QueryRuntime {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{cell::Cell, sync::Arc};
 
     use arrow::datatypes::Schema;
     use futures::StreamExt;
@@ -79,6 +134,22 @@ mod tests {
         let runtime = QueryRuntime::new(&QueryOptions::default()).unwrap();
         let error = runtime.run::<(), _>(async { panic!("on purpose") }).await.unwrap_err();
         assert_eq!(classify(&error).kind, QueryErrorKind::Internal);
+    }
+
+    #[tokio::test]
+    async fn large_queries_have_threads_that_stand_back() {
+        let options = QueryOptions { stand_back: Some(|| STANDS_BACK.set(true)), ..QueryOptions::default() };
+        let runtime = QueryRuntime::new(&options).unwrap();
+        let handles = runtime.handles().clone();
+        let seen = runtime.run(async move {
+            let small = handles.run(Class::Small, async { STANDS_BACK.get() }).await?;
+            Ok((small, handles.run(Class::Large, async { STANDS_BACK.get() }).await?))
+        });
+        assert_eq!(seen.await.unwrap(), (false, true));
+    }
+
+    thread_local! {
+        static STANDS_BACK: Cell<bool> = const { Cell::new(false) };
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use datafusion::{
         FunctionRegistry, SessionState, SessionStateBuilder, TaskContext,
         cache::cache_manager::CacheManagerConfig,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        memory_pool::MemoryPool,
         object_store::ObjectStoreUrl,
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
@@ -85,6 +86,11 @@ impl Templates {
     /// What is worth reading ahead of each table's files; nothing without rollups.
     pub(crate) fn caches(&self) -> &Caches {
         &self.caches
+    }
+
+    /// Whether queries hold more than half of the memory that they may have.
+    pub(crate) fn memory_is_short(&self) -> bool {
+        self.memory.reserved() > self.memory.limit() / 2
     }
 
     /// What a query may take of the memory: its share of it, or all that is left.
