@@ -3,10 +3,11 @@
 //! ```text
 //!  |<------ events on their way to files: 5/10 ------>|
 //!            |<-------- queries and their caches: 6/10 -------->|
-//!  |<----------- both together: 8/10 ------------------------>|<- the rest: what frees memory ->|
+//!  |<----------- both together: 8/10 ------------------------>|<- small queries: 1/10 ->|<- the rest: what frees memory ->|
 //! ```
-//! Queries never hold more than 6/10, so two tenths are left that only events may take, whatever readers do; the last two tenths are
-//! for sealing and encoding, which free memory and ask nobody.
+//! Queries never hold more than 6/10, so two tenths are left that only events may take, whatever readers do. Small queries have a tenth
+//! that nobody else may take: a question that needs some KiB does not wait for those that need all. The rest is for sealing and encoding,
+//! which free memory and ask nobody.
 
 use crate::error::EngineError;
 
@@ -18,6 +19,7 @@ const TENTHS: usize = 10;
 const EVENTS_TENTHS: usize = 5;
 const QUERIES_TENTHS: usize = 6;
 const TOGETHER_TENTHS: usize = 8;
+const SMALL_QUERIES_TENTHS: usize = 1;
 
 /// Who holds memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(super) enum Holder {
     Events,
     /// Queries, what they keep of files, and flushed rows that they still read.
     Queries,
+    /// Queries that need little.
+    SmallQueries,
     /// What frees memory: sealing and encoding. Also everything in a budget that is not shared.
     Work,
 }
@@ -52,17 +56,18 @@ pub(super) struct Ledger {
     limit: usize,
     events: usize,
     queries: usize,
+    small_queries: usize,
     work: usize,
     peak: usize,
 }
 
 impl Ledger {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, events: 0, queries: 0, work: 0, peak: 0 }
+        Self { limit, events: 0, queries: 0, small_queries: 0, work: 0, peak: 0 }
     }
 
     pub(super) fn used(&self) -> usize {
-        self.events + self.queries + self.work
+        self.events + self.queries + self.small_queries + self.work
     }
 
     pub(super) fn peak(&self) -> usize {
@@ -77,6 +82,11 @@ impl Ledger {
     /// Most that queries may take. **Units**: bytes.
     pub(super) fn queries_max(&self) -> usize {
         self.tenths(QUERIES_TENTHS)
+    }
+
+    /// Most that small queries may take. **Units**: bytes.
+    pub(super) fn small_queries_max(&self) -> usize {
+        self.tenths(SMALL_QUERIES_TENTHS)
     }
 
     fn tenths(&self, tenths: usize) -> usize {
@@ -100,7 +110,7 @@ impl Ledger {
         let lacking = |rule: Shortage| rule.used.saturating_add(bytes).saturating_sub(rule.limit);
         let [own, together, all] = self.rules(holder, cap).map(|rule| rule.map_or(0, lacking));
         match holder {
-            Holder::Events if own > 0 => 0,
+            Holder::Events | Holder::SmallQueries if own > 0 => 0,
             _ => own.max(together).max(all),
         }
     }
@@ -124,6 +134,11 @@ impl Ledger {
                 let own = Shortage { by, used: self.queries, limit: self.queries_max() };
                 [Some(own), Some(together), Some(all)]
             }
+            Holder::SmallQueries => {
+                let by = "small queries (1/10 of memory_limit)";
+                let own = Shortage { by, used: self.small_queries, limit: self.small_queries_max() };
+                [Some(own), None, Some(all)]
+            }
             Holder::Work => [None, None, Some(all)],
         }
     }
@@ -143,6 +158,7 @@ impl Ledger {
         match holder {
             Holder::Events => &mut self.events,
             Holder::Queries => &mut self.queries,
+            Holder::SmallQueries => &mut self.small_queries,
             Holder::Work => &mut self.work,
         }
     }
@@ -172,6 +188,20 @@ mod tests {
         assert!(ledger.shortage(Holder::Events, 1, LIMIT).is_some());
         assert_eq!(ledger.shortage(Holder::Queries, 300, LIMIT), None);
         assert!(ledger.shortage(Holder::Queries, 301, LIMIT).is_some());
+    }
+
+    #[test]
+    fn small_queries_have_a_tenth_that_nobody_else_takes() {
+        let mut ledger = Ledger::new(LIMIT);
+        ledger.take(Holder::Queries, 400);
+        ledger.take(Holder::Events, 400);
+        assert!(ledger.shortage(Holder::Queries, 1, LIMIT).is_some());
+        assert_eq!(ledger.shortage(Holder::SmallQueries, 100, LIMIT), None);
+        ledger.take(Holder::SmallQueries, 100);
+        let refused = ledger.shortage(Holder::SmallQueries, 1, LIMIT).unwrap();
+        assert!(refused.by.contains("small queries"), "{refused:?}");
+        assert_eq!(ledger.reclaimable(Holder::SmallQueries, 50, LIMIT), 0);
+        assert_eq!(ledger.used(), 900);
     }
 
     #[test]

@@ -106,6 +106,12 @@ impl Budget {
         lock(&self.inner).ledger.queries_max()
     }
 
+    /// The most that small queries may hold. **Units**: bytes.
+    #[must_use]
+    pub fn small_queries_max(&self) -> usize {
+        lock(&self.inner).ledger.small_queries_max()
+    }
+
     /// How many wait for memory for events.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -181,6 +187,12 @@ impl Budget {
     #[must_use]
     pub fn queries(self: &Arc<Self>) -> Reservation {
         Reservation::of(self, 0, Holder::Queries)
+    }
+
+    /// Nothing yet, for a query that needs little.
+    #[must_use]
+    pub fn small_queries(self: &Arc<Self>) -> Reservation {
+        Reservation::of(self, 0, Holder::SmallQueries)
     }
 
     /// Waits until something is given back. Register before re-checking, so that no wake-up is missed.

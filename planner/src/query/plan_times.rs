@@ -27,7 +27,7 @@ pub struct PlanTimes {
 impl PlanTimes {
     pub(super) async fn of(planner: &Planner, sql: &str, params: Vec<ScalarValue>) -> Result<Self> {
         let started = Instant::now();
-        drop(planner.plan(sql, params.clone(), &Asker::default(), Way::First).await?);
+        drop(planner.plan(sql, params.clone(), &Asker::default(), Way::Large).await?);
         let mut times = Self { total: started.elapsed(), stages: Vec::new() };
         let mut lap = Lap(Instant::now());
         drop(sql::parse(sql, planner.limits())?);

@@ -24,7 +24,7 @@ use super::{
     warm_up::warm_up,
 };
 use crate::{
-    admission::Admission,
+    admission::{Admission, Class},
     catalog,
     session::{Exhausted, QueryMemory, Shape, Templates},
     sql::{self, SqlLimits},
@@ -34,10 +34,26 @@ use crate::{
 /// How a query is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Beside others, with its share of the memory.
-    First,
+    /// Beside all others, with the memory of small ones.
+    Small,
+    /// Beside other large ones, with its share of the memory.
+    Large,
     /// Beside no other large one, with all the memory that is left, and with joins that can spill.
     Alone,
+}
+
+impl Way {
+    /// Of a query that is tried for the first time.
+    pub(super) fn of(class: Class) -> Self {
+        match class {
+            Class::Small => Self::Small,
+            Class::Large => Self::Large,
+        }
+    }
+
+    pub(super) fn class(self) -> Class {
+        if self == Self::Small { Class::Small } else { Class::Large }
+    }
 }
 
 /// What planning needs; shared with the tasks that do it.
@@ -68,9 +84,9 @@ impl Planner {
         self.templates.state(shape)
     }
 
-    /// Whether queries hold more than half of the memory that they may have.
-    pub(super) fn memory_is_short(&self) -> bool {
-        self.templates.memory_is_short()
+    /// Whether queries of a class hold more than half of the memory that they may have.
+    pub(super) fn memory_is_short(&self, class: Class) -> bool {
+        self.templates.memory_is_short(class)
     }
 
     /// See [`warm_up`].
@@ -121,8 +137,9 @@ impl Planner {
         admission: &Arc<Admission>,
         exhausted: &Exhausted,
     ) -> Arc<TaskContext> {
-        self.templates
-            .context(ended, self.templates.query_pool(memory, admission, exhausted, way == Way::Alone))
+        let (class, is_alone) = (way.class(), way == Way::Alone);
+        let pool = self.templates.query_pool(class, memory, admission, exhausted, is_alone);
+        self.templates.context(ended, pool)
     }
 
     /// The statement of a text, planned now if it is not remembered.

@@ -95,7 +95,7 @@ async fn parameters_are_those_of_the_run() {
     let (planner, _directory) = planner().await;
     let sql = "SELECT count(*) FROM events WHERE value < $1";
     for (bound, expected) in [(0.5, 1), (1.5, 2), (9.5, 6), (0.5, 1)] {
-        let plan = planner.plan(sql, vec![bound.into()], &Asker::default(), Way::First).await.unwrap();
+        let plan = planner.plan(sql, vec![bound.into()], &Asker::default(), Way::Large).await.unwrap();
         let context = context(&planner);
         let rows = collect(plan, context).await.unwrap();
         assert!(
@@ -139,13 +139,13 @@ async fn only_statements_over_tables_are_remembered() {
 
 fn context(planner: &Planner) -> Arc<TaskContext> {
     let admission = Arc::new(Admission::new(1, 0, Duration::ZERO));
-    planner.context(Way::First, &Ended::default(), &Arc::default(), &admission, &Exhausted::default())
+    planner.context(Way::Large, &Ended::default(), &Arc::default(), &admission, &Exhausted::default())
 }
 
 /// Sorted lines.
 async fn answer(planner: &Planner, sql: &str) -> String {
     let plan = planner
-        .plan(sql, vec![], &Asker::default(), Way::First)
+        .plan(sql, vec![], &Asker::default(), Way::Large)
         .await
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
     let rows = collect(plan, context(planner)).await.unwrap_or_else(|error| panic!("{sql}: {error}"));

@@ -13,7 +13,7 @@ use std::{
 use hexflight_engine::Budget;
 
 use super::{QueryLog, QueryOptions, StopReason, log::LoggedQuery, planner::Planner};
-use crate::admission::Admission;
+use crate::admission::{Admission, Class};
 
 /// How often it looks.
 const INTERVAL: Duration = Duration::from_millis(25);
@@ -100,8 +100,9 @@ impl Watch {
             return true;
         }
         let is_large = own > self.process_bytes_max;
-        let could_be_used =
-            is_short(&self.budget) || admission.large_queued() > 0 && planner.memory_is_short();
+        let could_be_used = is_short(&self.budget)
+            || planner.memory_is_short(Class::Small)
+            || admission.large_queued() > 0 && planner.memory_is_short(Class::Large);
         if is_large && end_largest(&log, own, self.process_bytes_max) || could_be_used && end_unread(&log) {
             self.last_end = Some(Instant::now());
         }

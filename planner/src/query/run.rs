@@ -3,8 +3,8 @@
 //! ```text
 //!  plan ─▶ admission ─▶ execute ─▶ batch ─▶ results
 //!    ▲                     │
-//!    └── alone, without ◀──┘ no memory, and nothing was sent yet
-//!        hash joins
+//!    └─── as a large one, ◀┘ no memory, and nothing was sent yet
+//!         then alone, without hash joins
 //! ```
 
 use std::{
@@ -58,20 +58,14 @@ pub(super) struct Run {
     pub(super) logged: Arc<LoggedQuery>,
 }
 
-/// A plan and what it runs in.
-#[derive(Debug)]
-struct Planned {
-    plan: Arc<dyn ExecutionPlan>,
-    context: Arc<TaskContext>,
-    exhausted: Exhausted,
-}
-
-/// A plan and its place.
+/// A plan, its place and what it runs in.
 #[derive(Debug)]
 struct Ready {
-    planned: Planned,
-    class: Class,
+    plan: Arc<dyn ExecutionPlan>,
+    way: Way,
     permit: Permit,
+    context: Arc<TaskContext>,
+    exhausted: Exhausted,
 }
 
 /// A query that failed on its way.
@@ -108,59 +102,65 @@ impl Run {
             Ok(ready) => ready,
             Err(error) => return drop(started.send(Err(error))),
         };
-        let schema = ready.planned.plan.schema();
-        if started.send(Ok(SchemaRef::clone(&schema))).is_err() {
+        if started.send(Ok(ready.plan.schema())).is_err() {
             return;
         }
-        let failed = match self.forward(ready, sender).await {
-            Err(failure) if failure.can_repeat => {
-                tracing::debug!(error = %failure.error, "a query found no memory and runs again alone");
-                match self.again(&schema, failure.error).await {
-                    Ok(ready) => self.forward(ready, sender).await.map_err(|failure| failure.error),
-                    Err(error) => Err(error),
-                }
-            }
-            done => done.map_err(|failure| failure.error),
-        };
-        if let Err(error) = failed
+        if let Err(error) = self.all_tries(ready, sender).await
             && sender.room_for(0).await
         {
             sender.push(Err(error), None);
         }
     }
 
+    async fn all_tries(&self, first: Ready, sender: &Arc<ResultSender>) -> Result<()> {
+        let (schema, mut ready) = (first.plan.schema(), first);
+        loop {
+            let way = ready.way;
+            let (failure, next) = match (self.forward(ready, sender).await, way) {
+                (Err(failure), Way::Small) if failure.can_repeat => (failure, Way::Large),
+                (Err(failure), Way::Large) if failure.can_repeat => (failure, Way::Alone),
+                (done, _) => return done.map_err(|failure| failure.error),
+            };
+            tracing::debug!(error = %failure.error, "a query found no memory and runs again: {next:?}");
+            ready = self.again(next, &schema, failure.error).await?;
+        }
+    }
+
     async fn first(&self) -> Result<Ready> {
         let began = Instant::now();
-        let planned = self.plan(Way::First).await?;
+        let plan = self.plan(Way::Large).await?;
         metrics::histogram!("hexflight_query_plan_seconds").record(began.elapsed().as_secs_f64());
-        let class = Class::of(&planned.plan);
+        let class = Class::of(&plan);
         if let Some(permit) = self.admission.try_admit(class) {
-            return Ok(self.ready(planned, class, permit));
+            return Ok(self.ready(plan, Way::of(class), permit));
         }
         // A plan holds a snapshot with its memory: none is kept in the queue.
-        drop(planned);
+        drop(plan);
         self.queued(true);
         let permit = self.admission.admit(class).await;
         self.queued(false);
         let permit = permit?;
-        let planned = self.plan(Way::First).await?;
-        Ok(self.ready(planned, class, permit))
+        let plan = self.plan(Way::Large).await?;
+        Ok(self.ready(plan, Way::of(class), permit))
     }
 
-    /// A second try of a query that found no memory, when no other large query runs.
-    async fn again(&self, schema: &SchemaRef, error: DataFusionError) -> Result<Ready> {
+    /// Another try of a query that found no memory; alone: when no other large query runs.
+    async fn again(&self, way: Way, schema: &SchemaRef, error: DataFusionError) -> Result<Ready> {
         self.let_go();
         self.queued(true);
         // Before the place that keeps all others waiting.
         self.memory_is_back().await;
-        let permit = self.admission.admit_alone().await;
+        let permit = match way {
+            Way::Alone => self.admission.admit_alone().await,
+            Way::Small | Way::Large => self.admission.admit(way.class()).await,
+        };
         self.queued(false);
         let permit = permit?;
-        let planned = self.plan(Way::Alone).await?;
-        if planned.plan.schema() != *schema {
+        let plan = self.plan(way).await?;
+        if plan.schema() != *schema {
             return Err(error);
         }
-        Ok(self.ready(planned, Class::Large, permit))
+        Ok(self.ready(plan, way, permit))
     }
 
     async fn memory_is_back(&self) {
@@ -172,18 +172,17 @@ impl Run {
         let _late = timeout(MEMORY_BACK_MAX, is_back).await;
     }
 
-    async fn plan(&self, way: Way) -> Result<Planned> {
+    async fn plan(&self, way: Way) -> Result<Arc<dyn ExecutionPlan>> {
         let (params, asker) = (self.params.clone(), self.progress.asker());
-        let plan = plan_in_turns(&self.ended, self.planner.plan(&self.sql, params, asker, way)).await?;
-        let exhausted = Exhausted::default();
-        let context = self.planner.context(way, &self.ended, self.memory(), &self.admission, &exhausted);
-        Ok(Planned { plan, context, exhausted })
+        plan_in_turns(&self.ended, self.planner.plan(&self.sql, params, asker, way)).await
     }
 
-    fn ready(&self, planned: Planned, class: Class, permit: Permit) -> Ready {
-        self.logged.planned(&planned.plan);
-        self.progress.plan_starts(&planned.plan);
-        Ready { planned, class, permit }
+    fn ready(&self, plan: Arc<dyn ExecutionPlan>, way: Way, permit: Permit) -> Ready {
+        self.logged.planned(&plan);
+        self.progress.plan_starts(&plan);
+        let exhausted = Exhausted::default();
+        let context = self.planner.context(way, &self.ended, self.memory(), &self.admission, &exhausted);
+        Ready { plan, way, permit, context, exhausted }
     }
 
     fn queued(&self, is_queued: bool) {
@@ -203,7 +202,7 @@ impl Run {
 
     /// Sends every batch, from the threads of its class.
     async fn forward(&self, ready: Ready, sender: &Arc<ResultSender>) -> Result<(), Failure> {
-        let (class, sender) = (ready.class, Arc::clone(sender));
+        let (class, sender) = (ready.way.class(), Arc::clone(sender));
         let (planner, admission) = (Arc::clone(&self.planner), Arc::clone(&self.admission));
         let work = async move { ready.forward(&planner, &admission, &sender).await };
         let done = self.threads.run(class, work).await;
@@ -218,8 +217,10 @@ impl Ready {
         admission: &Admission,
         sender: &ResultSender,
     ) -> Result<(), Failure> {
-        let Self { planned: Planned { plan, context, exhausted }, class, permit } = self;
-        let could_repeat = !permit.is_alone || has_hash_join(&plan);
+        let Self { plan, way, permit, context, exhausted } = self;
+        let class = way.class();
+        // Alone it has no more memory than it had, unless it can do with less.
+        let could_repeat = way == Way::Small || !permit.is_alone || has_hash_join(&plan);
         let failure = |error: DataFusionError, sent: bool| {
             let can_repeat = could_repeat && !sent && is_short_of_memory(&error);
             Failure { error, can_repeat }
@@ -241,7 +242,7 @@ impl Ready {
             // It is there already, and what may wait is bounded.
             memory.grow(bytes);
             // What nobody reads takes memory: while that is short, no other query begins beside it.
-            if timeout(PLACE_KEPT, sender.room_for(bytes)).await.is_err() && !planner.memory_is_short() {
+            if timeout(PLACE_KEPT, sender.room_for(bytes)).await.is_err() && !planner.memory_is_short(class) {
                 permit = None;
             }
             if !sender.room_for(bytes).await {

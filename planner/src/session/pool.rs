@@ -1,5 +1,5 @@
-//! `BudgetPool`: DataFusion's memory pool over the engine's budget. Queries have a share of it, which ends where that of events begins;
-//! a query that does not get its memory fails, nothing else does.
+//! `BudgetPool`: DataFusion's memory pool over the engine's budget. Queries have a share of it, which ends where that of events begins,
+//! and small queries one of their own; a query that does not get its memory fails, nothing else does.
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use hexflight_engine::{Budget, Reservation};
 /// Share of the whole budget above which queries take no more, whoever holds it: the rest is for what frees memory.
 const BUDGET_SHARE_MAX: f64 = 0.95;
 
-/// Reserves for all queries together, first come, first served.
+/// Reserves for all queries of a class together, first come, first served.
 #[derive(Debug)]
 pub(super) struct BudgetPool {
     budget: Arc<Budget>,
@@ -31,6 +31,17 @@ impl BudgetPool {
         let held = Mutex::new(budget.queries());
         let limit = budget.share(share).min(budget.queries_max());
         Self { budget, limit, held }
+    }
+
+    /// A pool of what small queries may take of the budget.
+    pub(super) fn small(budget: Arc<Budget>) -> Self {
+        let held = Mutex::new(budget.small_queries());
+        Self { limit: budget.small_queries_max(), budget, held }
+    }
+
+    /// Whether more than half of it is held.
+    pub(super) fn is_short(&self) -> bool {
+        self.reserved() > self.limit / 2
     }
 
     /// Most that all queries may hold. **Units**: bytes.

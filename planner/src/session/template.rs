@@ -10,7 +10,6 @@ use datafusion::{
         FunctionRegistry, SessionState, SessionStateBuilder, TaskContext,
         cache::cache_manager::CacheManagerConfig,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
-        memory_pool::MemoryPool,
         object_store::ObjectStoreUrl,
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
@@ -24,7 +23,7 @@ use super::{
     shape::{self, Shape},
 };
 use crate::{
-    admission::Admission,
+    admission::{Admission, Class},
     aggregate::AnswerFromRollups,
     cache::{Caches, SegmentCache},
     catalog::QueryCatalogs,
@@ -58,6 +57,7 @@ pub(crate) struct Templates {
     plain: SessionState,
     caches: Caches,
     memory: Arc<BudgetPool>,
+    small_memory: Arc<BudgetPool>,
 }
 
 impl Templates {
@@ -70,7 +70,8 @@ impl Templates {
         let memory = Arc::new(BudgetPool::new(Arc::clone(engine.budget()), options.memory_share));
         let any = template(engine, options, log, &caches, &memory)?;
         let caches = if options.rollups { caches } else { Caches::new() };
-        Ok(Self { plain: shape::for_plain(&any), any, caches, memory })
+        let small_memory = Arc::new(BudgetPool::small(Arc::clone(engine.budget())));
+        Ok(Self { plain: shape::for_plain(&any), any, caches, memory, small_memory })
     }
 
     /// A state for one query, with its own `now()`.
@@ -88,21 +89,30 @@ impl Templates {
         &self.caches
     }
 
-    /// Whether queries hold more than half of the memory that they may have.
-    pub(crate) fn memory_is_short(&self) -> bool {
-        self.memory.reserved() > self.memory.limit() / 2
+    /// Whether queries of a class hold more than half of the memory that they may have.
+    pub(crate) fn memory_is_short(&self, class: Class) -> bool {
+        self.memory_of(class).is_short()
     }
 
     /// What a query may take of the memory: its share of it, or all that is left.
     pub(crate) fn query_pool(
         &self,
+        class: Class,
         memory: &Arc<QueryMemory>,
         admission: &Arc<Admission>,
         exhausted: &Exhausted,
         is_alone: bool,
     ) -> QueryPool {
-        let (all, memory, admission) = (Arc::clone(&self.memory), Arc::clone(memory), Arc::clone(admission));
+        let (all, memory, admission) =
+            (Arc::clone(self.memory_of(class)), Arc::clone(memory), Arc::clone(admission));
         QueryPool::new(all, memory, admission, is_alone, exhausted.clone())
+    }
+
+    fn memory_of(&self, class: Class) -> &Arc<BudgetPool> {
+        match class {
+            Class::Small => &self.small_memory,
+            Class::Large => &self.memory,
+        }
     }
 
     /// The context of a query: memory pool and settings, and whether it has ended. A plan has its functions in it.
