@@ -148,3 +148,35 @@ async fn system_queries_tells_what_a_query_holds() {
     assert!(peak[0].column(1).as_primitive::<arrow::datatypes::Int64Type>().value(0) > 0);
     assert_eq!(peak[0].column(0).len(), 1);
 }
+
+/// What all large queries may hold is held, and one runs that never ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_query_needs_nothing_of_what_large_ones_hold() {
+    let fixture = fixture(1, 1, Duration::from_millis(100)).await;
+    let endless = fixture.queries.execute(ENDLESS, vec![]).await.unwrap();
+    let budget = fixture.engine.budget();
+    let mut held = budget.queries();
+    held.try_grow(budget.queries_max() - budget.share(0.01), 1.0).unwrap();
+    let small = "SELECT count(*) FROM (SELECT device_id, count(*) FROM events GROUP BY device_id)";
+    assert_ne!(fixture.value(small).await, "0");
+    drop(endless);
+}
+
+/// A sort of all rows does not fit into the tenth of small queries.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_larger_than_it_looked_goes_among_the_large_ones() {
+    let fixture = Fixture::with(
+        EngineOptions { memory_limit_bytes: 64 << 20, ..EngineOptions::default() },
+        QueryOptions { target_partitions: 2, queries_max: 2, ..QueryOptions::default() },
+    )
+    .await;
+    fixture.append(&random_events(1, 100_000, 2)).await;
+    let sql = "SELECT count(*) FROM (SELECT value, row_number() OVER (ORDER BY value, metadata, timestamp) FROM events)";
+    assert_eq!(fixture.value(sql).await, "100000");
+    let peak = "SELECT max(memory_peak_bytes) FROM system.queries WHERE sql LIKE '%row_number%' AND sql NOT LIKE '%peak%'";
+    let peak: usize = fixture.value(peak).await.parse().unwrap();
+    assert!(peak > fixture.engine.budget().small_queries_max(), "{peak}");
+    let large = fixture.queries.execute(ENDLESS, vec![]).await.unwrap();
+    assert_eq!(fixture.value(sql).await, "100000", "beside a large one");
+    drop(large);
+}
