@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::{
     common::ScalarValue,
     error::Result,
-    execution::{SessionState, TaskContext},
+    execution::{SessionState, TaskContext, memory_pool::MemoryPool},
     logical_expr::LogicalPlan,
     physical_plan::ExecutionPlan,
 };
@@ -140,6 +140,17 @@ impl Planner {
         let (class, is_alone) = (way.class(), way == Way::Alone);
         let pool = self.templates.query_pool(class, memory, admission, exhausted, is_alone);
         self.templates.context(ended, pool)
+    }
+
+    /// Where results are counted that wait for their reader. A small query's are not in the memory of small ones, which slow readers would
+    /// take from all.
+    pub(super) fn results_pool(
+        &self,
+        memory: &Arc<QueryMemory>,
+        admission: &Arc<Admission>,
+    ) -> Arc<dyn MemoryPool> {
+        let exhausted = Exhausted::default();
+        Arc::new(self.templates.query_pool(Class::Large, memory, admission, &exhausted, false))
     }
 
     /// The statement of a text, planned now if it is not remembered.

@@ -19,11 +19,14 @@ use crate::admission::{Admission, Class};
 const INTERVAL: Duration = Duration::from_millis(25);
 
 /// How often freed memory is given back at most: it is cleared by the system before anybody has it again.
-const GIVE_BACK_INTERVAL: Duration = Duration::from_millis(100);
+const GIVE_BACK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Memory beyond what is reserved that the process may keep: so much, or this part of the limit. **Units**: bytes.
 const KEPT_BYTES_MIN: usize = 64 << 20;
 const KEPT_PART: usize = 4;
+
+/// Part of the limit from which it keeps nothing.
+const FULL_SHARE: f64 = 0.75;
 
 /// How long a query that was ended may take to give back its memory before the next one is.
 const GRACE: Duration = Duration::from_secs(2);
@@ -113,7 +116,8 @@ impl Watch {
         let Some(give_back) = self.give_back else { return };
         let kept = own.saturating_sub(self.budget.used());
         let kept_max = (self.budget.limit() / KEPT_PART).max(KEPT_BYTES_MIN);
-        if kept > kept_max && self.given_back.elapsed() >= GIVE_BACK_INTERVAL {
+        let is_much = kept > kept_max || own > self.budget.share(FULL_SHARE);
+        if is_much && self.given_back.elapsed() >= GIVE_BACK_INTERVAL {
             give_back();
             self.given_back = Instant::now();
         }

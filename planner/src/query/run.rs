@@ -19,7 +19,10 @@ use arrow::{
 use datafusion::{
     common::ScalarValue,
     error::{DataFusionError, Result},
-    execution::{TaskContext, memory_pool::MemoryConsumer},
+    execution::{
+        TaskContext,
+        memory_pool::{MemoryConsumer, MemoryPool},
+    },
     physical_plan::{ExecutionPlan, execute_stream},
 };
 use futures::StreamExt;
@@ -204,7 +207,8 @@ impl Run {
     async fn forward(&self, ready: Ready, sender: &Arc<ResultSender>) -> Result<(), Failure> {
         let (class, sender) = (ready.way.class(), Arc::clone(sender));
         let (planner, admission) = (Arc::clone(&self.planner), Arc::clone(&self.admission));
-        let work = async move { ready.forward(&planner, &admission, &sender).await };
+        let results = planner.results_pool(self.memory(), &admission);
+        let work = async move { ready.forward(&planner, &admission, &results, &sender).await };
         let done = self.threads.run(class, work).await;
         done.unwrap_or_else(|error| Err(Failure { error, can_repeat: false }))
     }
@@ -215,6 +219,7 @@ impl Ready {
         self,
         planner: &Planner,
         admission: &Admission,
+        results: &Arc<dyn MemoryPool>,
         sender: &ResultSender,
     ) -> Result<(), Failure> {
         let Self { plan, way, permit, context, exhausted } = self;
@@ -225,7 +230,6 @@ impl Ready {
             let can_repeat = could_repeat && !sent && is_short_of_memory(&error);
             Failure { error, can_repeat }
         };
-        let pool = Arc::clone(context.memory_pool());
         let mut permit = Some(permit);
         let mut stream = execute_stream(plan, context).map_err(|error| failure(error, false))?;
         let mut sent = false;
@@ -238,7 +242,7 @@ impl Ready {
             let Some(batch) = next else { return Ok(()) };
             let batch = batch.map_err(|error| failure(error, sent))?;
             let bytes = bytes_of(&batch);
-            let memory = MemoryConsumer::new("result").register(&pool);
+            let memory = MemoryConsumer::new("result").register(results);
             // It is there already, and what may wait is bounded.
             memory.grow(bytes);
             // What nobody reads takes memory: while that is short, no other query begins beside it.
