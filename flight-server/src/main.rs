@@ -8,6 +8,9 @@ use hexflight::{Cli, ProcessCalls, console};
 /// How long blocking threads may go on once a command has ended.
 const EXIT_WAIT: Duration = Duration::from_millis(500);
 
+/// How long a blocking thread waits for work before it ends, and gives back memory that others have freed meanwhile.
+const THREAD_KEPT: Duration = Duration::from_secs(1);
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -68,8 +71,11 @@ fn stand_back() {
 
 /// This runtime does network I/O and light work; queries run on the planner's own.
 fn run(cli: Cli) -> anyhow::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("hexflight-io").build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("hexflight-io")
+        .thread_keep_alive(THREAD_KEPT)
+        .build()?;
     let outcome = runtime.block_on(async { Box::pin(cli.run()).await });
     // What a blocking thread still computes nobody waits for any more.
     runtime.shutdown_timeout(EXIT_WAIT);

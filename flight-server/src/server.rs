@@ -49,8 +49,8 @@ const CONNECTION_WINDOW_BYTES: usize = 32 << 20;
 const STREAM_WINDOW_BYTES_MIN: usize = 256 << 10;
 
 /// Part of the memory limit that the window of a stream, and of a connection, may have.
-const STREAM_WINDOW_PART: usize = 64;
-const CONNECTION_WINDOW_PART: usize = 16;
+const STREAM_WINDOW_PART: usize = 128;
+const CONNECTION_WINDOW_PART: usize = 64;
 
 /// Connections that do not answer a ping are closed: a device that lost its network must not hold a stream for hours.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);

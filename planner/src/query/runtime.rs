@@ -1,7 +1,7 @@
 //! `QueryRuntime`: the threads of queries, apart from those that serve the network. Queries are planned, and small ones run, on threads of
 //! their own; large ones run on others, which stand back when anybody else has work.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use datafusion::error::{DataFusionError, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -12,6 +12,10 @@ use crate::admission::Class;
 
 /// Threads for blocking file reads, shared by the queries of a class, and for those that take the place of a query thread whose turn lasts.
 const BLOCKING_THREADS_MAX: usize = 512;
+
+/// How long a thread waits for work before it ends. A thread that gave its place away keeps memory that others have freed until it works or
+/// ends: with tokio's 10 s, dozens of them kept some MiB each.
+const THREAD_KEPT: Duration = Duration::from_millis(500);
 
 /// Two tokio runtimes with large stacks, shut down without waiting when dropped.
 #[derive(Debug)]
@@ -94,6 +98,7 @@ impl QueryThreads {
         let runtime = Builder::new_multi_thread()
             .worker_threads(options.target_partitions.max(1))
             .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .thread_keep_alive(THREAD_KEPT)
             .thread_name(name)
             .thread_stack_size(options.stack_bytes)
             .on_thread_start(at_start)
