@@ -26,7 +26,7 @@ use super::{
 use crate::{
     admission::{Admission, Class},
     catalog,
-    session::{Exhausted, QueryMemory, Shape, Templates},
+    session::{ClassPools, Exhausted, QueryMemory, Shape, Templates},
     sql::{self, SqlLimits},
     turn::Ended,
 };
@@ -84,9 +84,9 @@ impl Planner {
         self.templates.state(shape)
     }
 
-    /// Whether queries of a class hold more than half of the memory that they may have.
-    pub(super) fn memory_is_short(&self, class: Class) -> bool {
-        self.templates.memory_is_short(class)
+    /// What the queries of each class hold.
+    pub(super) fn memory(&self) -> &ClassPools {
+        self.templates.memory()
     }
 
     /// See [`warm_up`].

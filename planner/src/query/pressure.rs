@@ -13,7 +13,10 @@ use std::{
 use hexflight_engine::Budget;
 
 use super::{QueryLog, QueryOptions, StopReason, log::LoggedQuery, planner::Planner};
-use crate::admission::{Admission, Class};
+use crate::{
+    admission::{Admission, Class},
+    session::ClassPools,
+};
 
 /// How often it looks.
 const INTERVAL: Duration = Duration::from_millis(25);
@@ -43,12 +46,12 @@ const LARGE_BYTES: usize = 1 << 20;
 /// Pages of memory as Linux counts them for a process. **Units**: bytes.
 const PAGE_BYTES: usize = 4 << 10;
 
-/// What it looks at. All but the budget end with the query engine.
+/// What it looks at. It holds nothing that holds the engine, and ends when the query engine has.
 #[derive(Debug)]
 pub(super) struct Watch {
     log: Weak<QueryLog>,
     budget: Arc<Budget>,
-    planner: Weak<Planner>,
+    pools: ClassPools,
     admission: Weak<Admission>,
     process_bytes_max: usize,
     give_back: Option<fn()>,
@@ -59,14 +62,14 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(
         log: &Arc<QueryLog>,
-        planner: &Arc<Planner>,
+        planner: &Planner,
         admission: &Arc<Admission>,
         options: &QueryOptions,
     ) -> Self {
         Self {
             log: Arc::downgrade(log),
             budget: Arc::clone(planner.engine().budget()),
-            planner: Arc::downgrade(planner),
+            pools: planner.memory().clone(),
             admission: Arc::downgrade(admission),
             process_bytes_max: options.process_bytes_max.unwrap_or(usize::MAX),
             give_back: options.give_back,
@@ -90,9 +93,7 @@ impl Watch {
 
     /// Whether there is anything to look at.
     fn look(&mut self) -> bool {
-        let (Some(log), Some(planner), Some(admission)) =
-            (self.log.upgrade(), self.planner.upgrade(), self.admission.upgrade())
-        else {
+        let (Some(log), Some(admission)) = (self.log.upgrade(), self.admission.upgrade()) else {
             return false;
         };
         let size = process_size();
@@ -104,8 +105,8 @@ impl Watch {
         }
         let is_large = own > self.process_bytes_max;
         let could_be_used = is_short(&self.budget)
-            || planner.memory_is_short(Class::Small)
-            || admission.large_queued() > 0 && planner.memory_is_short(Class::Large);
+            || self.pools.is_short(Class::Small)
+            || admission.large_queued() > 0 && self.pools.is_short(Class::Large);
         if is_large && end_largest(&log, own, self.process_bytes_max) || could_be_used && end_unread(&log) {
             self.last_end = Some(Instant::now());
         }

@@ -37,7 +37,7 @@ use super::{
 };
 use crate::{
     admission::{Admission, Class, Permit},
-    session::{Exhausted, QueryMemory},
+    session::{ClassPools, Exhausted, QueryMemory},
     turn::{Ended, plan_in_turns},
 };
 
@@ -206,9 +206,9 @@ impl Run {
     /// Sends every batch, from the threads of its class.
     async fn forward(&self, ready: Ready, sender: &Arc<ResultSender>) -> Result<(), Failure> {
         let (class, sender) = (ready.way.class(), Arc::clone(sender));
-        let (planner, admission) = (Arc::clone(&self.planner), Arc::clone(&self.admission));
-        let results = planner.results_pool(self.memory(), &admission);
-        let work = async move { ready.forward(&planner, &admission, &results, &sender).await };
+        let (pools, admission) = (self.planner.memory().clone(), Arc::clone(&self.admission));
+        let results = self.planner.results_pool(self.memory(), &admission);
+        let work = async move { ready.forward(&pools, &admission, &results, &sender).await };
         let done = self.threads.run(class, work).await;
         done.unwrap_or_else(|error| Err(Failure { error, can_repeat: false }))
     }
@@ -217,7 +217,7 @@ impl Run {
 impl Ready {
     async fn forward(
         self,
-        planner: &Planner,
+        pools: &ClassPools,
         admission: &Admission,
         results: &Arc<dyn MemoryPool>,
         sender: &ResultSender,
@@ -246,7 +246,7 @@ impl Ready {
             // It is there already, and what may wait is bounded.
             memory.grow(bytes);
             // What nobody reads takes memory: while that is short, no other query begins beside it.
-            if timeout(PLACE_KEPT, sender.room_for(bytes)).await.is_err() && !planner.memory_is_short(class) {
+            if timeout(PLACE_KEPT, sender.room_for(bytes)).await.is_err() && !pools.is_short(class) {
                 permit = None;
             }
             if !sender.room_for(bytes).await {

@@ -5,6 +5,7 @@ mod query_pool;
 mod shape;
 mod template;
 
+pub(crate) use pool::ClassPools;
 pub(crate) use query_pool::{Exhausted, QueryMemory};
 pub(crate) use shape::Shape;
 pub use template::{CATALOG_NAME, SCHEMA_NAME};

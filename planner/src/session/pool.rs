@@ -13,8 +13,38 @@ use datafusion::{
 };
 use hexflight_engine::{Budget, Reservation};
 
+use crate::admission::Class;
+
 /// Share of the whole budget above which queries take no more, whoever holds it: the rest is for what frees memory.
 const BUDGET_SHARE_MAX: f64 = 0.95;
+
+/// The pools of both classes.
+#[derive(Debug, Clone)]
+pub(crate) struct ClassPools {
+    small: Arc<BudgetPool>,
+    large: Arc<BudgetPool>,
+}
+
+impl ClassPools {
+    /// Of a budget, of which large queries have at most `share`.
+    pub(super) fn new(budget: &Arc<Budget>, share: f64) -> Self {
+        let large = Arc::new(BudgetPool::new(Arc::clone(budget), share));
+        Self { small: Arc::new(BudgetPool::small(Arc::clone(budget))), large }
+    }
+
+    pub(super) fn of(&self, class: Class) -> &Arc<BudgetPool> {
+        match class {
+            Class::Small => &self.small,
+            Class::Large => &self.large,
+        }
+    }
+
+    /// Whether queries of a class hold more than half of the memory that they may have.
+    pub(crate) fn is_short(&self, class: Class) -> bool {
+        let pool = self.of(class);
+        pool.reserved() > pool.limit / 2
+    }
+}
 
 /// Reserves for all queries of a class together, first come, first served.
 #[derive(Debug)]
@@ -34,14 +64,9 @@ impl BudgetPool {
     }
 
     /// A pool of what small queries may take of the budget.
-    pub(super) fn small(budget: Arc<Budget>) -> Self {
+    fn small(budget: Arc<Budget>) -> Self {
         let held = Mutex::new(budget.small_queries());
         Self { limit: budget.small_queries_max(), budget, held }
-    }
-
-    /// Whether more than half of it is held.
-    pub(super) fn is_short(&self) -> bool {
-        self.reserved() > self.limit / 2
     }
 
     /// Most that all queries may hold. **Units**: bytes.

@@ -18,7 +18,7 @@ use datafusion::{
 use hexflight_engine::{Engine, TableSpec};
 
 use super::{
-    pool::BudgetPool,
+    pool::{BudgetPool, ClassPools},
     query_pool::{Exhausted, QueryMemory, QueryPool},
     shape::{self, Shape},
 };
@@ -56,8 +56,7 @@ pub(crate) struct Templates {
     any: SessionState,
     plain: SessionState,
     caches: Caches,
-    memory: Arc<BudgetPool>,
-    small_memory: Arc<BudgetPool>,
+    memory: ClassPools,
 }
 
 impl Templates {
@@ -67,11 +66,10 @@ impl Templates {
     /// `Configuration` for options out of range.
     pub(crate) fn new(engine: &Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -> Result<Self> {
         let caches = caches(engine, options);
-        let memory = Arc::new(BudgetPool::new(Arc::clone(engine.budget()), options.memory_share));
-        let any = template(engine, options, log, &caches, &memory)?;
+        let memory = ClassPools::new(engine.budget(), options.memory_share);
+        let any = template(engine, options, log, &caches, memory.of(Class::Large))?;
         let caches = if options.rollups { caches } else { Caches::new() };
-        let small_memory = Arc::new(BudgetPool::small(Arc::clone(engine.budget())));
-        Ok(Self { plain: shape::for_plain(&any), any, caches, memory, small_memory })
+        Ok(Self { plain: shape::for_plain(&any), any, caches, memory })
     }
 
     /// A state for one query, with its own `now()`.
@@ -89,9 +87,9 @@ impl Templates {
         &self.caches
     }
 
-    /// Whether queries of a class hold more than half of the memory that they may have.
-    pub(crate) fn memory_is_short(&self, class: Class) -> bool {
-        self.memory_of(class).is_short()
+    /// What the queries of each class hold.
+    pub(crate) fn memory(&self) -> &ClassPools {
+        &self.memory
     }
 
     /// What a query may take of the memory: its share of it, or all that is left.
@@ -104,15 +102,8 @@ impl Templates {
         is_alone: bool,
     ) -> QueryPool {
         let (all, memory, admission) =
-            (Arc::clone(self.memory_of(class)), Arc::clone(memory), Arc::clone(admission));
+            (Arc::clone(self.memory.of(class)), Arc::clone(memory), Arc::clone(admission));
         QueryPool::new(all, memory, admission, is_alone, exhausted.clone())
-    }
-
-    fn memory_of(&self, class: Class) -> &Arc<BudgetPool> {
-        match class {
-            Class::Small => &self.small_memory,
-            Class::Large => &self.memory,
-        }
     }
 
     /// The context of a query: memory pool and settings, and whether it has ended. A plan has its functions in it.
