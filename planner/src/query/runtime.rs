@@ -10,8 +10,11 @@ use tokio_util::task::AbortOnDropHandle;
 use super::QueryOptions;
 use crate::admission::Class;
 
-/// Threads for blocking file reads, shared by the queries of a class, and for those that take the place of a query thread whose turn lasts.
-const BLOCKING_THREADS_MAX: usize = 512;
+/// Threads for blocking file reads, shared by the queries of a class, and for those that take the place of a query thread whose turn lasts: so
+/// many, and as many more for each query thread. What a read takes is not counted, some MiB; 96 of them at once took 500 MiB. Whoever finds
+/// none waits for a read or a piece of work to end, which is soon: nothing on them waits for anything else.
+const BLOCKING_THREADS: usize = 16;
+const BLOCKING_THREADS_EACH: usize = 8;
 
 /// How long a thread waits for work before it ends. A thread that gave its place away keeps memory that others have freed until it works or
 /// ends: with tokio's 10 s, dozens of them kept some MiB each.
@@ -95,9 +98,10 @@ struct QueryThreads {
 
 impl QueryThreads {
     fn start(options: &QueryOptions, name: &str, at_start: fn()) -> Result<Self> {
+        let workers = options.target_partitions.max(1);
         let runtime = Builder::new_multi_thread()
-            .worker_threads(options.target_partitions.max(1))
-            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .worker_threads(workers)
+            .max_blocking_threads(BLOCKING_THREADS + BLOCKING_THREADS_EACH * workers)
             .thread_keep_alive(THREAD_KEPT)
             .thread_name(name)
             .thread_stack_size(options.stack_bytes)
