@@ -97,6 +97,13 @@ def text_literal(rng: random.Random) -> Term:
     return leaf("text", "'" + rng.choice(rng.choice([DEVICES, TYPES, SITES])) + "'")
 
 
+def _unbinned(rng: random.Random, time: Term) -> Term:
+    """Returns another time where DuckDB's bins have the zone of their origin, also those of times without one."""
+    if "date_bin" in time.sql(HEXFLIGHT):
+        return leaf("time", f"TIMESTAMPTZ '2025-06-01 {rng.randint(8, 23):02}:15:00Z'")
+    return time
+
+
 def time_literal(rng: random.Random) -> Term:
     """An instant among the events."""
     if rng.random() < 0.2:
@@ -140,7 +147,7 @@ class Terms:
         if shape == 5:
             field, zone = rng.choice(["hour", "minute", "day", "month", "dow", "doy"]), rng.choice(ZONES)
             moment = rng.choice(["{0}", f"({{0}} AT TIME ZONE '{zone}')"])
-            return Term("number", f"CAST(extract({field} FROM {moment}) AS DOUBLE)", (self.time(rng, aliases, depth - 1),))
+            return Term("number", f"CAST(extract({field} FROM {moment}) AS DOUBLE)", (_unbinned(rng, self.time(rng, aliases, depth - 1)),))
         if shape == 6 and len(aliases) < 3:
             return Term("number", "({0})", (self.subquery(rng, aliases, "one number", depth - 1),))
         return self._case(rng, aliases, depth, "number")
@@ -251,9 +258,7 @@ class Terms:
 
     def _local(self, rng: random.Random, time: Term) -> Term:
         """What a clock on a wall shows, or a calendar."""
-        if "date_bin" in time.sql(HEXFLIGHT):
-            # DuckDB's bins have the zone of their origin, also those of times without one.
-            time = leaf("time", f"TIMESTAMPTZ '2025-06-01 {rng.randint(8, 23):02}:15:00Z'")
+        time = _unbinned(rng, time)
         zone, operator = rng.choice(ZONES), rng.choice(OPERATORS)
         local = f"({{0}} AT TIME ZONE '{zone}')"
         day, moment = f"DATE '2025-06-0{rng.randint(1, 2)}'", f"TIMESTAMP '2025-06-01 {rng.randint(8, 23):02}:30:00'"

@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use arrow::datatypes::SchemaRef;
 use datafusion::{
     common::{assert_or_internal_err, tree_node::TreeNodeRecursion},
     error::{DataFusionError, Result},
@@ -43,16 +42,17 @@ pub(crate) struct RollupAggregateExec {
 }
 
 impl RollupAggregateExec {
-    /// Answers with rows of `schema`: the groups' keys, then the measures.
+    /// Answers with the groups' keys, then the measures. `known` is what is known of these columns: a node above that counts on a constant
+    /// one asks again when it runs.
     pub(super) fn new(
         question: Question,
         scan: Arc<SegmentScanExec>,
         cache: Arc<SegmentCache>,
         top: Option<Top>,
-        schema: &SchemaRef,
+        known: EquivalenceProperties,
     ) -> Self {
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(schema)),
+            known,
             Partitioning::UnknownPartitioning(1),
             EmissionType::Final,
             Boundedness::Bounded,

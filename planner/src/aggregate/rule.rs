@@ -77,9 +77,9 @@ impl AnswerFromRollups {
             let measure = question.measures.get(top.index.checked_sub(question.keys.len())?)?;
             Some(Top { measure: *measure, descending: top.descending, count: top.count })
         });
-        let schema = plan.schema();
-        let leaf =
-            RollupAggregateExec::new(question, Arc::new(scan.clone()), Arc::clone(cache), top, &schema);
+        let mut known = plan.properties().eq_properties.clone();
+        known.clear_orderings();
+        let leaf = RollupAggregateExec::new(question, Arc::new(scan.clone()), Arc::clone(cache), top, known);
         let leaf: Arc<dyn ExecutionPlan> = Arc::new(leaf);
         let partitioning = &plan.properties().partitioning;
         if wanted.any_partitions || partitioning.partition_count() == 1 {

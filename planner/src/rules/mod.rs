@@ -22,6 +22,7 @@ mod exact_times;
 mod window_frames;
 mod outer_aggregates;
 mod null_safe_keys;
+mod constant_join_keys;
 mod null_peers;
 mod distinct_on_order;
 mod counted_set_operations;
@@ -131,9 +132,10 @@ pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(hold_above_joins::HoldAboveJoins),
         Arc::new(hold_in_outer_joins::HoldInOuterJoins),
     ];
-    rules.extend(Optimizer::new().rules.into_iter().map(|rule| match rule.name() {
-        null_safe_keys::EXTRACT => Arc::new(null_safe_keys::NullSafeKeys) as _,
-        _ => rule,
+    rules.extend(Optimizer::new().rules.into_iter().flat_map(|rule| match rule.name() {
+        null_safe_keys::EXTRACT => vec![Arc::new(null_safe_keys::NullSafeKeys) as _],
+        constant_join_keys::BEFORE => vec![Arc::new(constant_join_keys::ConstantJoinKeys) as _, rule],
+        _ => vec![rule],
     }));
     // What DataFusion's rules made is what these look at.
     rules.push(Arc::new(distinct_inner_keys::DistinctInnerKeys));

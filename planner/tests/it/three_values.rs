@@ -55,6 +55,32 @@ async fn members_that_are_no_constants_are_asked_for_each_row() {
     .await;
 }
 
+/// What is constant on one side of a join's key is a condition of the join.
+#[tokio::test]
+async fn keys_of_a_join_may_turn_out_to_be_constant() {
+    let pairs = |condition: &str| format!("SELECT count(*) FROM events a JOIN events b ON {condition}");
+    let fixture = ten_events().await;
+    for (condition, count) in [
+        ("(b.type IN ('a')) = (a.latitude IN (CAST(NULL AS DOUBLE)))", "0"),
+        ("(b.type IN ('a')) = (a.value IN (a.value))", "40"),
+        ("(b.type IN ('a')) IS NOT DISTINCT FROM (a.latitude IN (CAST(NULL AS DOUBLE)))", "0"),
+        ("a.device_id = b.device_id AND (b.type IN ('a')) = (a.latitude IN (CAST(NULL AS DOUBLE)))", "0"),
+    ] {
+        expect(&fixture, &[(&pairs(condition), count)]).await;
+    }
+    let last = "SELECT count(*) FROM (SELECT (SELECT b.value FROM events b WHERE (b.type IN ('a')) = (a.latitude IN (NULL)) \
+                ORDER BY b.timestamp LIMIT 1) AS v FROM events a) WHERE v IS NOT NULL";
+    expect(&fixture, &[(last, "0")]).await;
+}
+
+/// The count is constant, which makes the column constant that the window is partitioned by.
+#[tokio::test]
+async fn an_answer_from_rollups_is_constant_for_windows_above() {
+    let sql = "SELECT count(*) FROM events a WHERE a.latitude = ALL (SELECT b.latitude FROM events b \
+               WHERE a.longitude IN (SELECT count(c.value) FROM events c WHERE c.latitude IS NOT NULL))";
+    expect(&ten_events().await, &[(sql, "10")]).await;
+}
+
 /// `-longitude` is `-0` in the first row, and rows 4 and 5 have no position.
 #[tokio::test]
 async fn a_member_of_a_subquery_has_one_zero() {

@@ -103,3 +103,11 @@ async fn json_fields_below_joins_lose_their_names() {
         "{error}: set_engine_options can leave enable_leaf_expression_pushdown"
     );
 }
+
+#[tokio::test]
+async fn keys_without_a_column_are_left_out_of_joins() {
+    let sql = "SELECT count(*) FROM (VALUES (1), (2)) t(x) JOIN (VALUES (1), (2)) u(y)
+               ON (y IN (1)) = (x IN (CAST(NULL AS BIGINT)))";
+    let answer = plain(sql).await;
+    assert!(answer.contains("| 4 "), "{answer}: rules/constant_join_keys.rs can go");
+}
