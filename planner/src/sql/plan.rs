@@ -109,7 +109,7 @@ fn refuse_twin_groups(plan: LogicalPlan) -> Result<LogicalPlan> {
             for group in &aggregate.group_expr {
                 let is_new = *named.entry(group.schema_name().to_string()).or_insert(group) == group;
                 let (table, name) = group.qualified_name();
-                let (of, known) = fields.entry(name).or_insert((table.clone(), group));
+                let (of, known) = fields.entry(name).or_insert_with(|| (table.clone(), group));
                 let is_apart = *known == group || of.is_some() && table.is_some();
                 if !is_new || !is_apart {
                     return plan_err!("groups {UNIQUE_NAMES}");
