@@ -70,7 +70,11 @@ async fn keys_of_a_join_may_turn_out_to_be_constant() {
     }
     let last = "SELECT count(*) FROM (SELECT (SELECT b.value FROM events b WHERE (b.type IN ('a')) = (a.latitude IN (NULL)) \
                 ORDER BY b.timestamp LIMIT 1) AS v FROM events a) WHERE v IS NOT NULL";
-    expect(&fixture, &[(last, "0")]).await;
+    let lateral = "SELECT count(*) FROM events a LEFT JOIN LATERAL (SELECT b.* FROM events b \
+                   WHERE (CAST(a.metadata->>'b' AS BOOLEAN)) = (b.latitude IN (CAST(NULL AS DOUBLE)))) b ON true";
+    let left = "SELECT count(*) FROM events a LEFT JOIN events b ON (a.value > 3) = (b.latitude IN (CAST(NULL AS DOUBLE)))";
+    let full = "SELECT count(*) FROM events a FULL JOIN events b ON (a.value > 3) = (b.latitude IN (CAST(NULL AS DOUBLE)))";
+    expect(&fixture, &[(last, "0"), (lateral, "10"), (left, "10"), (full, "20")]).await;
 }
 
 /// The count is constant, which makes the column constant that the window is partitioned by.
