@@ -20,8 +20,9 @@ use super::{
 /// Part of the memory limit that device names may take before they are numbered afresh.
 const NAMES_PART: usize = 16;
 
-/// Columns read at once at most.
-const TURNS: usize = 64;
+/// Columns read at once at most: so many, and one for so much of the memory limit. What is read and decoded is counted once it is kept.
+const TURNS_MAX: usize = 64;
+const BYTES_PER_TURN: usize = 32 << 20;
 
 /// Some rows of a segment are read by themselves if they are at most this part of all.
 const FEW_PART: usize = 4;
@@ -61,13 +62,14 @@ pub(crate) struct SegmentCache {
     files: FileBytes,
     names: RwLock<Arc<DeviceNames>>,
     /// Whoever reads columns holds one, chosen by the rows: when many ask for the same at once, one reads and the others find it.
-    turns: [tokio::sync::Mutex<()>; TURNS],
+    turns: Box<[tokio::sync::Mutex<()>]>,
 }
 
 impl SegmentCache {
     /// Reads files of a table with `schema` from `store`; keeps at most `limit` bytes.
     pub(crate) fn new(store: Store, schema: SchemaRef, budget: &Arc<Budget>, limit: usize) -> Self {
         let parts = Lru::new(budget, limit);
+        let turns = (budget.limit() / BYTES_PER_TURN).clamp(1, TURNS_MAX);
         Self {
             files: FileBytes::new(store.clone(), Arc::clone(&parts)),
             store,
@@ -75,7 +77,7 @@ impl SegmentCache {
             parts,
             names: RwLock::new(Arc::new(DeviceNames::new(budget, 0))),
             budget: Arc::clone(budget),
-            turns: std::array::from_fn(|_| tokio::sync::Mutex::default()),
+            turns: (0..turns).map(|_| tokio::sync::Mutex::default()).collect(),
         }
     }
 
@@ -196,8 +198,7 @@ impl SegmentCache {
         if missing.is_empty() {
             return Ok(columns);
         }
-        let turn = (Arc::as_ptr(file) as usize / align_of::<DataFile>()).wrapping_add(rows.start as usize);
-        let _turn = self.turns[turn % TURNS].lock().await;
+        let _turn = self.turn(file, &rows).await;
         let (mut columns, missing) = self.kept(file, &rows, kinds, names);
         if missing.is_empty() {
             return Ok(columns);
@@ -216,6 +217,11 @@ impl SegmentCache {
         }
         columns.device_count = names.read().len();
         Ok(columns)
+    }
+
+    async fn turn(&self, file: &Arc<DataFile>, rows: &Range<u32>) -> tokio::sync::MutexGuard<'_, ()> {
+        let turn = (Arc::as_ptr(file) as usize / align_of::<DataFile>()).wrapping_add(rows.start as usize);
+        self.turns[turn % self.turns.len()].lock().await
     }
 
     /// Columns of the rows `wanted`, one range after the other, of a segment that lies at `rows`. `None`: they are kept or worth
@@ -241,6 +247,7 @@ impl SegmentCache {
         let footer = self.footer(file).await?;
         let in_file = |place: usize| rows.start.saturating_add(u32::try_from(place).unwrap_or(u32::MAX));
         let wanted: Vec<_> = wanted.iter().map(|range| in_file(range.start)..in_file(range.end)).collect();
+        let _turn = self.turn(file, &rows).await;
         let read = columns::read_columns(&self.files, file, footer, &wanted, kinds, names).await?;
         let mut columns = Columns::default();
         kinds.iter().zip(read).for_each(|(kind, column)| columns.set(*kind, column));
