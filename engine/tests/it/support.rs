@@ -6,7 +6,7 @@ use arrow::{
     array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
     datatypes::Float64Type,
 };
-use hexflight_engine::{Engine, EngineOptions, Snapshot, Store, SystemClock, TableName, column};
+use hexflight_engine::{Engine, EngineError, EngineOptions, Snapshot, Store, SystemClock, TableName, column};
 use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -31,8 +31,16 @@ pub(crate) fn options() -> EngineOptions {
     }
 }
 
+/// Waits for the tasks of an engine that was dropped: they hold the lock.
 pub(crate) async fn open(directory: &Path, options: EngineOptions) -> Arc<Engine> {
-    let store = Store::open_local(directory).await.unwrap();
+    let mut tries = 0;
+    let store = loop {
+        match Store::open_local(directory).await {
+            Err(EngineError::Locked { .. }) if tries < 200 => tries += 1,
+            store => break store.unwrap(),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
     Engine::open(store, options, Arc::new(SystemClock)).await.unwrap()
 }
 
