@@ -77,7 +77,7 @@ pub(crate) struct QueryPool {
     all: Arc<BudgetPool>,
     memory: Arc<QueryMemory>,
     admission: Arc<Admission>,
-    /// Whether it runs alone.
+    /// Whether it shares with no large query that runs.
     is_alone: bool,
     exhausted: Exhausted,
     /// How many of the query's operators can spill.

@@ -103,6 +103,8 @@ impl Templates {
     ) -> QueryPool {
         let (all, memory, admission) =
             (Arc::clone(self.memory.of(class)), Arc::clone(memory), Arc::clone(admission));
+        // Large queries that run take nothing of the memory of small ones.
+        let is_alone = is_alone || class == Class::Small;
         QueryPool::new(all, memory, admission, is_alone, exhausted.clone())
     }
 
