@@ -171,6 +171,8 @@ async fn nan_is_above_all_numbers_whatever_its_sign() {
             ("SELECT 'NaN'::double > 1.0, 0.0/0.0 > 1.0, 0.0/0.0 = 'NaN'::double, -('NaN'::double) > 1.0", "true true true true"),
             ("SELECT count(*) FROM events WHERE value * 0 / 0 > 1", "10"),
             ("SELECT count(*) FROM events WHERE value * 0 / 0 < 1", "0"),
+            ("SELECT count(*) FROM events WHERE 5.0 BETWEEN 1.0 AND value * 0 / 0", "10"),
+            ("SELECT count(*) FROM events WHERE value * 0 / 0 BETWEEN -1e300 AND 1e300", "0"),
             ("SELECT x FROM (SELECT value * 0 / 0 AS x FROM events LIMIT 1) UNION ALL SELECT 1.0 ORDER BY 1", "1.0; NaN"),
             ("SELECT min(x) FROM (SELECT value * 0 / 0 AS x FROM events UNION ALL SELECT 1.0)", "1.0"),
         ],
