@@ -19,10 +19,14 @@ END_STREAM, END_HEADERS = 1, 4
 _CANCEL = 8
 
 
-def connect(url: str, seconds: float = 10.0) -> socket.socket:
-    """Returns a connection that has sent its preface and empty SETTINGS."""
+# Another machine than the one that the tests' own clients call from, to a server that counts connections by address.
+ELSEWHERE = "127.0.0.2"
+
+
+def connect(url: str, seconds: float = 10.0, source: str = "127.0.0.1") -> socket.socket:
+    """Returns a connection from an address that has sent its preface and empty SETTINGS."""
     host, port = url.split("://")[1].rsplit(":", 1)
-    connection = socket.create_connection((host, int(port)), timeout=seconds)
+    connection = socket.create_connection((host, int(port)), timeout=seconds, source_address=(source, 0))
     connection.sendall(PREFACE + frame(SETTINGS, 0, 0))
     return connection
 

@@ -146,7 +146,7 @@ def test_strangers_cost_little_memory(guarded: Server, attack: Callable[[socket.
 
 def test_idle_connections_are_bounded_in_number(guarded: Server) -> None:
     before = descriptors(guarded)
-    with many(400, lambda: raw_http2.connect(guarded.flight_url)):
+    with many(400, lambda: raw_http2.connect(guarded.flight_url, source=raw_http2.ELSEWHERE)):
         wait_until(lambda: descriptors(guarded) <= before + CONNECTIONS_MAX + 1, 10, "connections closed")
         assert_others_are_served(guarded)
 

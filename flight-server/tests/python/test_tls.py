@@ -206,7 +206,7 @@ def test_a_certificate_that_has_ended_is_renewed_without_a_restart(
 def test_who_does_not_shake_hands_is_a_stranger(secured: Server, authority: Authority) -> None:
     plain = url(secured, "grpc+tls").replace("grpc+tls", "grpc")
     before = hexserver.peak_mib(secured)
-    connections = [raw_http2.connect(plain) for _ in range(300)]
+    connections = [raw_http2.connect(plain, source=raw_http2.ELSEWHERE) for _ in range(300)]
     try:
         assert answers(secured, authority)
     finally:
