@@ -97,9 +97,11 @@ fn columns_of<'a>(expressions: impl IntoIterator<Item = &'a Expr>, plan: &Logica
 fn extreme(join: &Join, inner: &LogicalPlan, column: &Column) -> Option<Expr> {
     let Some(Expr::BinaryExpr(BinaryExpr { left, op, right })) = &join.filter else { return None };
     let is_it = |side: &Expr| matches!(side, Expr::Column(named) if named == column);
+    // What it is compared with must be the same for all rows of a key: `inner.x > outer.x * inner.x` may hold for any of them.
+    let is_apart = |side: &Expr| !side.column_refs().contains(column);
     let op = match (is_it(left), is_it(right)) {
-        (true, false) => *op,
-        (false, true) => op.swap()?,
+        (true, false) if is_apart(right) => *op,
+        (false, true) if is_apart(left) => op.swap()?,
         _ => return None,
     };
     // A NaN is greater than all numbers for a comparison, and nothing at all for `max`.
