@@ -24,6 +24,7 @@ mod outer_aggregates;
 mod null_safe_keys;
 mod constant_join_keys;
 mod null_peers;
+mod opaque_operands;
 mod distinct_on_order;
 mod counted_set_operations;
 mod subqueries;
@@ -142,7 +143,7 @@ pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules
 }
 
-/// DataFusion's physical rules, some of them in a form of ours.
+/// A rule before all others, then DataFusion's physical rules, some of them in a form of ours.
 pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let rules = PhysicalOptimizer::new().rules.into_iter();
     let rules = rules.map(|rule| match rule.name() {
@@ -153,7 +154,7 @@ pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Syn
         filter_pushdown::LATE => Arc::new(filter_pushdown::LateFilters) as _,
         _ => rule,
     });
-    rules.collect()
+    std::iter::once(Arc::new(opaque_operands::OpaqueOperands) as _).chain(rules).collect()
 }
 
 /// Physical rules after all others.

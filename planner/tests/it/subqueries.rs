@@ -3,7 +3,7 @@
 use crate::support::{Event, Fixture, START, event, random_events};
 
 /// Statements over [`ten_events`] and the rows they give, one text per row.
-const ANSWERS: [(&str, &[&str]); 47] = [
+const ANSWERS: [(&str, &[&str]); 53] = [
     // An aggregate without GROUP BY always has one row.
     ("SELECT count(*) FROM events a WHERE EXISTS (SELECT count(*) FROM events b WHERE b.value > a.value)", &["10"]),
     ("SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT max(b.value) FROM events b WHERE false)", &["0"]),
@@ -47,6 +47,37 @@ const ANSWERS: [(&str, &[&str]); 47] = [
         &["3"],
     ),
     ("SELECT count(*) FROM events a WHERE a.value >= ANY (SELECT b.latitude - 3 FROM events b)", &["10"]),
+    // Neither does, where what it is compared with differs among the rows of a key.
+    (
+        "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.value > a.value * (b.value - 4))",
+        &["10"],
+    ),
+    (
+        "SELECT count(*) FROM events a WHERE NOT EXISTS
+         (SELECT 1 FROM events b WHERE b.type = a.type AND a.value * (b.value - 4) < b.value)",
+        &["0"],
+    ),
+    // A condition on what is computed from a column says nothing of how the column is sorted.
+    (
+        "SELECT v, w FROM (SELECT a.value AS v, a.timestamp AS o, b.value AS w FROM events a, events b) q
+         WHERE v > 7 AND w < 2 AND CAST(o AS DATE) = DATE '2024-01-01' ORDER BY o, w",
+        &["8.0|0.0", "8.0|1.0", "9.0|0.0", "9.0|1.0"],
+    ),
+    (
+        "SELECT v, w FROM generate_series(1, 9) a(v), generate_series(1, 2) b(w) WHERE v / 2 = 3 ORDER BY v, w",
+        &["6|1", "6|2", "7|1", "7|2"],
+    ),
+    (
+        "SELECT v, w FROM generate_series(1, 9) a(v), generate_series(1, 2) b(w)
+         WHERE CAST(CAST(v AS DOUBLE) / 2 AS BIGINT) = 3 ORDER BY v, w",
+        &["6|1", "6|2", "7|1", "7|2"],
+    ),
+    (
+        "SELECT o, w, row_number() OVER (PARTITION BY o ORDER BY w) FROM
+         (SELECT a.v / 4.0 AS o, b.w FROM (SELECT CAST(v AS DOUBLE) AS v FROM generate_series(7, 8) s(v)) a, generate_series(1, 2) b(w)) q
+         WHERE CAST(o + 0 AS BIGINT) >= 1 AND CAST(o AS BIGINT) <= 2 ORDER BY o, w",
+        &["1.75|1|1", "1.75|2|2", "2.0|1|1", "2.0|2|2"],
+    ),
     // Counts of nothing are 0, also beside an inequality and in arithmetic.
     (
         "SELECT (SELECT count(*) FROM events b WHERE b.value < a.value) FROM events a WHERE a.value < 2 ORDER BY 1",

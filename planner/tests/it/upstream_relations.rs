@@ -111,3 +111,11 @@ async fn keys_without_a_column_are_left_out_of_joins() {
     let answer = plain(sql).await;
     assert!(answer.contains("| 4 "), "{answer}: rules/constant_join_keys.rs can go");
 }
+
+#[tokio::test]
+async fn a_column_below_a_cast_is_taken_for_constant() {
+    let sql = "SELECT x, y FROM (VALUES (1.5::double), (1.2::double)) t(x), (VALUES (1), (2)) u(y)
+               WHERE CAST(x AS BIGINT) * y IS NOT NULL AND CAST(x AS BIGINT) = 1 ORDER BY x, y";
+    let plan = plain(&format!("EXPLAIN {sql}")).await;
+    assert!(!plan.contains("[x@0 ASC NULLS LAST, y@1"), "{plan}: rules/opaque_operands.rs can go");
+}
