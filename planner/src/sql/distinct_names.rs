@@ -1,5 +1,5 @@
 //! Makes a statement over whose columns of one name DataFusion stumbles one in which each has a name of its own: `SELECT value, value`,
-//! `SELECT timestamp::date … ORDER BY timestamp` (a cast has the name of what it casts).
+//! `SELECT timestamp::date … ORDER BY timestamp` (a cast has the name of what it casts), `EXISTS (…)` twice (all are called EXISTS).
 //! Only what has failed comes here.
 
 use std::{collections::HashMap, mem, ops::ControlFlow};
@@ -9,8 +9,8 @@ use datafusion::{
     sql::{
         parser::{DFParserBuilder, Statement},
         sqlparser::ast::{
-            CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query,
-            Select, SelectItem, SetExpr, Value, VisitMut, VisitorMut, visit_expressions,
+            BinaryOperator, CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+            ObjectName, Query, Select, SelectItem, SetExpr, Value, VisitMut, VisitorMut, visit_expressions,
         },
     },
 };
@@ -36,7 +36,7 @@ pub(super) fn name_apart(statement: &mut Statement) -> Result<bool> {
 struct Naming {
     count: usize,
     changed: bool,
-    /// Texts of subqueries and the numbers of their columns: a subquery in GROUP BY is the same as in the SELECT list.
+    /// Texts of subqueries, and of what asks about one, and their numbers: one in GROUP BY is the same as in the SELECT list.
     subqueries: HashMap<String, usize>,
     /// `arrow_cast(NULL, NULL)`.
     call: Expr,
@@ -62,10 +62,14 @@ impl VisitorMut for Naming {
         ControlFlow::Continue(())
     }
 
-    /// A call has a name of its own, where a cast has that of its argument. A subquery has that of its column.
+    /// A call has a name of its own, where a cast has that of its argument. A subquery has that of its column, and what asks about one
+    /// the name of the operator.
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
         if let Expr::Subquery(query) = expression {
             self.name_subquery(query);
+        }
+        if asks_about_rows(expression) {
+            self.number(expression);
         }
         if let Expr::Cast { kind, expr, data_type, .. } = expression
             && let Some(arrow_type) = arrow_type(&data_type.to_string())
@@ -92,7 +96,7 @@ impl Naming {
             SelectItem::UnnamedExpr(expression) => {
                 let name = match column(uncast(expression)) {
                     Some(column) => Some(folded(column)),
-                    None => has_cast(expression).then(|| expression.to_string()),
+                    None => is_borrower(expression).then(|| expression.to_string()),
                 };
                 let expr = mem::replace(expression, Expr::value(Value::Null));
                 *item = SelectItem::ExprWithAlias { expr, alias: id(number, &name.unwrap_or_default()) };
@@ -104,22 +108,45 @@ impl Naming {
         self.changed = true;
     }
 
+    /// Its one column gets a name of its own.
     fn name_subquery(&mut self, query: &mut Query) {
         let text = query.to_string();
         let SetExpr::Select(select) = query.body.as_mut() else { return };
         let [item] = select.projection.as_mut_slice() else { return };
-        let name = match item {
-            SelectItem::UnnamedExpr(expression) => column(uncast(expression)).map(folded),
-            SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
-            _ => None,
+        let name = match &*item {
+            SelectItem::UnnamedExpr(expression) => {
+                column(uncast(expression)).map_or_else(|| expression.to_string(), folded)
+            }
+            SelectItem::ExprWithAlias { alias, .. } => folded(alias),
+            _ => return,
         };
-        if name.is_none_or(|name| ColumnId::of(&name).is_some()) {
+        if ColumnId::of(&name).is_some() {
             return;
         }
-        let (number, next) = (self.count, self.count + 1);
-        self.count = *self.subqueries.entry(text).or_insert(number);
-        self.name(item);
-        self.count = next;
+        let number = self.number_of(text);
+        let alias = Ident::with_quote('"', ColumnId { number, name: &name }.column());
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            let expr = mem::replace(expr, Expr::value(Value::Null));
+            *item = SelectItem::ExprWithAlias { expr, alias };
+        }
+        self.changed = true;
+    }
+
+    /// `7 = 7 AND …` is what `…` is, also where that is NULL, and has a name of its own.
+    fn number(&mut self, expression: &mut Expr) {
+        let number = self.number_of(expression.to_string());
+        let binary = |left, op, right| Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) };
+        let literal = || Expr::value(Value::Number(number.to_string(), false));
+        let is_itself = binary(literal(), BinaryOperator::Eq, literal());
+        let asked = mem::replace(expression, Expr::value(Value::Null));
+        *expression = Expr::Nested(Box::new(binary(is_itself, BinaryOperator::And, asked)));
+        self.changed = true;
+    }
+
+    fn number_of(&mut self, text: String) -> usize {
+        let number = *self.subqueries.entry(text).or_insert(self.count);
+        self.count += 1;
+        number
     }
 
     fn cast_call(&self, name: &str, argument: Expr, arrow_type: String) -> Expr {
@@ -155,18 +182,33 @@ fn item_expression(item: &SelectItem) -> Option<&Expr> {
     }
 }
 
-/// A cast and a subquery have the name of what is inside, and a call that has a cast inside is about to be another.
+/// A subquery has the name of its column.
 fn has_borrowed_name(item: &SelectItem) -> bool {
-    let is_borrowing = |expression: &Expr| matches!(expression, Expr::Subquery(_)) || has_cast(expression);
+    let is_borrowing = |expression: &Expr| matches!(expression, Expr::Subquery(_)) || is_borrower(expression);
     item_expression(item).is_some_and(is_borrowing)
 }
 
-fn has_cast(expression: &Expr) -> bool {
+/// A cast has the name of what is inside, a call that has a cast inside is about to be another, and what asks about rows is about to
+/// have a number. A subquery alone has the name of its column.
+fn is_borrower(expression: &Expr) -> bool {
+    if matches!(expression, Expr::Subquery(_)) {
+        return false;
+    }
     let found = visit_expressions(expression, |part| match part {
-        Expr::Cast { .. } => ControlFlow::Break(()),
+        Expr::Cast { .. } | Expr::Subquery(_) => ControlFlow::Break(()),
+        part if asks_about_rows(part) => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
     found.is_break()
+}
+
+fn asks_about_rows(expression: &Expr) -> bool {
+    let of_subquery = |right: &Expr| matches!(right, Expr::Subquery(_));
+    match expression {
+        Expr::Exists { .. } | Expr::InSubquery { .. } => true,
+        Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } => of_subquery(right),
+        _ => false,
+    }
 }
 
 pub(super) fn is_wildcard(item: &SelectItem) -> bool {

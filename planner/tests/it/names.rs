@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Statements, the names of their columns, and their first row.
-const TWINS: [(&str, &str, &str); 34] = [
+const TWINS: [(&str, &str, &str); 43] = [
     ("SELECT value, value FROM events", "value,value", "1.0,1.0"),
     ("SELECT count(*), count(*) FROM events", "count(*),count(*)", "1,1"),
     (
@@ -95,6 +95,53 @@ const TWINS: [(&str, &str, &str); 34] = [
         "t,t,1",
     ),
     ("SELECT DISTINCT timestamp::date AS d FROM events ORDER BY CAST(timestamp AS date)", "d", "2024-01-01"),
+    // What asks about rows has the name of its operator, for DataFusion.
+    (
+        "SELECT value IN (SELECT 1.0) AS a, value NOT IN (SELECT 2.0) AS b, value IN (SELECT NULL::double) AS c, count(*)
+         FROM events GROUP BY 1, 2, 3",
+        "a,b,c,count(*)",
+        "true,true,,1",
+    ),
+    (
+        "SELECT EXISTS (SELECT 1), EXISTS (SELECT 2 WHERE false)",
+        "EXISTS (SELECT 1),EXISTS (SELECT 2 WHERE false)",
+        "true,false",
+    ),
+    (
+        "SELECT value IN (SELECT 1.0), type IN (SELECT 'u') FROM events",
+        "value IN (SELECT 1.0),type IN (SELECT 'u')",
+        "true,false",
+    ),
+    (
+        "SELECT EXISTS (SELECT 1 FROM events b WHERE b.value > a.value) AS x, NOT EXISTS (SELECT 1 FROM events b WHERE b.value < a.value) AS y,
+         EXISTS (SELECT 1) AS z, count(*) FROM events a
+         GROUP BY EXISTS (SELECT 1 FROM events b WHERE b.value > a.value), NOT EXISTS (SELECT 1 FROM events b WHERE b.value < a.value), 3",
+        "x,y,z,count(*)",
+        "false,true,true,1",
+    ),
+    (
+        "SELECT value = ANY (SELECT value FROM events) AS a, value > ALL (SELECT 0.5) AS b, value > ALL (SELECT 1.5) AS c, count(*)
+         FROM events GROUP BY 1, 2, 3 HAVING value = ANY (SELECT value FROM events) ORDER BY value > ALL (SELECT 1.5)",
+        "a,b,c,count(*)",
+        "true,true,false,1",
+    ),
+    ("SELECT count(value IN (SELECT 1.0)) AS a, sum((type IN (SELECT 'u'))::int) AS b FROM events", "a,b", "1,0"),
+    (
+        "SELECT (SELECT max(value) FROM events), (SELECT max(value) FROM events WHERE type = 'u'), count(*) FROM events GROUP BY 1, 2",
+        "max(value),max(value),count(*)",
+        "1.0,,1",
+    ),
+    (
+        "SELECT value > (SELECT 0.5) AS a, value > (SELECT 1.5) AS b, count(*) FROM events GROUP BY 1, 2",
+        "a,b,count(*)",
+        "true,false,1",
+    ),
+    (
+        "SELECT value IN (SELECT x FROM (VALUES (1.0), (2.0)) t(x) WHERE x IN (SELECT 1.0)) AS a, value IN (SELECT 2.0) AS b, count(*)
+         FROM events GROUP BY 1, 2",
+        "a,b,count(*)",
+        "true,false,1",
+    ),
 ];
 
 #[tokio::test]
