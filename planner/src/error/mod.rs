@@ -4,7 +4,7 @@ mod functions;
 mod intervals;
 mod plain_words;
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io};
 
 use arrow::error::ArrowError;
 use datafusion::{error::DataFusionError, parquet::errors::ParquetError};
@@ -84,7 +84,7 @@ pub fn classify(error: &DataFusionError) -> QueryError {
         DataFusionError::ObjectStore(inner) => {
             QueryError::new(Engine(ErrorKind::Unavailable), inner.to_string())
         }
-        DataFusionError::IoError(inner) => QueryError::new(Engine(ErrorKind::Unavailable), inner.to_string()),
+        DataFusionError::IoError(inner) => classify_io(inner),
         DataFusionError::ExecutionJoin(join) if join.is_cancelled() => {
             QueryError::new(Cancelled, "the query was stopped")
         }
@@ -135,8 +135,19 @@ fn classify_arrow(error: &ArrowError) -> QueryError {
         | ArrowError::ComputeError(text)
         | ArrowError::ArithmeticOverflow(text)
         | ArrowError::InvalidArgumentError(text) => QueryError::new(QueryErrorKind::Invalid, text),
+        ArrowError::IoError(_, inner) => classify_io(inner),
         ArrowError::DivideByZero => QueryError::new(QueryErrorKind::Invalid, DIVISION_BY_ZERO),
         other => QueryError::new(QueryErrorKind::Internal, other.to_string()),
+    }
+}
+
+/// Queries write only what they spill.
+fn classify_io(error: &io::Error) -> QueryError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            QueryError::new(QueryErrorKind::ResourcesExhausted, format!("{NO_SPACE}: {error}"))
+        }
+        _ => QueryError::new(QueryErrorKind::Engine(ErrorKind::Unavailable), error.to_string()),
     }
 }
 
@@ -156,6 +167,9 @@ const SPILL_REFUSED: &str = "DiskManager is disabled";
 
 const NO_SPILL: &str =
     "the query needs more memory than is left for queries, and there is no directory to spill to";
+
+const NO_SPACE: &str =
+    "the query needs more memory than is left for queries, and the disk has no space for what it spills";
 
 const DIVISION_BY_ZERO: &str = "division by zero";
 
@@ -243,6 +257,16 @@ mod tests {
         assert_eq!(lost.kind, QueryErrorKind::Engine(ErrorKind::Unavailable));
         let broken = classify(&ParquetError::General("bad magic".into()).into());
         assert_eq!(broken.kind, QueryErrorKind::Engine(ErrorKind::Corrupt));
+    }
+
+    #[test]
+    fn a_full_disk_has_no_space_to_spill() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        for error in [DataFusionError::IoError(full()), ArrowError::IoError("write".into(), full()).into()] {
+            let found = classify(&error);
+            assert_eq!(found.kind, QueryErrorKind::ResourcesExhausted);
+            assert!(found.message.contains("no space for what it spills"), "{found}");
+        }
     }
 
     #[test]

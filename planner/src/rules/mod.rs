@@ -43,6 +43,7 @@ mod filter_pushdown;
 mod turns_in_joins;
 mod turns_in_calls;
 mod fixed_widths;
+mod large_limits;
 mod bounded_calls;
 mod bounded_windows;
 
@@ -161,6 +162,7 @@ pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Syn
 pub(crate) fn last_physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     vec![
         // One line per rule.
+        Arc::new(large_limits::LargeLimits),
         Arc::new(null_peers::NullPeers),
         Arc::new(guard_conditions::GuardConditions),
         Arc::new(turns_in_joins::TurnsInJoins),

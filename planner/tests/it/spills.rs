@@ -45,6 +45,11 @@ async fn aggregates_and_sorts_spill() {
                   (SELECT md5(v::text) || repeat('x', 60) AS m FROM generate_series(1, 400000) t(v)) a) q WHERE length(m) = 92";
     assert_eq!(value(&fixture, sorted).await, "400000");
     assert!(spilled(&fixture, "SELECT max(r)").await > 0);
+    // The rows of a large LIMIT, too.
+    let limited = "SELECT count(*) + 0 * max(length(m)) FROM (SELECT v, m FROM (SELECT v, md5(v::text) AS m FROM generate_series(1, 600000) t(v)) a \
+                   ORDER BY m || v::text, v OFFSET 300000 LIMIT 400000) q WHERE v > 0";
+    assert_eq!(value(&fixture, limited).await, "300000");
+    assert!(spilled(&fixture, "SELECT count(*) + 0").await > 0);
     drop(fixture);
     let left: Vec<_> = walk(directory.path());
     assert!(left.is_empty(), "{left:?}");
