@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import grpc
 import pyarrow as pa
 import pyarrow.flight as flight
 import pyarrow.parquet as pq
@@ -25,8 +27,10 @@ import pytest
 
 import raw_http2
 from conftest import ServerFactory
-from flight_client import connect, events, put, query
+from flight_client import connect, event_count, events, put, query
 from hexserver import Server, peak_mib
+from raw_flight import bytes_field
+from raw_flight_sql import RawClient, any_of
 
 LIMIT_MIB = 64
 
@@ -35,6 +39,10 @@ BESIDE_MIB = 256
 
 DO_PUT = "/arrow.flight.protocol.FlightService/DoPut"
 MIB = 1 << 20
+
+# Ten times as many make the full form.
+SCALE = int(os.environ.get("HEXFLIGHT_BOUNDED_SCALE", "1"))
+PREPARED, NAMES = 1_000 * SCALE, 20_000 * SCALE
 
 
 @pytest.fixture
@@ -167,6 +175,42 @@ def test_keys_that_each_row_repeats(small: Server) -> None:
     refused = _writers(small, events(rows, metadata=metadata), 8)
     assert len(refused) == 8
     assert all("metadata" in reason and "send smaller batches" in reason for reason in refused), refused
+
+
+def test_prepared_statements_that_nobody_closes(small: Server) -> None:
+    """Each has parameters bound to it, most of them for nothing."""
+    bound = pa.record_batch({"1": [1.0], "2": ["x" * 10_000]})
+
+    def prepare(numbers: range) -> None:
+        with grpc.insecure_channel(small.flight_url.removeprefix("grpc://")) as channel:
+            client = RawClient(channel)
+            for number in numbers:
+                sql = f"SELECT count(*) AS n{number} FROM events WHERE value > ? AND type <> ?"
+                handle = client.prepare(sql)[1][0]
+                client.put(any_of("CommandPreparedStatementQuery", bytes_field(1, handle)), bound)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(prepare, (range(at, PREPARED, 4) for at in range(4))))
+    assert_others_are_served(small)
+
+
+def test_names_that_are_long_and_many(small: Server) -> None:
+    """A device and a type of 256 bytes for each row."""
+    with connect(small.flight_url) as client:
+        for at in range(0, NAMES, 5_000):
+            names = pa.array([f"{number:0256}" for number in range(at, at + 5_000)])
+            assert put(client, events(5_000, device_id=names, type=names))[0]["rows"] == 5_000
+        assert event_count(client) == NAMES
+        last = f"{NAMES - 1:0256}"
+        window = f"SELECT count(*), max(device_id) FROM events WHERE type = '{last}' AND timestamp >= '2020-01-01T00:00:00Z'"
+        assert query(client, window).to_pylist() == [{"count(*)": 1, "max(events.device_id)": last}]
+        for heavy in (
+            "SELECT count(DISTINCT device_id), count(DISTINCT type) FROM events",
+            "SELECT device_id, type, count(*) AS n FROM events GROUP BY 1, 2 ORDER BY n DESC, 1 LIMIT 3",
+        ):
+            status, answer = post(small, "/api/v1/sql", {"sql": heavy})
+            assert status == 200 or answer["code"] in ("memory_exhausted", "overloaded"), (status, answer)
+    assert_others_are_served(small)
 
 
 def _closed(writer: flight.FlightStreamWriter) -> None:

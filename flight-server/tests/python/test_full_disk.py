@@ -17,6 +17,8 @@ DISK = "24m"
 FLAGS = ("--reserve", "4MiB", "--flush-interval", "1h", "--compaction", "false")
 ROWS = 5_000
 FILLER = "filler"
+# Sorts ten times as much as the disk has.
+SPILLING = "SELECT v, repeat('x', 100) AS x FROM generate_series(1, 2000000) t(v) ORDER BY v % 1000, v DESC"
 
 
 @pytest.fixture
@@ -106,3 +108,20 @@ def test_a_full_disk_is_read_after_a_restart(server: Server, disk: Path) -> None
     (disk / FILLER).unlink()
     wait_until(lambda: can_put(server, "after"), 30, "an append once there is space")
     assert stored(server)["after"] == 10
+
+
+def test_queries_that_spill_leave_the_disk_to_appends(make_server: ServerFactory, disk: Path) -> None:
+    server = make_server(*FLAGS, "--memory-limit", "128MiB")
+    (disk.parent / "data").symlink_to(disk / "data", target_is_directory=True)
+    (disk / "data").mkdir()
+    server.start()
+    with connect(server.flight_url) as client:
+        put(client, events(ROWS, "before"))
+        with pytest.raises(flight.FlightError) as refusal:
+            query(client, SPILLING)
+        assert can_put(server, "after")
+        assert query(client, "SELECT count(*) AS n FROM events").to_pylist() == [{"n": ROWS + 10}]
+    print(str(refusal.value)[:300])
+    assert "no space for what it spills" in str(refusal.value), refusal.value
+    assert not [path for path in (disk / "data" / "query-spill").rglob("*") if path.is_file()]
+    assert http_get(f"{server.http_url}/health/ready")[0] == 200
