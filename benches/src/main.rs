@@ -48,7 +48,7 @@ use clap::{Parser, Subcommand};
 use hexflight::console;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Takes what a measurement has to say.
 pub(crate) type Print<'a> = &'a mut (dyn FnMut(&dyn Display) -> Result<()> + Send);

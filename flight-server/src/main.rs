@@ -1,6 +1,6 @@
 //! The binary: allocator, runtime, exit code. Everything else is in the library.
 
-use std::{process::ExitCode, time::Duration};
+use std::{ffi::CStr, process::ExitCode, ptr::null_mut, time::Duration};
 
 use clap::Parser;
 use hexflight::{Cli, ProcessCalls, console};
@@ -11,8 +11,17 @@ const EXIT_WAIT: Duration = Duration::from_millis(500);
 /// How long a blocking thread waits for work before it ends, and gives back memory that others have freed meanwhile.
 const THREAD_KEPT: Duration = Duration::from_secs(1);
 
+/// One that keeps little of what many threads have freed (`docs/design.md`, freed memory).
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Freed memory goes back to the system after half a second, by threads of the allocator, also while nobody allocates. `_RJEM_MALLOC_CONF` in
+/// the environment goes before it.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+#[expect(unsafe_code, reason = "the name under which the allocator looks for its settings")]
+#[used]
+static ALLOCATOR_SETTINGS: &[u8; 75] =
+    b"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0,narenas_ratio:1\0";
 
 fn main() -> ExitCode {
     without_huge_pages();
@@ -43,14 +52,17 @@ fn without_huge_pages() {
     }
 }
 
-/// Freed memory waits for a second before it is given back, and then until a thread has reason to look. This gives back all of it.
+/// Of what it frees the allocator keeps some for half a second, in case somebody wants it again. This gives back all of it.
 #[expect(unsafe_code, reason = "a call of the allocator that has no safe name")]
 fn give_back() {
-    // SAFETY: it takes a flag and hands nothing over; any thread may call it at any time.
+    // SAFETY: the name ends with a zero and stands for an action without a value; any thread may call it at any time.
     unsafe {
-        libmimalloc_sys::mi_collect(true);
+        tikv_jemalloc_sys::mallctl(ALL_ARENAS_PURGE.as_ptr(), null_mut(), null_mut(), null_mut(), 0);
     }
 }
+
+/// The number 4096 stands for all arenas (`MALLCTL_ARENAS_ALL`).
+const ALL_ARENAS_PURGE: &CStr = c"arena.4096.purge";
 
 /// How far a thread stands back: where others want the same core, it gets about a tenth of it.
 #[cfg(target_os = "linux")]
