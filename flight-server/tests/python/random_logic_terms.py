@@ -220,14 +220,11 @@ class Terms:
         if shape < 0.64:
             return Term("bool", f"({{0}} {rng.choice(['', 'NOT '])}BETWEEN {{1}} AND {{2}})", (value(), value(), value()))
         if shape < 0.82:
-            return self._in_list(rng, value(), kind, value())
+            return self._in_list(rng, self._uncased(rng, aliases, value()), kind, value())
         if shape < 0.86:
             pattern = rng.choice(["%", "a%", "_", "%b", "D%", "d_"])
             like = rng.choice(["LIKE", "NOT LIKE", "ILIKE"])
-            text = self.text(rng, aliases, depth - 1)
-            while "CASE" in text.sql(HEXFLIGHT):
-                # To DuckDB CASE WHEN c THEN 'b' END LIKE '%b' is true, whatever c is.
-                text = self.text(rng, aliases, 0)
+            text = self._uncased(rng, aliases, self.text(rng, aliases, depth - 1))
             return Term("bool", f"({{0}} {like} '{pattern}')", (text,))
         alias = self.alias(rng, aliases)
         if shape < 0.94:
@@ -237,6 +234,12 @@ class Terms:
         if shape < 0.99:
             return self._local(rng, self.time(rng, aliases, depth - 1))
         return leaf("bool", rng.choice(["true", "false", "CAST(NULL AS BOOLEAN)"]))
+
+    def _uncased(self, rng: random.Random, aliases: tuple[str, ...], text: Term) -> Term:
+        """Another text in the place of a CASE. To DuckDB CASE WHEN c THEN 'b' END LIKE '%b' is true, whatever c is, and IN ('a', 'b') can be."""
+        while text.kind == "text" and "CASE" in text.sql(HEXFLIGHT):
+            text = self.text(rng, aliases, 0)
+        return text
 
     def _in_list(self, rng: random.Random, value: Term, kind: str, other: Term) -> Term:
         literal = {"number": number_literal, "text": text_literal, "time": time_literal}[kind]
