@@ -127,8 +127,8 @@ class Generator:
             return Term("rows", "SELECT {0} FROM {1}{2}{3}", (self._terms.number(rng, inside, 1), source, where, order))
         if kind == "one number":
             column = self._aggregate(rng, inside if rng.random() < 0.1 else (alias,), 1, EXACT_AGGREGATES)
-            while "." in column.sql(HEXFLIGHT) and f"{alias}." not in column.sql(HEXFLIGHT):
-                # Of outer columns alone it is an aggregate of the query around it, which is refused.
+            while "." in column.sql(HEXFLIGHT) and f"{alias}." not in column.sql(HEXFLIGHT).split("(SELECT")[0]:
+                # Of outer columns alone it is an aggregate of the query around it, which is refused. Those of its own subqueries do not count.
                 column = self._aggregate(rng, (alias,), 1, EXACT_AGGREGATES)
             return Term("rows", "SELECT {0} FROM {1}{2}", (column, source, where))
         if kind == "rows":
