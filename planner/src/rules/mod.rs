@@ -24,6 +24,7 @@ mod outer_aggregates;
 mod null_safe_keys;
 mod constant_join_keys;
 mod null_peers;
+mod nullable_sides;
 mod opaque_operands;
 mod distinct_on_order;
 mod counted_set_operations;
@@ -147,13 +148,14 @@ pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 /// A rule before all others, then DataFusion's physical rules, some of them in a form of ours.
 pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let rules = PhysicalOptimizer::new().rules.into_iter();
-    let rules = rules.map(|rule| match rule.name() {
+    let rules = rules.flat_map(|rule| match rule.name() {
         projections_above_guards::PROJECTION_PUSHDOWN => {
-            Arc::new(projections_above_guards::ProjectionsAboveGuards) as _
+            vec![Arc::new(projections_above_guards::ProjectionsAboveGuards) as _]
         }
-        filter_pushdown::EARLY => Arc::new(filter_pushdown::EarlyFilters) as _,
-        filter_pushdown::LATE => Arc::new(filter_pushdown::LateFilters) as _,
-        _ => rule,
+        filter_pushdown::EARLY => vec![Arc::new(filter_pushdown::EarlyFilters) as _],
+        filter_pushdown::LATE => vec![Arc::new(filter_pushdown::LateFilters) as _],
+        nullable_sides::BEFORE => vec![Arc::new(nullable_sides::NullableSides) as _, rule],
+        _ => vec![rule],
     });
     std::iter::once(Arc::new(opaque_operands::OpaqueOperands) as _).chain(rules).collect()
 }

@@ -3,7 +3,7 @@
 use crate::support::{Event, Fixture, START, event, random_events};
 
 /// Statements over [`ten_events`] and the rows they give, one text per row.
-const ANSWERS: [(&str, &[&str]); 53] = [
+const ANSWERS: [(&str, &[&str]); 59] = [
     // An aggregate without GROUP BY always has one row.
     ("SELECT count(*) FROM events a WHERE EXISTS (SELECT count(*) FROM events b WHERE b.value > a.value)", &["10"]),
     ("SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT max(b.value) FROM events b WHERE false)", &["0"]),
@@ -77,6 +77,37 @@ const ANSWERS: [(&str, &[&str]); 53] = [
          (SELECT a.v / 4.0 AS o, b.w FROM (SELECT CAST(v AS DOUBLE) AS v FROM generate_series(7, 8) s(v)) a, generate_series(1, 2) b(w)) q
          WHERE CAST(o + 0 AS BIGINT) >= 1 AND CAST(o AS BIGINT) <= 2 ORDER BY o, w",
         &["1.75|1|1", "1.75|2|2", "2.0|1|1", "2.0|2|2"],
+    ),
+    // A constant is none where an outer join or a grouping set puts NULL in its place.
+    (
+        "SELECT b.c, a.value FROM events a LEFT JOIN (SELECT DISTINCT value, 5 AS c FROM events WHERE value >= 7) b ON a.value = b.value
+         WHERE a.value > 4 ORDER BY b.c, a.value DESC",
+        &["5|9.0", "5|8.0", "5|7.0", "|6.0", "|5.0"],
+    ),
+    (
+        "SELECT b.c, a.value, row_number() OVER (PARTITION BY b.c ORDER BY a.value) FROM
+         (SELECT v AS value, 5 AS c FROM generate_series(7, 9) s(v)) b RIGHT JOIN events a ON a.value = b.value
+         WHERE a.value > 4 ORDER BY a.value",
+        &["|5.0|1", "|6.0|2", "5|7.0|1", "5|8.0|2", "5|9.0|3"],
+    ),
+    (
+        "SELECT b.c, a.c, coalesce(a.v, b.v) FROM (SELECT v, 1 AS c FROM generate_series(1, 3) s(v)) a
+         FULL JOIN (SELECT v, 2 AS c FROM generate_series(3, 4) s(v)) b ON a.v = b.v ORDER BY 1, 2, 3 DESC",
+        &["2|1|3", "2||4", "|1|2", "|1|1"],
+    ),
+    (
+        "SELECT c, type, count(*) FROM (SELECT 5 AS c, type FROM events) q GROUP BY CUBE (c, type) ORDER BY c NULLS FIRST, type DESC",
+        &["||10", "|odd|5", "|even|5", "5||10", "5|odd|5", "5|even|5"],
+    ),
+    (
+        "SELECT s, t, count(*) FROM (SELECT a.type AS s, b.type AS t FROM events a JOIN events b ON a.type = b.type AND a.value = b.value) q
+         GROUP BY GROUPING SETS ((s), (t)) ORDER BY s, t",
+        &["even||5", "odd||5", "|even|5", "|odd|5"],
+    ),
+    (
+        "(SELECT true AS c FROM events) INTERSECT ALL
+         (SELECT a.device_id NOT IN (SELECT b.device_id FROM events b WHERE a.value < 3) FROM events a)",
+        &["true"; 7],
     ),
     // Counts of nothing are 0, also beside an inequality and in arithmetic.
     (

@@ -119,3 +119,17 @@ async fn a_column_below_a_cast_is_taken_for_constant() {
     let plan = plain(&format!("EXPLAIN {sql}")).await;
     assert!(!plan.contains("[x@0 ASC NULLS LAST, y@1"), "{plan}: rules/opaque_operands.rs can go");
 }
+
+#[tokio::test]
+async fn a_constant_of_an_outer_join_is_taken_for_constant_above_it() {
+    let sql = "SELECT x, c FROM (SELECT y, 5 AS c FROM (VALUES (1)) u(y)) v RIGHT JOIN (VALUES (1), (2)) t(x) ON x = y ORDER BY c, x";
+    let plan = plain(&format!("EXPLAIN {sql}")).await;
+    assert!(!plan.contains("SortExec: expr=[c@1"), "{plan}: rules/nullable_sides.rs can leave joins");
+}
+
+#[tokio::test]
+async fn a_constant_is_taken_for_constant_above_rollup() {
+    let sql = "SELECT c, x, count(*) FROM (SELECT 5 AS c, x FROM (VALUES (1), (2)) t(x)) q GROUP BY CUBE (c, x) ORDER BY c, x";
+    let plan = plain(&format!("EXPLAIN {sql}")).await;
+    assert!(!plan.contains("SortExec: expr=[c@0"), "{plan}: rules/nullable_sides.rs can leave grouping sets");
+}
