@@ -141,13 +141,15 @@ fn classify_arrow(error: &ArrowError) -> QueryError {
     }
 }
 
-/// Queries write only what they spill.
+/// Queries write only what they spill. An error that went through other hands has lost its kind.
 fn classify_io(error: &io::Error) -> QueryError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            QueryError::new(QueryErrorKind::ResourcesExhausted, format!("{NO_SPACE}: {error}"))
-        }
-        _ => QueryError::new(QueryErrorKind::Engine(ErrorKind::Unavailable), error.to_string()),
+    let text = error.to_string();
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        || text.contains("No space left on device");
+    if is_full {
+        QueryError::new(QueryErrorKind::ResourcesExhausted, format!("{NO_SPACE}: {text}"))
+    } else {
+        QueryError::new(QueryErrorKind::Engine(ErrorKind::Unavailable), text)
     }
 }
 
@@ -262,7 +264,12 @@ mod tests {
     #[test]
     fn a_full_disk_has_no_space_to_spill() {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
-        for error in [DataFusionError::IoError(full()), ArrowError::IoError("write".into(), full()).into()] {
+        let passed_on = io::Error::other(ArrowError::IoError("No space left on device".into(), full()));
+        for error in [
+            DataFusionError::IoError(full()),
+            ArrowError::IoError("write".into(), full()).into(),
+            DataFusionError::IoError(passed_on),
+        ] {
             let found = classify(&error);
             assert_eq!(found.kind, QueryErrorKind::ResourcesExhausted);
             assert!(found.message.contains("no space for what it spills"), "{found}");

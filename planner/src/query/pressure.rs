@@ -1,16 +1,19 @@
 //! Pressure: what happens when memory is short in spite of all budgets. A thread looks at the process's own size and at the budget. It gives
 //! freed memory back to the system when the allocator keeps much of it, ends the query that holds most when the process outgrows its limit,
-//! and one whose reader has stopped reading when others could use its memory.
+//! and one whose reader has stopped reading when others could use its memory. Of queries that spill it ends the one that has spilled most before
+//! the disk is full: appends need what is left.
 //! A thread and no task: the threads of queries may all be at work.
 
 use std::{
     fs,
+    path::PathBuf,
     sync::{Arc, Weak},
     thread,
     time::{Duration, Instant},
 };
 
 use hexflight_engine::Budget;
+use rustix::fs::statvfs;
 
 use super::{QueryLog, QueryOptions, StopReason, log::LoggedQuery, planner::Planner};
 use crate::{
@@ -40,6 +43,9 @@ const UNREAD_MAX: Duration = Duration::from_secs(5);
 /// Part of the budget in use from which others could use what unread results hold.
 const SHORT_SHARE: f64 = 0.75;
 
+/// Space of the disk that spilled rows leave to everything else. **Units**: bytes.
+const SPILL_FREE_MIN: u64 = 256 << 20;
+
 /// Below this a query is not what makes a process large. **Units**: bytes.
 const LARGE_BYTES: usize = 1 << 20;
 
@@ -54,6 +60,7 @@ pub(super) struct Watch {
     pools: ClassPools,
     admission: Weak<Admission>,
     process_bytes_max: usize,
+    spill_directory: Option<PathBuf>,
     give_back: Option<fn()>,
     given_back: Instant,
     last_end: Option<Instant>,
@@ -72,6 +79,7 @@ impl Watch {
             pools: planner.memory().clone(),
             admission: Arc::downgrade(admission),
             process_bytes_max: options.process_bytes_max.unwrap_or(usize::MAX),
+            spill_directory: options.spill_directory.clone(),
             give_back: options.give_back,
             given_back: Instant::now(),
             last_end: None,
@@ -107,10 +115,19 @@ impl Watch {
         let could_be_used = is_short(&self.budget)
             || self.pools.is_short(Class::Small)
             || admission.large_queued() > 0 && self.pools.is_short(Class::Large);
-        if is_large && end_largest(&log, own, self.process_bytes_max) || could_be_used && end_unread(&log) {
+        if is_large && end_largest(&log, own, self.process_bytes_max)
+            || could_be_used && end_unread(&log)
+            || self.little_space().is_some_and(|free| end_spilling(&log, free))
+        {
             self.last_end = Some(Instant::now());
         }
         true
+    }
+
+    /// What is left of the disk for spilled rows, if that is little. **Units**: bytes.
+    fn little_space(&self) -> Option<u64> {
+        let system = statvfs(self.spill_directory.as_ref()?).ok()?;
+        Some(system.f_bavail.saturating_mul(system.f_frsize)).filter(|free| *free < SPILL_FREE_MIN)
     }
 
     fn give_back(&mut self, own: usize) {
@@ -151,6 +168,22 @@ fn end_unread(log: &QueryLog) -> bool {
         largest.memory().used() >> 20,
     );
     end(largest, sentence, "unread");
+    true
+}
+
+fn end_spilling(log: &QueryLog, free: u64) -> bool {
+    let running = log.running();
+    let spilled = running.iter().map(|query| (query.report().spilled_bytes, query));
+    let Some((bytes, largest)) = spilled.max_by_key(|(bytes, _)| *bytes).filter(|(bytes, _)| *bytes > 0)
+    else {
+        return false;
+    };
+    let sentence = format!(
+        "the query needs more memory than is left for queries, and the disk has no space for what it spills: {} MiB so far, and {} MiB are left",
+        bytes >> 20,
+        free >> 20,
+    );
+    end(largest, sentence, "spill_space");
     true
 }
 
