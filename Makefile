@@ -27,7 +27,7 @@ section = @printf '\n=== %s ===\n' "$(1)"
 
 .PHONY: help demo test test-rust test-python venv build release fmt clippy check bench clean \
 	soak-random soak-logic soak-doubles soak-damage soak-damage-engine soak-kill soak-kill-damaged soak-handover soak-backup \
-	soak-bounded soak-bounded-short
+	soak-bounded soak-bounded-short soak-bounded-input soak-overload
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -115,6 +115,16 @@ soak-bounded: venv release ## Soaks: half an hour of devices, dashboards, analys
 
 soak-bounded-short: venv release ## Soaks: the same for 3 minutes
 	$(soak) --size 180 bounded-short -- $(VENV_PYTHON) $(PYTHON_TESTS)/boundedtest.py --seconds {size}
+
+# Memory limit of the soaks below, in MiB: 512 or 1024.
+MIB ?= 512
+
+soak-bounded-input: venv release ## Soaks: all that strangers, writers and statements can send to take memory, twelve times as much, on MIB=512
+	HEXFLIGHT_BOUNDED_MIB=$(MIB) $(soak) --size 12 --size-variable HEXFLIGHT_BOUNDED_SCALE bounded-input -- $(VENV_PYTHON) -m pytest -q -s \
+		$(addprefix $(PYTHON_TESTS)/,test_strangers.py test_bounded.py test_bounded_input.py test_unread_results.py)
+
+soak-overload: venv release ## Soaks: 500 heavy statements at once beside appends and dashboards, on 1 GiB
+	$(soak) --size 500 overload -- $(VENV_PYTHON) $(PYTHON_TESTS)/overloadtest.py --statements {size}
 
 clean: ## Removes everything that was built
 	$(CARGO) clean

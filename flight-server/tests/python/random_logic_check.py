@@ -42,11 +42,16 @@ class Oracle:
     """DuckDB with the events in memory."""
 
     def __init__(self, events: Gappy) -> None:
-        self._connection = duckdb.connect(config={"threads": 1})
+        self._events = events.table()
+        self._connection = self._opened()
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(config={"threads": 1})
         for setting in SETTINGS:
-            self._connection.execute(setting)
-        self._connection.register("sent", events.table())
-        self._connection.execute("CREATE TABLE events AS FROM sent")
+            connection.execute(setting)
+        connection.register("sent", self._events)
+        connection.execute("CREATE TABLE events AS FROM sent")
+        return connection
 
     def table(self, sql: str) -> pa.Table:
         """Returns an answer."""
@@ -56,6 +61,10 @@ class Oracle:
         """Returns the right answer."""
         try:
             return rows(self.table(statement.sql(DUCKDB)))
+        except duckdb.FatalException as error:
+            # A bug of its own, after which it answers nothing any more.
+            self._connection = self._opened()
+            raise Unfit(f"{error}") from None
         except duckdb.Error as error:
             raise Unfit(f"{error}") from None
 

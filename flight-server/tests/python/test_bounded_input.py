@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import socket
 import threading
 import time
@@ -26,13 +25,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import raw_http2
+from bounds import SCALE, limit_mib
 from conftest import ServerFactory
 from flight_client import connect, event_count, events, put, query
 from hexserver import Server, peak_mib
 from raw_flight import bytes_field
 from raw_flight_sql import RawClient, any_of
 
-LIMIT_MIB = 64
+LIMIT_MIB = limit_mib(64)
 
 # What the process may take beside the limit: code, stacks, what the allocator keeps.
 BESIDE_MIB = 256
@@ -40,9 +40,8 @@ BESIDE_MIB = 256
 DO_PUT = "/arrow.flight.protocol.FlightService/DoPut"
 MIB = 1 << 20
 
-# Ten times as many make the full form.
-SCALE = int(os.environ.get("HEXFLIGHT_BOUNDED_SCALE", "1"))
-PREPARED, NAMES = 1_000 * SCALE, 20_000 * SCALE
+MESSAGES, BODIES = min(72, 6 * SCALE), min(250, 60 * SCALE)
+PREPARED, NAMES = min(10_000, 1_000 * SCALE), min(100_000, 20_000 * SCALE)
 
 
 @pytest.fixture
@@ -70,7 +69,7 @@ def test_messages_that_never_end(small: Server) -> None:
     """Streams that declare 64 MiB and send all but the last byte."""
     message = raw_http2.message(64 * MIB, 64 * MIB - 1)
     with contextlib.ExitStack() as stack:
-        calls = [stack.enter_context(raw_http2.Call(small.flight_url, DO_PUT)) for _ in range(6)]
+        calls = [stack.enter_context(raw_http2.Call(small.flight_url, DO_PUT)) for _ in range(MESSAGES)]
         with ThreadPoolExecutor(len(calls)) as threads:
             sent = list(threads.map(lambda call: call.send(message, 4.0), calls))
             assert_others_are_served(small)
@@ -83,7 +82,7 @@ def test_bodies_that_never_end(small: Server) -> None:
     head = f"POST /api/v1/sql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {size + 1}\r\n\r\n"
     body = b'{"sql": "' + b"x" * (size - 9)
     with contextlib.ExitStack() as stack:
-        bodies = [stack.enter_context(_connected(small.http_url)) for _ in range(60)]
+        bodies = [stack.enter_context(_connected(small.http_url)) for _ in range(BODIES)]
 
         def send(connection: socket.socket) -> None:
             with contextlib.suppress(OSError):

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import raw_http2
+from bounds import limit_mib
 from conftest import ServerFactory
 from flight_client import connect, event_count
 from hexserver import Server, cpu_seconds, peak_mib, wait_until
@@ -35,7 +36,7 @@ def guarded(make_server: ServerFactory, tmp_path: Path) -> Server:
     """A server that asks who calls, with a small memory limit. Its passwords cost what they should."""
     users = tmp_path / "users"
     add(users, USER, PASSWORD)
-    return make_server("--auth-file", str(users), "--memory-limit", "256MiB").start()
+    return make_server("--auth-file", str(users), "--memory-limit", f"{limit_mib(256)}MiB").start()
 
 
 def descriptors(server: Server) -> int:
