@@ -4,6 +4,7 @@ mod options;
 mod engine;
 mod statements;
 mod result_columns;
+mod alone;
 mod planner;
 mod plan_times;
 mod runtime;

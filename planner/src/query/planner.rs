@@ -19,6 +19,7 @@ use hexflight_engine::Engine;
 
 use super::{
     Asker, LogicalSchema, QueryLog, QueryOptions,
+    alone::plan_alone,
     result_columns::{result_schema, with_result_columns},
     statements::{Statement, StatementCache},
     warm_up::warm_up,
@@ -111,20 +112,17 @@ impl Planner {
         way: Way,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let statement = self.statement(sql, Some(&params)).await?;
-        let mut state = self.state(statement.shape);
-        if way == Way::Alone {
-            let options = state.config_mut().options_mut();
-            options.optimizer.prefer_hash_join = false;
-            // Each partition needs memory of its own; joins that can spill are planned for two or more.
-            options.execution.target_partitions = 2;
-        }
+        let state = self.state(statement.shape);
         let plan = sql::bind(statement.plan.clone(), &statement.series, params)?;
         let plan = match statement.optimised(|plan| state.optimize(plan))? {
             Some(optimised) => optimised.clone(),
             None => state.optimize(&plan)?,
         };
         let plan = catalog::pin(plan, &self.engine, asker)?;
-        let plan = state.query_planner().create_physical_plan(&plan, &state).await?;
+        let plan = match way {
+            Way::Alone => plan_alone(&plan, state).await?,
+            Way::Small | Way::Large => state.query_planner().create_physical_plan(&plan, &state).await?,
+        };
         with_result_columns(plan, statement.names.as_deref())
     }
 

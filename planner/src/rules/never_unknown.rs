@@ -23,10 +23,16 @@ impl Mend for NeverUnknown {
 
     fn mend(&self, expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         expression.transform_up(|part| match part {
-            Expr::IsNotFalse(inner) if inner.nullable(schema).is_ok_and(|nullable| !nullable) => {
-                Ok(Transformed::yes(*inner))
-            }
+            Expr::IsNotFalse(inner) if is_never_null(&inner, schema)? => Ok(Transformed::yes(*inner)),
             other => Ok(Transformed::no(other)),
         })
     }
+}
+
+/// A subquery is null where it has no rows, and IN where it has null, whatever DataFusion says of its column.
+fn is_never_null(expression: &Expr, schema: &DFSchema) -> Result<bool> {
+    let asks = |part: &Expr| {
+        Ok(matches!(part, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::SetComparison(_)))
+    };
+    Ok(!expression.exists(asks)? && expression.nullable(schema).is_ok_and(|nullable| !nullable))
 }

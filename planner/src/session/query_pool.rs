@@ -24,6 +24,9 @@ use crate::admission::Admission;
 /// **Source**: <https://github.com/apache/datafusion/issues/24883>, mended after DataFusion 55.
 const EXCHANGE: &str = "RepartitionExec[";
 
+/// What an operator may have even where nothing is left: a count of groups must not fail because a sort below it has all. **Units**: bytes.
+const LITTLE_BYTES: usize = 64 << 10;
+
 /// What a query has reserved.
 #[derive(Debug, Default)]
 pub(crate) struct QueryMemory {
@@ -169,6 +172,10 @@ impl MemoryPool for QueryPool {
             }
             Err(error) if is_exchange(consumer) => {
                 self.exhausted.tell(error.message().into_owned());
+                self.grow(reservation, additional);
+                Ok(())
+            }
+            Err(_) if reservation.size() + additional <= LITTLE_BYTES => {
                 self.grow(reservation, additional);
                 Ok(())
             }

@@ -11,6 +11,10 @@ use crate::support::Fixture;
 const TIME_MAX: Duration = Duration::from_secs(100);
 
 async fn small(spills: bool) -> (Fixture, tempfile::TempDir) {
+    with_limit(spills, 64).await
+}
+
+async fn with_limit(spills: bool, limit_mib: usize) -> (Fixture, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let options = QueryOptions {
         target_partitions: 2,
@@ -18,7 +22,7 @@ async fn small(spills: bool) -> (Fixture, tempfile::TempDir) {
         spill_directory: spills.then(|| directory.path().to_owned()),
         ..QueryOptions::default()
     };
-    let engine = EngineOptions { memory_limit_bytes: 64 << 20, ..EngineOptions::default() };
+    let engine = EngineOptions { memory_limit_bytes: limit_mib << 20, ..EngineOptions::default() };
     (Fixture::with(engine, options).await, directory)
 }
 
@@ -69,6 +73,34 @@ async fn exchanges_do_not_wait_for_each_other() {
     for _ in 0..3 {
         assert_eq!(value(&fixture, sql).await, "1000");
     }
+}
+
+/// Each side alone is larger than the memory of all queries.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hash_join_that_is_too_large_is_one_that_spills() {
+    let (fixture, directory) = with_limit(true, 96).await;
+    let side = |letter: char| {
+        format!(
+            "(SELECT v, md5(v::text) AS m, repeat('{letter}', 100) AS w FROM generate_series(1, 300000) t(v))"
+        )
+    };
+    for join in ["JOIN", "LEFT JOIN", "FULL JOIN"] {
+        let sql = format!(
+            "SELECT count(*) FROM {} a {join} {} b ON a.m = b.m WHERE coalesce(a.w, '') <> coalesce(b.w, '')",
+            side('x'),
+            side('y')
+        );
+        assert_eq!(value(&fixture, &sql).await, "300000", "{join}");
+        assert!(spilled(&fixture, "SELECT count(*) FROM (SELECT v, md5").await > 0, "{join}");
+    }
+    let sql =
+        format!("SELECT count(*) FROM {} a JOIN {} b ON a.m = b.m AND a.w <> b.w", side('x'), side('y'));
+    let three = (0..3).map(|_| value(&fixture, &sql));
+    for answer in futures::future::join_all(three).await {
+        assert_eq!(answer, "300000");
+    }
+    drop(fixture);
+    assert!(walk(directory.path()).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

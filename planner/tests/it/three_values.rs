@@ -250,6 +250,12 @@ async fn rows_with_nulls_are_neither_in_nor_out() {
             ("((device_id, latitude) IN (SELECT device_id, latitude FROM events)) IS NULL", "4 5"),
             ("((type, latitude) NOT IN (SELECT 'b', 10.0)) IS NULL", "4"),
             ("(type, 0) NOT IN (SELECT 'a', NULL)", "1 2 4 5 7 8"),
+            // A subquery without rows is NULL, though its column is not.
+            (
+                "((SELECT b.type FROM events b WHERE b.value > events.value + 7 ORDER BY b.value LIMIT 1) NOT IN ('a', 'b', 'c')) IS NOT FALSE",
+                "2 3 4 5 6 7 8 9",
+            ),
+            ("((SELECT b.type FROM events b WHERE b.value > 100 LIMIT 1) = 'a') IS NOT FALSE", "0 1 2 3 4 5 6 7 8 9"),
             (
                 "value < 0 OR (device_id, type) NOT IN (SELECT device_id, type FROM events WHERE value > 3)",
                 "0 1 2 3 4 5",
