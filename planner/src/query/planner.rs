@@ -120,7 +120,7 @@ impl Planner {
         };
         let plan = catalog::pin(plan, &self.engine, asker)?;
         let plan = match way {
-            Way::Alone => plan_alone(&plan, state).await?,
+            Way::Alone => Box::pin(plan_alone(&plan, state)).await?,
             Way::Small | Way::Large => state.query_planner().create_physical_plan(&plan, &state).await?,
         };
         with_result_columns(plan, statement.names.as_deref())
