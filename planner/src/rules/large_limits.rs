@@ -11,8 +11,9 @@ use datafusion::{
     physical_plan::{ExecutionPlan, limit::LocalLimitExec, sorts::sort::SortExec},
 };
 
-/// Rows that a heap may keep; of wide rows these are some tens of MiB.
-const HEAP_ROWS_MAX: usize = 1 << 16;
+/// Rows that a heap may keep; of wide rows these are some tens of MiB. It tells scans what they need not read, and a sort does not: the newest
+/// 100,000 of many rows are for a heap.
+const HEAP_ROWS_MAX: usize = 1 << 18;
 
 /// Runs after the rules that move limits.
 #[derive(Debug)]
