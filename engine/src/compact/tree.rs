@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Limits;
+use crate::segment::BUCKET_PIECES;
 
 /// Buckets of a day, for the default bucket of an hour.
 const DAY_BUCKETS: i64 = 24;
-/// Pieces of a bucket, and of such a piece: for an hour, ten minutes and one.
-const PIECES: [i64; 2] = [6, 60];
 /// Levels below the one of all time.
 const LEVELS: usize = 4;
 /// How far statistics may lie above the largest time of a file: they are rounded up to a millisecond when written, and widened by
@@ -54,7 +53,7 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn of(files: &[FileShape], limits: &Limits) -> Self {
         let bucket = limits.bucket_micros;
-        let widths = [bucket * DAY_BUCKETS, bucket, bucket / PIECES[0], bucket / PIECES[1]];
+        let widths = [bucket * DAY_BUCKETS, bucket, bucket / BUCKET_PIECES[0], bucket / BUCKET_PIECES[1]];
         let mut tree = Self {
             widths,
             split_rows: limits.split_rows,

@@ -10,7 +10,7 @@ mod checksums;
 #[cfg(test)]
 mod segment_tests;
 
-pub(crate) use bucket::{BUCKET_ROWS_MIN, Groups};
+pub(crate) use bucket::{BUCKET_PIECES, BUCKET_ROWS_MIN, Groups};
 pub use checksums::Checksums;
 pub(crate) use parquet::{ROW_GROUP_ROWS, encode};
 pub(crate) use read::Reader;

@@ -18,27 +18,25 @@ use crate::{
     schema::{TableSpec, column},
 };
 
-/// Sorts batches of the query schema into segments, in order of time.
+/// Sorts batches of the query schema, as they arrived, into segments.
 ///
 /// # Errors
 /// `Internal` when Arrow refuses to gather.
 pub(crate) fn segments(spec: &TableSpec, batches: &[&RecordBatch]) -> Result<Vec<RecordBatch>> {
-    sort_rows(spec, batches, &groups(spec, batches))
+    let timestamps = batches.iter().map(|batch| timestamps(batch));
+    let groups = Groups::with_dense_minutes(spec.bucket_micros(), timestamps, BUCKET_ROWS_MIN);
+    sort_rows(spec, batches, &groups)
 }
 
-/// As [`segments`], but does not gather yet.
+/// Sorts batches of a load, which lie near each other in time, into segments that are not gathered yet.
 pub(crate) fn sorted(spec: &TableSpec, batches: Vec<RecordBatch>) -> SortedRows {
-    let groups = groups(spec, &batches.iter().collect::<Vec<_>>());
+    let groups = Groups::of(spec.bucket_micros(), batches.iter().map(timestamps), BUCKET_ROWS_MIN);
     SortedRows::of(spec, batches, &groups)
 }
 
-fn groups(spec: &TableSpec, batches: &[&RecordBatch]) -> Groups {
-    let timestamps = batches.iter().map(|batch| {
-        let Some(array) = batch.column_by_name(column::TIMESTAMP) else { unreachable!("timestamp column") };
-        let values: &[i64] = array.as_primitive::<TimestampMicrosecondType>().values();
-        values
-    });
-    Groups::of(spec.bucket_micros(), timestamps, BUCKET_ROWS_MIN)
+fn timestamps(batch: &RecordBatch) -> &[i64] {
+    let Some(array) = batch.column_by_name(column::TIMESTAMP) else { unreachable!("timestamp column") };
+    array.as_primitive::<TimestampMicrosecondType>().values()
 }
 
 /// Seals a closed generation. The segments are accounted for on top of the batches until the last reader drops those.

@@ -8,9 +8,9 @@
 use std::{ops::Range, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, RecordBatch},
+    array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array},
     compute::{concat, interleave, take},
-    datatypes::{Int64Type, SchemaRef, TimestampMicrosecondType, UInt32Type},
+    datatypes::{Int64Type, SchemaRef, TimestampMicrosecondType},
 };
 
 use super::{bucket::Groups, rank::Ranks};
@@ -32,7 +32,7 @@ struct Key {
     timestamp: i64,
 }
 
-/// Sorts the rows of `batches` (query schema) into one batch per group of time buckets, in order of time.
+/// Sorts the rows of `batches` (query schema) into one batch per group of time buckets.
 ///
 /// # Errors
 /// `Internal` when Arrow refuses to gather.
@@ -45,11 +45,19 @@ pub(crate) fn sort_rows(
         return Ok(vec![]);
     }
     let order = Order::of(batches, groups);
-    let rest = joined(spec.query_schema(), batches)?;
-    let gathered = order.groups.iter().map(|run| {
-        gather(spec.query_schema(), &rest, &order.types, &order.devices, order.rows[run.clone()].to_vec())
+    let rows: Vec<UInt32Array> =
+        order.groups.iter().map(|run| order.rows[run.clone()].to_vec().into()).collect();
+    let mut columns: Vec<Vec<ArrayRef>> = vec![vec![]; rows.len()];
+    // One column after the other: no second copy of all rows.
+    for field in spec.query_schema().fields() {
+        let gathered = gather(field.name(), batches, &order, &rows)?;
+        columns.iter_mut().zip(gathered).for_each(|(columns, column)| columns.push(column));
+    }
+    let segments = columns.into_iter().map(|columns| {
+        let schema = Arc::clone(spec.query_schema());
+        Ok(RecordBatch::try_new(schema, columns)?)
     });
-    gathered.collect()
+    segments.collect()
 }
 
 /// Rows in order, not yet gathered: what a file is encoded from without a second copy of all its rows.
@@ -75,7 +83,7 @@ impl SortedRows {
         Self { schema: Arc::clone(spec.query_schema()), batches, starts, order }
     }
 
-    /// The places of each group of time buckets, in order of time.
+    /// The places of each group of time buckets.
     pub(crate) fn groups(&self) -> &[Range<usize>] {
         &self.order.groups
     }
@@ -169,37 +177,22 @@ fn group_of(key: &Key) -> u128 {
     key.place >> (CELL_BITS + u32::BITS)
 }
 
-/// Whole columns of the non-ranked columns; the ranked ones stay empty.
-fn joined(schema: &SchemaRef, batches: &[&RecordBatch]) -> Result<Vec<Option<ArrayRef>>> {
-    let mut columns = vec![];
-    for field in schema.fields() {
-        if is_ranked(field.name()) {
-            columns.push(None);
-            continue;
-        }
-        let parts: Vec<&dyn Array> = batches.iter().map(|batch| by_name(batch, field.name())).collect();
-        columns.push(Some(concat(&parts)?));
-    }
-    Ok(columns)
-}
-
+/// A column of each group of `rows`.
 fn gather(
-    schema: &SchemaRef,
-    rest: &[Option<ArrayRef>],
-    types: &Ranks,
-    devices: &Ranks,
-    rows: Vec<u32>,
-) -> Result<RecordBatch> {
-    let mut columns = vec![];
-    let indices = arrow::array::PrimitiveArray::<UInt32Type>::from(rows);
-    for (field, whole) in schema.fields().iter().zip(rest) {
-        columns.push(match whole {
-            Some(whole) => compact(take(whole, &indices, None)?),
-            None if field.name() == column::TYPE => types.gather(indices.values()),
-            None => devices.gather(indices.values()),
-        });
+    name: &str,
+    batches: &[&RecordBatch],
+    order: &Order,
+    rows: &[UInt32Array],
+) -> Result<Vec<ArrayRef>> {
+    match name {
+        column::TYPE => Ok(rows.iter().map(|rows| order.types.gather(rows.values())).collect()),
+        column::DEVICE_ID => Ok(rows.iter().map(|rows| order.devices.gather(rows.values())).collect()),
+        _ => {
+            let parts: Vec<&dyn Array> = batches.iter().map(|batch| by_name(batch, name)).collect();
+            let whole = concat(&parts)?;
+            rows.iter().map(|rows| Ok(compact(take(&whole, rows, None)?))).collect()
+        }
     }
-    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
 /// Gathered views still point into the batches that came over the wire: copy the texts, so that those can go.
@@ -208,10 +201,6 @@ fn compact(array: ArrayRef) -> ArrayRef {
         Some(views) => Arc::new(views.gc()),
         None => array,
     }
-}
-
-fn is_ranked(name: &str) -> bool {
-    name == column::TYPE || name == column::DEVICE_ID
 }
 
 fn texts<'a>(
