@@ -50,8 +50,8 @@ pub use import::{ContentHash, Import, ImportProgress, ImportSummary, OnLoaded, S
 pub use ingest::{Normaliser, UNIX_SECONDS_MAX, nearest_doubles, not_seconds, to_query};
 pub use memory::{Generation, GenerationState, MemoryBatch, ZoneMap};
 pub use rollup::{
-    CellGroup, DeviceGroup, DeviceIndex, DeviceRollup, MinuteGroup, NO_CELL, Rollup, Sums, TypeRollup,
-    cell_parent,
+    CellGroup, DeviceGroup, DeviceIndex, DeviceRollup, MinuteGroup, NO_CELL, NamedDevices, Rollup, Sums,
+    TypeRollup, cell_parent,
 };
 pub use schema::{Sequence, StreamId, TableName, TableSpec, column};
 pub use segment::Checksums;

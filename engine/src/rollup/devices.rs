@@ -29,6 +29,21 @@ pub struct DeviceRollup {
     pub index: Option<DeviceIndex>,
 }
 
+/// As [`DeviceRollup`], with what the caller has for a name in its place.
+#[derive(Debug)]
+pub struct NamedDevices<D> {
+    /// Devices and what they came to, in order of their names.
+    pub groups: Vec<(D, Sums)>,
+    /// Where devices have rows, listed or not; `None`: not known.
+    pub index: Option<DeviceIndex>,
+}
+
+impl<D> Default for NamedDevices<D> {
+    fn default() -> Self {
+        Self { groups: vec![], index: None }
+    }
+}
+
 /// Devices of a type beyond which none is listed: they would take too much memory while they are added up.
 const DEVICES_MAX: usize = 1 << 18;
 /// Where not every device is listed, one group stands for this many rows of the type, about.
@@ -104,18 +119,30 @@ impl DeviceRollup {
             index.write(writer);
         }
     }
+}
 
-    /// Reads what is known of the devices of a type of `rows` rows.
-    pub(super) fn read(reader: &mut Reader<'_>, entries: usize, rows: u32) -> Result<Self> {
+impl<D> NamedDevices<D> {
+    /// Reads what is known of the devices of a type of `rows` rows; `named` returns something for each name.
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        entries: usize,
+        rows: u32,
+        named: impl FnOnce(&[&str]) -> Vec<D>,
+    ) -> Result<Self> {
         let listed = reader.u32()? as usize;
-        let devices = (0..listed).map(|_| reader.text()).collect::<Result<Vec<_>>>()?;
-        let sums = reader.sums(listed)?;
-        let groups =
-            devices.into_iter().zip(sums).map(|(device, sums)| DeviceGroup { device, sums }).collect();
+        let names = (0..listed).map(|_| reader.text()).collect::<Result<Vec<_>>>()?;
+        let groups = named(&names).into_iter().zip(reader.sums(listed)?).collect();
         let index = match entries.saturating_sub(listed) {
             0 => None,
             entries => Some(DeviceIndex::read(reader, entries, rows)?),
         };
         Ok(Self { groups, index })
+    }
+}
+
+impl From<NamedDevices<String>> for DeviceRollup {
+    fn from(devices: NamedDevices<String>) -> Self {
+        let groups = devices.groups.into_iter().map(|(device, sums)| DeviceGroup { device, sums });
+        Self { groups: groups.collect(), index: devices.index }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use builder::{NewRollup, RollupBuilder};
 pub use cells::{CellGroup, NO_CELL, cell_parent};
 pub(crate) use check::RollupCheck;
 pub use device_index::DeviceIndex;
-pub use devices::{DeviceGroup, DeviceRollup};
+pub use devices::{DeviceGroup, DeviceRollup, NamedDevices};
 pub use minutes::MinuteGroup;
 pub use read::{Rollup, TypeRollup};
 pub use sums::Sums;

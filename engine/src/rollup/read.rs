@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{
-    CellGroup, DeviceRollup, MinuteGroup, Sums, cells, minutes,
+    CellGroup, DeviceRollup, MinuteGroup, NamedDevices, Sums, cells, minutes,
     sections::{Directory, DirectoryEntry, HEADER_BYTES, Section},
     wire::{Reader, corrupt},
 };
@@ -17,6 +17,8 @@ use crate::{
 
 /// Bytes that are read first: most directories, and small objects whole. **Units**: bytes.
 const FIRST_READ_BYTES: u64 = 16 << 10;
+/// How often what is known of devices is in memory while it is read, about: as bytes, as names and sums, and as what is made of them.
+const DEVICES_COPIES: usize = 4;
 
 /// What a file's rollup says, and where in it the rest lies.
 #[derive(Debug)]
@@ -170,13 +172,33 @@ impl<'a> TypeRollup<'a> {
         self.read(store, &self.entry.cells, |reader, count| cells::read(reader, count, first_row)).await
     }
 
+    /// Memory that [`Self::devices`] takes while it reads, about. **Units**: bytes.
+    #[must_use]
+    pub fn devices_bytes(&self) -> usize {
+        self.entry.devices.raw_length as usize * DEVICES_COPIES
+    }
+
     /// What is known of devices; `None` when the object is gone.
     ///
     /// # Errors
     /// As [`Self::minutes`].
     pub async fn devices(&self, store: &Store) -> Result<Option<DeviceRollup>> {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Ok(self.devices_as(store, owned).await?.map(DeviceRollup::from))
+    }
+
+    /// As [`Self::devices`], with what `named` returns for each name in its place: names need no memory of their own.
+    ///
+    /// # Errors
+    /// As [`Self::minutes`].
+    pub async fn devices_as<D>(
+        &self,
+        store: &Store,
+        named: impl FnOnce(&[&str]) -> Vec<D>,
+    ) -> Result<Option<NamedDevices<D>>> {
         let rows = u32::try_from(self.entry.total.count).unwrap_or(u32::MAX);
-        self.read(store, &self.entry.devices, |reader, count| DeviceRollup::read(reader, count, rows)).await
+        let read = |reader: &mut Reader<'_>, count| NamedDevices::read(reader, count, rows, named);
+        self.read(store, &self.entry.devices, read).await
     }
 
     async fn read<T: Default>(

@@ -29,7 +29,7 @@ pub(super) struct Section {
     pub(super) entries: u32,
     offset: u32,
     length: u32,
-    raw_length: u32,
+    pub(super) raw_length: u32,
     checksum: u32,
 }
 
@@ -167,7 +167,7 @@ impl Directory {
 
 fn read_entry(reader: &mut Reader<'_>) -> Result<DirectoryEntry> {
     Ok(DirectoryEntry {
-        name: reader.text()?,
+        name: reader.text()?.to_owned(),
         first_row: reader.u32()?,
         time: (reader.i64()?, reader.i64()?),
         total: reader.sums(1)?[0],

@@ -68,12 +68,11 @@ impl<'a> Reader<'a> {
         self.array().map(i64::from_le_bytes)
     }
 
-    pub(super) fn text(&mut self) -> Result<String> {
+    pub(super) fn text(&mut self) -> Result<&'a str> {
         let length = self.u32()? as usize;
         let path = self.path;
         let bytes = self.take(length)?;
-        let text = std::str::from_utf8(bytes).map_err(|error| corrupt(path, error.to_string()))?;
-        Ok(text.to_owned())
+        std::str::from_utf8(bytes).map_err(|error| corrupt(path, error.to_string()))
     }
 
     pub(super) fn u16s(&mut self, count: usize) -> Result<Vec<u16>> {
