@@ -59,8 +59,10 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Pending connections of the Flight port.
 const BACKLOG: u32 = 1_024;
 
-/// What the process may take beside the memory limit before its largest query is ended: code, stacks, what the allocator keeps. **Units**: bytes.
-const BESIDE_BUDGET: usize = 192 << 20;
+/// What the process may take beside the memory limit before its largest query is ended, or this part of the limit: code, stacks, what
+/// the allocator keeps. **Units**: bytes.
+const BESIDE_BUDGET: usize = 224 << 20;
+const BESIDE_BUDGET_PART: usize = 8;
 
 /// How often histograms are folded.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -333,9 +335,10 @@ fn query_options(config: &Config, access: Access) -> QueryOptions {
         Access::Read => std::env::temp_dir(),
     };
     let calls = ProcessCalls::installed();
+    let limit = config.memory_limit_bytes;
     QueryOptions {
         queries_max: config.max_queries,
-        process_bytes_max: Some(config.memory_limit_bytes.saturating_add(BESIDE_BUDGET)),
+        process_bytes_max: Some(limit.saturating_add(BESIDE_BUDGET.max(limit / BESIDE_BUDGET_PART))),
         give_back: calls.map(|calls| calls.give_back),
         stand_back: calls.map(|calls| calls.stand_back),
         spill_directory: Some(spill_directory),

@@ -7,7 +7,8 @@
 //! ```
 //! Queries never hold more than 6/10, so two tenths are left that only events may take, whatever readers do. Small queries have a tenth
 //! that nobody else may take: a question that needs some KiB does not wait for those that need all. The rest is for sealing and encoding,
-//! which free memory and ask nobody.
+//! which free memory and ask nobody. What the process has taken beyond the limit, since not all is counted, is taken from the share of
+//! queries, for it is they who make it: rows that are decoded, hash tables that grow, what the allocator keeps.
 
 use crate::error::EngineError;
 
@@ -20,6 +21,8 @@ const EVENTS_TENTHS: usize = 5;
 const QUERIES_TENTHS: usize = 6;
 const TOGETHER_TENTHS: usize = 8;
 const SMALL_QUERIES_TENTHS: usize = 1;
+/// What is not counted takes this much from queries at most.
+const UNCOUNTED_TENTHS: usize = 2;
 
 /// Who holds memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +62,13 @@ pub(super) struct Ledger {
     small_queries: usize,
     work: usize,
     peak: usize,
+    /// What the process has beyond the limit, as far as it is more than usual.
+    uncounted: usize,
 }
 
 impl Ledger {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, events: 0, queries: 0, small_queries: 0, work: 0, peak: 0 }
+        Self { limit, events: 0, queries: 0, small_queries: 0, work: 0, peak: 0, uncounted: 0 }
     }
 
     pub(super) fn used(&self) -> usize {
@@ -87,6 +92,11 @@ impl Ledger {
     /// Most that small queries may take. **Units**: bytes.
     pub(super) fn small_queries_max(&self) -> usize {
         self.tenths(SMALL_QUERIES_TENTHS)
+    }
+
+    /// Says how much the process has beyond the limit and what is usual. **Units**: bytes.
+    pub(super) fn set_uncounted(&mut self, bytes: usize) {
+        self.uncounted = bytes.min(self.tenths(UNCOUNTED_TENTHS));
     }
 
     fn tenths(&self, tenths: usize) -> usize {
@@ -131,13 +141,15 @@ impl Ledger {
             }
             Holder::Queries => {
                 let by = "queries and their caches (6/10 of memory_limit)";
-                let own = Shortage { by, used: self.queries, limit: self.queries_max() };
+                let own = Shortage { by, used: self.queries, limit: self.queries_max() - self.uncounted };
+                let together = Shortage { limit: together.limit - self.uncounted, ..together };
                 [Some(own), Some(together), Some(all)]
             }
             Holder::SmallQueries => {
                 let by = "small queries (1/10 of memory_limit)";
                 let own = Shortage { by, used: self.small_queries, limit: self.small_queries_max() };
-                [Some(own), None, Some(all)]
+                // Whoever holds the rest: what frees memory asks nobody, and takes nothing of this.
+                [Some(own), None, None]
             }
             Holder::Work => [None, None, Some(all)],
         }
@@ -202,6 +214,22 @@ mod tests {
         assert!(refused.by.contains("small queries"), "{refused:?}");
         assert_eq!(ledger.reclaimable(Holder::SmallQueries, 50, LIMIT), 0);
         assert_eq!(ledger.used(), 900);
+    }
+
+    #[test]
+    fn what_is_not_counted_is_taken_from_queries_alone() {
+        let mut ledger = Ledger::new(LIMIT);
+        ledger.set_uncounted(150);
+        assert_eq!(ledger.shortage(Holder::Queries, 450, LIMIT), None);
+        assert!(ledger.shortage(Holder::Queries, 451, LIMIT).is_some());
+        ledger.take(Holder::Events, 400);
+        assert_eq!(ledger.shortage(Holder::Queries, 250, LIMIT), None);
+        assert!(ledger.shortage(Holder::Queries, 251, LIMIT).is_some());
+        assert_eq!(ledger.shortage(Holder::Events, 100, LIMIT), None);
+        ledger.set_uncounted(10 * LIMIT);
+        assert_eq!(ledger.shortage(Holder::Queries, 200, LIMIT), None);
+        ledger.set_uncounted(0);
+        assert_eq!(ledger.shortage(Holder::Queries, 400, LIMIT), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Pressure: what happens when memory is short in spite of all budgets. A thread looks at the process's own size and at the budget. It gives
-//! freed memory back to the system when the allocator keeps much of it, ends the query that holds most when the process outgrows its limit,
+//! Pressure: what happens when memory is short in spite of all budgets. A thread looks at the process's size and at the budget. It gives
+//! freed memory back to the system when the allocator keeps much of it, tells the budget how far the process is beyond it, so that queries get
+//! less and spill earlier, ends the query that holds most when the process outgrows its limit,
 //! and one whose reader has stopped reading when others could use its memory. Of queries that spill it ends the one that has spilled most before
 //! the disk is full: appends need what is left.
 //! A thread and no task: the threads of queries may all be at work.
@@ -31,6 +32,10 @@ const GIVE_BACK_INTERVAL: Duration = Duration::from_millis(50);
 const KEPT_BYTES_MIN: usize = 64 << 20;
 const KEPT_PART: usize = 4;
 
+/// What the process may have beyond the limit before queries get less: so much, or this part of the limit. **Units**: bytes.
+const BEYOND_BYTES_MIN: usize = 64 << 20;
+const BEYOND_PART: usize = 8;
+
 /// Part of the limit from which it keeps nothing.
 const FULL_SHARE: f64 = 0.75;
 
@@ -39,6 +44,12 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// A reader that takes nothing for so long has stopped reading.
 const UNREAD_MAX: Duration = Duration::from_secs(5);
+
+/// The same while an append has waited for memory for [`APPEND_WAIT_MAX`]: rows that were flushed long ago stay as long as somebody may read them.
+const UNREAD_BESIDE_APPENDS_MAX: Duration = Duration::from_secs(1);
+const APPEND_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Then the next is ended after so long.
+const GRACE_BESIDE_APPENDS: Duration = Duration::from_millis(500);
 
 /// Part of the budget in use from which others could use what unread results hold.
 const SHORT_SHARE: f64 = 0.75;
@@ -64,6 +75,8 @@ pub(super) struct Watch {
     give_back: Option<fn()>,
     given_back: Instant,
     last_end: Option<Instant>,
+    /// Since when there was always an append that waited.
+    appends_wait: Option<Instant>,
 }
 
 impl Watch {
@@ -83,6 +96,7 @@ impl Watch {
             give_back: options.give_back,
             given_back: Instant::now(),
             last_end: None,
+            appends_wait: None,
         }
     }
 
@@ -106,16 +120,24 @@ impl Watch {
         };
         let size = process_size();
         show(size.map(|size| size.resident));
-        let own = size.map_or(0, |size| size.own);
+        let (own, resident) = size.map_or((0, 0), |size| (size.own, size.resident));
         self.give_back(own);
-        if self.last_end.is_some_and(|end| end.elapsed() < GRACE) {
+        let limit = self.budget.limit();
+        let usual = limit.saturating_add((limit / BEYOND_PART).max(BEYOND_BYTES_MIN));
+        self.budget.set_uncounted(own.saturating_sub(usual));
+        self.appends_wait =
+            (self.budget.waiting() > 0).then(|| self.appends_wait.unwrap_or_else(Instant::now));
+        let is_long = self.appends_wait.is_some_and(|since| since.elapsed() >= APPEND_WAIT_MAX);
+        let grace = if is_long { GRACE_BESIDE_APPENDS } else { GRACE };
+        if self.last_end.is_some_and(|end| end.elapsed() < grace) {
             return true;
         }
-        let is_large = own > self.process_bytes_max;
+        let is_large = resident > self.process_bytes_max;
         let could_be_used = is_short(&self.budget)
             || self.pools.is_short(Class::Small)
             || admission.large_queued() > 0 && self.pools.is_short(Class::Large);
-        if is_large && end_largest(&log, own, self.process_bytes_max)
+        if is_large && end_largest(&log, resident, self.process_bytes_max)
+            || is_long && end_oldest_unread(&log)
             || could_be_used && end_unread(&log)
             || self.little_space().is_some_and(|free| end_spilling(&log, free))
         {
@@ -146,12 +168,12 @@ fn is_short(budget: &Budget) -> bool {
     budget.waiting() > 0 || budget.used() > budget.share(SHORT_SHARE)
 }
 
-fn end_largest(log: &QueryLog, own: usize, limit: usize) -> bool {
+fn end_largest(log: &QueryLog, resident: usize, limit: usize) -> bool {
     let running = log.running();
     let Some(largest) = running.iter().max_by_key(|query| query.memory().used()) else { return false };
     let sentence = format!(
         "the process has {} MiB of memory, more than its limit of {} MiB; this query, the largest, was ended",
-        own >> 20,
+        resident >> 20,
         limit >> 20,
     );
     end(largest, sentence, "process_size");
@@ -168,6 +190,18 @@ fn end_unread(log: &QueryLog) -> bool {
         largest.memory().used() >> 20,
     );
     end(largest, sentence, "unread");
+    true
+}
+
+/// What a query may read stays in memory as it was when it began: the oldest keeps what nobody else does.
+fn end_oldest_unread(log: &QueryLog) -> bool {
+    let mut unread = log.running();
+    unread.retain(|query| query.unread_for().is_some_and(|unread| unread >= UNREAD_BESIDE_APPENDS_MAX));
+    let Some(oldest) = unread.iter().min_by_key(|query| query.id) else { return false };
+    let sentence = format!(
+        "events wait for memory that this query keeps, and nobody has read its rows for {UNREAD_BESIDE_APPENDS_MAX:?}; it was ended",
+    );
+    end(oldest, sentence, "unread");
     true
 }
 

@@ -125,6 +125,8 @@ impl Run {
                 (done, _) => return done.map_err(|failure| failure.error),
             };
             tracing::debug!(error = %failure.error, "a query found no memory and runs again: {next:?}");
+            let way = if next == Way::Alone { "alone" } else { "large" };
+            metrics::counter!("hexflight_query_repeats_total", "way" => way).increment(1);
             ready = self.again(next, &schema, failure.error).await?;
         }
     }
