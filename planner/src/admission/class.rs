@@ -1,6 +1,6 @@
 //! `Class`: whether a query is small. Told from its plan: what it reads is known, and nothing in it makes many rows of few.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use datafusion::{
     datasource::source::DataSourceExec,
@@ -21,7 +21,22 @@ pub(crate) enum Class {
     Large,
 }
 
+thread_local! {
+    static OF_THREAD: Cell<Class> = const { Cell::new(Class::Small) };
+}
+
 impl Class {
+    /// Whose threads these are, of which this is one. What queries wait for each other for is kept apart by this: a large one may hold it for as
+    /// long as its thread is busy.
+    pub(crate) fn of_thread() -> Self {
+        OF_THREAD.get()
+    }
+
+    /// Says that this is a thread for queries of this class.
+    pub(crate) fn set_of_thread(self) {
+        OF_THREAD.set(self);
+    }
+
     /// Walks without recursion: a plan may be deep.
     pub(crate) fn of(plan: &Arc<dyn ExecutionPlan>) -> Self {
         let mut rows = 0_usize;

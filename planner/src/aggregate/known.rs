@@ -42,27 +42,29 @@ impl Work {
         };
         let window = self.question.facts.window;
         let core = WholeMinutes::of(window.from, window.to);
-        let mut edges = false;
+        let mut edges = vec![];
         let whole = minutes.iter().filter(|group| {
             let start = start_of(group);
             let is_whole = core.holds(start);
-            edges |= !is_whole && !window.misses((start, start + MINUTE_MICROS - 1));
+            if !is_whole && !window.misses((start, start + MINUTE_MICROS - 1)) {
+                edges.push(start);
+            }
             is_whole
         });
         self.add_groups(
             &mut share.groups,
             whole.map(|group| (Key { bin: start_of(group), ..segment.key() }, group.sums)),
         );
-        if !edges {
-            self.counters.segments_rollup.add(1);
-            return Ok(true);
-        }
-        let columns = self.edge_columns(segment).await?;
+        self.count_segment(!edges.is_empty(), true);
         let inside = window.test();
         let mut rows = vec![];
-        select(&mut rows, 0, columns.times.iter().map(|time| inside(*time) & !core.holds(*time)));
-        self.count_raw(columns.times.len());
-        share.groups.add_rows(segment.key(), None, &columns, &Selection::Some(&rows));
+        for start in edges {
+            let columns = self.minute_columns(segment, start).await?;
+            let in_minute = start..start.saturating_add(MINUTE_MICROS);
+            select(&mut rows, 0, columns.times.iter().map(|time| inside(*time) & in_minute.contains(time)));
+            self.counters.raw_rows.add(columns.times.len());
+            share.groups.add_rows(segment.key(), None, &columns, &Selection::Some(&rows));
+        }
         Ok(true)
     }
 
@@ -72,7 +74,7 @@ impl Work {
         let Some(known) = self.cache.devices(segment.file, &segment.of_type, &self.names).await? else {
             return Ok(false);
         };
-        let listed = known.listed;
+        let listed = &known.listed;
         let is_complete = floor == 1;
         match &self.devices {
             Some(wanted) => {
@@ -88,10 +90,10 @@ impl Work {
             None if is_complete || self.leaders_only => {
                 self.add_groups(
                     &mut share.groups,
-                    listed.iter().map(|(number, sums)| (segment.key_of(*number), *sums)),
+                    listed.iter().map(|(number, sums)| (segment.key_of(number), sums)),
                 );
                 if !is_complete {
-                    share.defer(segment, floor, listed);
+                    share.defer(segment, floor, listed.numbers().clone());
                     return Ok(true);
                 }
             }

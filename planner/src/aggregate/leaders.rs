@@ -17,7 +17,7 @@ use super::{
     top::Top,
     work::{Segment, Work},
 };
-use crate::cache::DeviceSums;
+use crate::cache::DeviceNumbers;
 
 /// A segment of which only the devices that its rollup lists were added.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Deferred {
     pub(super) type_name: String,
     /// Devices with that many rows are listed.
     pub(super) floor: u32,
-    pub(super) listed: DeviceSums,
+    pub(super) listed: DeviceNumbers,
 }
 
 /// Numbers of the devices that can be among the first, sorted; `None`: any can.
@@ -43,7 +43,7 @@ pub(super) fn candidates(top: &Top, groups: &Groups, deferred: &[Deferred]) -> O
 impl Deferred {
     /// Whether every one of `candidates` is listed.
     pub(super) fn lists_all(&self, candidates: &[u32]) -> bool {
-        candidates.iter().all(|number| self.listed.find(*number).is_some())
+        candidates.iter().all(|number| self.listed.holds(*number))
     }
 }
 
@@ -58,13 +58,13 @@ impl Work {
         let Some(of_type) = deferred.rollup.find(&deferred.type_name) else { return Ok(()) };
         let segment = self.segment(&deferred.file, &deferred.rollup, of_type);
         let missing: Option<Vec<u32>> = candidates.map(|candidates| {
-            candidates.iter().copied().filter(|number| deferred.listed.find(*number).is_none()).collect()
+            candidates.iter().copied().filter(|number| !deferred.listed.holds(*number)).collect()
         });
         let mut pieces = self.pieces_of_devices(&segment, missing.as_deref()).await?;
         let columns = self.piece_columns(&segment, &mut pieces, false).await?;
         let wanted = match &missing {
             Some(missing) => flags(columns.device_count, false, missing.iter().copied()),
-            None => flags(columns.device_count, true, deferred.listed.iter().map(|(number, _)| *number)),
+            None => flags(columns.device_count, true, deferred.listed.iter()),
         };
         let mut rows = vec![];
         for piece in &pieces {

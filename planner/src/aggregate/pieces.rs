@@ -128,7 +128,7 @@ impl Work {
             return Ok(None);
         }
         let known = self.cache.devices(segment.file, &segment.of_type, &self.names).await?;
-        let Some(index) = known.and_then(|known| known.index) else { return Ok(None) };
+        let Some(index) = known.as_ref().and_then(|known| known.index.as_ref()) else { return Ok(None) };
         let mut ranges: Vec<_> = devices.flat_map(|device| index.rows_of(device)).collect();
         ranges.sort_unstable_by_key(|range| range.start);
         let mut pieces: Vec<Piece> = vec![];

@@ -6,7 +6,7 @@ use hexflight_engine::{NO_CELL, Sums};
 use super::{
     groups::{Key, Selection, sums_of},
     pieces::Piece,
-    question::Question,
+    question::{MINUTE_MICROS, Question},
     select::{narrow, select},
     share::Share,
     work::{Segment, Work},
@@ -189,8 +189,9 @@ impl Work {
         wanted.into_iter().filter(|(_, is_wanted)| *is_wanted).map(|(kind, _)| kind).collect()
     }
 
-    /// Columns of all rows of a segment with which the edges of a window are added up.
-    pub(super) async fn edge_columns(&self, segment: &Segment<'_>) -> Result<Columns> {
-        self.cache.columns(segment.file, segment.of_type.rows(), &self.kinds(true), &self.names).await
+    /// Columns of the rows of a minute, and maybe of others, with which the edges of a window are added up.
+    pub(super) async fn minute_columns(&self, segment: &Segment<'_>, start: i64) -> Result<Columns> {
+        let (rows, minute) = (segment.of_type.rows(), start..start.saturating_add(MINUTE_MICROS));
+        self.cache.columns_of_minute(segment.file, rows, minute, &self.kinds(true), &self.names).await
     }
 }

@@ -217,7 +217,7 @@ async fn add_items<T: Item>(
     {
         tokio::task::consume_budget().await;
         item.add(&work, &mut share).await?;
-        reservation.try_resize(share.groups.bytes())?;
+        reservation.try_resize(share.bytes())?;
     }
     Ok(share)
 }

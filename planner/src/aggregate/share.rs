@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hexflight_engine::DataFile;
 
 use super::{groups::Groups, leaders::Deferred, work::Segment};
-use crate::cache::DeviceSums;
+use crate::cache::DeviceNumbers;
 
 /// See the module.
 #[derive(Debug)]
@@ -15,15 +15,18 @@ pub(super) struct Share {
     pub(super) left: Vec<Arc<DataFile>>,
     /// Segments of which only the devices with many rows are in the groups.
     pub(super) deferred: Vec<Deferred>,
+    /// Memory that these have held so far. **Units**: bytes.
+    deferred_bytes: usize,
 }
 
 impl Share {
     pub(super) fn new(groups: Groups) -> Self {
-        Self { groups, left: vec![], deferred: vec![] }
+        Self { groups, left: vec![], deferred: vec![], deferred_bytes: 0 }
     }
 
     /// Notes a segment of which only the devices `listed` were added.
-    pub(super) fn defer(&mut self, segment: &Segment<'_>, floor: u32, listed: DeviceSums) {
+    pub(super) fn defer(&mut self, segment: &Segment<'_>, floor: u32, listed: DeviceNumbers) {
+        self.deferred_bytes += listed.bytes();
         self.deferred.push(Deferred {
             file: Arc::clone(segment.file),
             rollup: Arc::clone(segment.rollup),
@@ -33,10 +36,16 @@ impl Share {
         });
     }
 
+    /// Memory held, about. **Units**: bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.groups.bytes() + self.deferred_bytes
+    }
+
     /// Adds what another task has found.
     pub(super) fn merge(&mut self, other: Self) {
         self.groups.merge(&other.groups);
         self.left.extend(other.left);
         self.deferred.extend(other.deferred);
+        self.deferred_bytes += other.deferred_bytes;
     }
 }

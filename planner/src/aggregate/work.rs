@@ -92,7 +92,7 @@ impl Work {
         let Some(known) = self.cache.devices(segment.file, &segment.of_type, &self.names).await? else {
             return Ok(false);
         };
-        let devices: Vec<u32> = known.listed.iter().map(|(number, _)| *number).collect();
+        let devices: Vec<u32> = known.listed.numbers().iter().collect();
         Ok(groups.newest_since(&devices).is_some_and(|newest| newest > segment.of_type.time().1))
     }
 
@@ -156,11 +156,6 @@ impl Work {
         }
         self.counters.rollup_groups.add(count);
         self.counters.rollup_rows.add(rows);
-    }
-
-    pub(super) fn count_raw(&self, rows: usize) {
-        self.counters.raw_rows.add(rows);
-        self.counters.segments_raw.add(1);
     }
 
     pub(super) fn count_segment(&self, read_rows: bool, any: bool) {

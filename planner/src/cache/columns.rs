@@ -24,6 +24,7 @@ use parquet::{
 use super::{
     DeviceNames, FileBytes,
     file_reader::{FileReader, named},
+    reads::ReadRoom,
 };
 
 /// A column that is read by itself.
@@ -52,6 +53,14 @@ impl ColumnKind {
             Self::Latitude => column::LATITUDE,
             Self::Longitude => column::LONGITUDE,
             Self::Cell => column::H3,
+        }
+    }
+
+    /// Of a decoded value. **Units**: bytes.
+    pub(super) fn width(self) -> usize {
+        match self {
+            Self::Device => size_of::<u32>(),
+            Self::Time | Self::Value | Self::Latitude | Self::Longitude | Self::Cell => size_of::<i64>(),
         }
     }
 }
@@ -91,6 +100,8 @@ pub(crate) struct Columns {
     pub(crate) cells: Arc<[i64]>,
     /// Numbers of the rows' types, where rows of several types come together.
     pub(crate) types: Arc<[u32]>,
+    /// Room for what was read, as long as somebody looks at it.
+    pub(crate) room: Option<Arc<ReadRoom>>,
 }
 
 impl Columns {
@@ -105,6 +116,22 @@ impl Columns {
             (kind, _) => unreachable!("{kind:?} is of another type"),
         }
     }
+
+    /// The values of a column in some rows.
+    pub(super) fn picked(&self, kind: ColumnKind, rows: &[usize]) -> Column {
+        match kind {
+            ColumnKind::Time => Column::Integers(picked(&self.times, rows)),
+            ColumnKind::Cell => Column::Integers(picked(&self.cells, rows)),
+            ColumnKind::Value => Column::Floats(picked(&self.values, rows)),
+            ColumnKind::Latitude => Column::Floats(picked(&self.latitudes, rows)),
+            ColumnKind::Longitude => Column::Floats(picked(&self.longitudes, rows)),
+            ColumnKind::Device => Column::Numbers(picked(&self.devices, rows)),
+        }
+    }
+}
+
+fn picked<T: Copy>(values: &[T], rows: &[usize]) -> Arc<[T]> {
+    rows.iter().map(|row| values[*row]).collect()
 }
 
 /// Reads the footer of a file, with the places of its pages.

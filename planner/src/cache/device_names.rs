@@ -73,6 +73,11 @@ impl Names {
         name_of(&self.text, &self.ends, number)
     }
 
+    /// The numbers of names.
+    pub(super) fn numbers(&mut self, names: &[&str]) -> Vec<u32> {
+        names.iter().map(|name| self.number(name)).collect()
+    }
+
     /// The number of a name; a new one if it has none.
     pub(crate) fn number(&mut self, name: &str) -> u32 {
         let Self { hasher, numbers, text, ends, .. } = self;

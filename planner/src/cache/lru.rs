@@ -12,6 +12,10 @@ use hexflight_engine::{Budget, DataFile, Reclaim, Reservation};
 const BUDGET_SHARE_MAX: f64 = 0.8;
 /// Part of the limit that is freed at once when it is reached, so that the oldest need not be looked for at each insert.
 const EVICTED_PART: usize = 8;
+/// Part of the limit beyond which a value is large: where memory is short none takes the place of what is kept.
+const LITTLE_PART: usize = 64;
+/// Part of the limit that is not given back when others ask: what every question of a dashboard begins with, read again and again otherwise.
+const KEPT_PART: usize = 8;
 
 /// What is kept of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,19 +82,23 @@ impl<V: Clone + fmt::Debug + Send + 'static> Lru<V> {
         found
     }
 
-    /// Keeps a value if there is memory for it, and nobody waits for that.
-    pub(super) fn insert(&self, file: &Arc<DataFile>, key: Key, value: V, bytes: usize) {
+    /// Keeps a value if there is memory for it, and nobody waits for that. Returns whether it does.
+    pub(super) fn insert(&self, file: &Arc<DataFile>, key: Key, value: V, bytes: usize) -> bool {
         if bytes > self.limit / EVICTED_PART || self.budget.waiting() > 0 {
-            return;
+            return false;
         }
         let mut inner = self.lock();
         if inner.held.bytes() + bytes > self.limit {
             inner.evict(self.limit / EVICTED_PART);
         }
         if inner.held.try_grow(bytes, BUDGET_SHARE_MAX).is_err() {
-            inner.evict(bytes.max(self.limit / EVICTED_PART));
+            let little = self.limit / LITTLE_PART;
+            if bytes > little {
+                return false;
+            }
+            inner.evict(little);
             if inner.held.try_grow(bytes, BUDGET_SHARE_MAX).is_err() {
-                return;
+                return false;
             }
         }
         inner.clock += 1;
@@ -99,6 +107,7 @@ impl<V: Clone + fmt::Debug + Send + 'static> Lru<V> {
             inner.held.shrink(before.bytes);
         }
         metrics::gauge!("hexflight_cache_used_bytes").set(inner.held.bytes() as f64);
+        true
     }
 
     /// Forgets every entry of a kind.
@@ -150,7 +159,8 @@ impl<V: Clone + fmt::Debug + Send + 'static> Reclaim for Lru<V> {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        inner.evict(bytes.max(self.limit / EVICTED_PART));
+        let spare = inner.held.bytes().saturating_sub(self.limit / KEPT_PART);
+        inner.evict(bytes.max(self.limit / EVICTED_PART).min(spare));
     }
 }
 
@@ -168,13 +178,16 @@ mod tests {
         let lru = Lru::new(&budget, 4_000);
         let file = file();
         let key = |place| Key::new(&file, "part", place);
-        (0..8).for_each(|place| lru.insert(&file, key(place), place, 500));
+        assert!((0..8).all(|place| lru.insert(&file, key(place), place, 500)));
         assert_eq!((lru.get(&key(0)), budget.used()), (Some(0), 4_000));
-        lru.insert(&file, key(8), 8, 500);
+        assert!(lru.insert(&file, key(8), 8, 500));
         assert_eq!((lru.get(&key(0)), lru.get(&key(1)), lru.get(&key(8))), (Some(0), None, Some(8)));
+        // An eighth of the limit is kept whatever others ask for.
+        assert!(budget.try_reserve(9_501, 1.0).is_err());
+        assert_eq!(lru.get(&key(8)), Some(8));
         let taken = budget.try_reserve(9_000, 1.0).unwrap();
         assert!(budget.used() <= 10_000, "{}", budget.used());
-        lru.insert(&file, key(9), 9, 500);
+        assert!(!lru.insert(&file, key(9), 9, 500));
         assert_eq!(lru.get(&key(9)), None);
         drop(taken);
     }

@@ -1,8 +1,8 @@
 //! `SegmentCache`: the parts of files that aggregates are made from, read when they are first wanted.
 
 use std::{
-    ops::Range,
-    sync::{Arc, PoisonError, RwLock},
+    ops::{Deref, Range},
+    sync::{Arc, PoisonError, RwLock, Weak},
 };
 
 use arrow::datatypes::SchemaRef;
@@ -15,18 +15,21 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use super::{
     Column, ColumnKind, Columns, DeviceNames, FileBytes, SegmentDevices, columns,
     lru::{Key, Lru},
+    reads::{ReadRoom, Reads},
 };
+use crate::admission::Class;
 
 /// Part of the memory limit that device names may take before they are numbered afresh.
 const NAMES_PART: usize = 16;
 
-/// Columns read at once at most: so many, and one for so much of the memory limit. What is read and decoded is counted once it is kept.
-const TURNS_MAX: usize = 64;
-const BYTES_PER_TURN: usize = 32 << 20;
+/// Readers of columns that do not wait for each other.
+const TURNS: usize = 64;
+/// How often what is decoded is in memory while it is read: as pages, as arrays, and as columns.
+const COPIES: usize = 3;
 
 /// Some rows of a segment are read by themselves if they are at most this part of all.
 const FEW_PART: usize = 4;
-/// How often that is done before all rows are read, and kept: together about as much work as reading all.
+/// How often that is done before all rows are read, to be kept: together about as much work as reading all.
 const TOUCHES_MAX: u32 = 2;
 
 /// An entry without a value that takes memory. **Units**: bytes.
@@ -42,7 +45,7 @@ pub(super) enum Part {
     Rollup(Arc<Rollup>),
     Minutes(Arc<[MinuteGroup]>),
     Cells(Arc<[CellGroup]>),
-    Devices(SegmentDevices),
+    Devices(Arc<SegmentDevices>),
     Footer(ArrowReaderMetadata),
     Column(Column),
     Answer(Sums),
@@ -51,6 +54,24 @@ pub(super) enum Part {
     /// A part of a rollup that is damaged or gone: the rows are read instead.
     Unusable,
 }
+
+/// What a rollup says of devices, with the room for it where the cache has none.
+#[derive(Debug)]
+pub(crate) struct HeldDevices {
+    devices: Arc<SegmentDevices>,
+    _room: Option<ReadRoom>,
+}
+
+impl Deref for HeldDevices {
+    type Target = SegmentDevices;
+
+    fn deref(&self) -> &SegmentDevices {
+        &self.devices
+    }
+}
+
+/// What was read last of all that shares a turn, as long as somebody holds it. The file's description keeps its address, which is in the key.
+type LastDevices = Option<(Key, Weak<DataFile>, Weak<SegmentDevices>)>;
 
 /// See the module.
 #[derive(Debug)]
@@ -61,15 +82,34 @@ pub(crate) struct SegmentCache {
     parts: Arc<Lru<Part>>,
     files: FileBytes,
     names: RwLock<Arc<DeviceNames>>,
+    of_small: Turns,
+    of_large: Turns,
+}
+
+/// What queries of a class wait for each other for. Never those of the other: who holds it may have to wait for a thread.
+#[derive(Debug)]
+struct Turns {
+    reads: Reads,
     /// Whoever reads columns holds one, chosen by the rows: when many ask for the same at once, one reads and the others find it.
-    turns: Box<[tokio::sync::Mutex<()>]>,
+    of_columns: Box<[tokio::sync::Mutex<()>]>,
+    /// The same for what rollups say of devices. Where the cache has no memory for it, those who wait get it from the one who has read it.
+    of_devices: Box<[tokio::sync::Mutex<LastDevices>]>,
+}
+
+impl Turns {
+    fn new(limit: usize) -> Self {
+        Self {
+            reads: Reads::new(limit),
+            of_columns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
+            of_devices: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
+        }
+    }
 }
 
 impl SegmentCache {
     /// Reads files of a table with `schema` from `store`; keeps at most `limit` bytes.
     pub(crate) fn new(store: Store, schema: SchemaRef, budget: &Arc<Budget>, limit: usize) -> Self {
         let parts = Lru::new(budget, limit);
-        let turns = (budget.limit() / BYTES_PER_TURN).clamp(1, TURNS_MAX);
         Self {
             files: FileBytes::new(store.clone(), Arc::clone(&parts)),
             store,
@@ -77,7 +117,8 @@ impl SegmentCache {
             parts,
             names: RwLock::new(Arc::new(DeviceNames::new(budget, 0))),
             budget: Arc::clone(budget),
-            turns: (0..turns).map(|_| tokio::sync::Mutex::default()).collect(),
+            of_small: Turns::new(budget.limit()),
+            of_large: Turns::new(budget.limit()),
         }
     }
 
@@ -172,18 +213,35 @@ impl SegmentCache {
         file: &Arc<DataFile>,
         of_type: &TypeRollup<'_>,
         names: &Arc<DeviceNames>,
-    ) -> Result<Option<SegmentDevices>> {
-        let key = Key::new(file, DEVICES, numbered(names) | u128::from(of_type.rows().start));
+    ) -> Result<Option<HeldDevices>> {
+        let held = |devices| Ok(Some(HeldDevices { devices, _room: None }));
+        let first_row = of_type.rows().start;
+        let key = Key::new(file, DEVICES, numbered(names) | u128::from(first_row));
         match self.parts.get(&key) {
-            Some(Part::Devices(devices)) => return Ok(Some(devices)),
+            Some(Part::Devices(devices)) => return held(devices),
             Some(Part::Unusable) => return Ok(None),
             _ => {}
         }
-        let read = of_type.devices(&self.store).await;
+        let turns = self.turns();
+        let mut last = turns.of_devices[turn(file, first_row)].lock().await;
+        match self.parts.get(&key) {
+            Some(Part::Devices(devices)) => return held(devices),
+            Some(Part::Unusable) => return Ok(None),
+            _ => {}
+        }
+        let theirs = last.as_ref().filter(|(theirs, ..)| *theirs == key);
+        if let Some(devices) = theirs.and_then(|(.., devices)| devices.upgrade()) {
+            return held(devices);
+        }
+        let mut room = turns.reads.room(of_type.devices_bytes()).await?;
+        let read = of_type.devices_as(&self.store, |found| names.write().numbers(found)).await;
         let Some(devices) = self.usable(file, key, read)? else { return Ok(None) };
-        let devices = SegmentDevices::new(devices, names);
-        self.parts.insert(file, key, Part::Devices(devices.clone()), devices.bytes());
-        Ok(Some(devices))
+        let devices = Arc::new(SegmentDevices::new(devices));
+        *last = Some((key, Arc::downgrade(file), Arc::downgrade(&devices)));
+        let bytes = devices.bytes();
+        room.shrink_to(bytes);
+        let is_kept = self.parts.insert(file, key, Part::Devices(Arc::clone(&devices)), bytes);
+        Ok(Some(HeldDevices { devices, _room: (!is_kept).then_some(room) }))
     }
 
     /// Columns of a range of rows. Devices are numbers of `names`.
@@ -203,25 +261,79 @@ impl SegmentCache {
         if missing.is_empty() {
             return Ok(columns);
         }
-        let footer = self.footer(file).await?;
-        let rows_alone = std::slice::from_ref(&rows);
-        let read = columns::read_columns(&self.files, file, footer, rows_alone, &missing, names).await?;
+        let (read, room) = self.read(file, std::slice::from_ref(&rows), &missing, names).await?;
+        let mut all_kept = true;
         for (kind, column) in missing.into_iter().zip(read) {
-            self.parts.insert(
-                file,
-                column_key(file, &rows, kind, names),
-                Part::Column(column.clone()),
-                column.bytes(),
-            );
+            let key = column_key(file, &rows, kind, names);
+            all_kept &= self.parts.insert(file, key, Part::Column(column.clone()), column.bytes());
             columns.set(kind, column);
         }
+        if !all_kept {
+            // Without room for all of them, few rows are better read alone for now.
+            self.parts.insert(file, touches_key(file, &rows), Part::Touches(0), ENTRY_BYTES);
+        }
+        columns.room = Some(Arc::new(room));
         columns.device_count = names.read().len();
         Ok(columns)
     }
 
+    /// Columns of the rows of a segment at `rows` whose time lies in `minute` (µs), and of others where most lie in it. `kinds` has the time.
+    /// The rows of a minute are remembered: the next window begins there, too.
+    pub(crate) async fn columns_of_minute(
+        &self,
+        file: &Arc<DataFile>,
+        rows: Range<u32>,
+        minute: Range<i64>,
+        kinds: &[ColumnKind],
+        names: &Arc<DeviceNames>,
+    ) -> Result<Columns> {
+        let key = |kind| minute_key(file, &rows, minute.start, kind, names);
+        let (columns, missing) = self.kept_by(key, kinds, names);
+        if missing.is_empty() {
+            return Ok(columns);
+        }
+        let all = self.columns(file, rows.clone(), kinds, names).await?;
+        let in_minute = |(row, time): (usize, &i64)| minute.contains(time).then_some(row);
+        let few: Vec<usize> = all.times.iter().enumerate().filter_map(in_minute).collect();
+        if few.len() * FEW_PART > rows.len() {
+            return Ok(all);
+        }
+        let mut columns = Columns { device_count: all.device_count, ..Columns::default() };
+        for kind in kinds {
+            let column = all.picked(*kind, &few);
+            let bytes = column.bytes() + ENTRY_BYTES;
+            self.parts.insert(file, key(*kind), Part::Column(column.clone()), bytes);
+            columns.set(*kind, column);
+        }
+        Ok(columns)
+    }
+
+    /// Reads columns, once there is room for them.
+    async fn read(
+        &self,
+        file: &Arc<DataFile>,
+        rows: &[Range<u32>],
+        kinds: &[ColumnKind],
+        names: &Arc<DeviceNames>,
+    ) -> Result<(Vec<Column>, ReadRoom)> {
+        let footer = self.footer(file).await?;
+        let row_count = rows.iter().map(ExactSizeIterator::len).sum::<usize>();
+        let bytes = row_count * kinds.iter().map(|kind| kind.width()).sum::<usize>();
+        let mut room = self.turns().reads.room(bytes * COPIES).await?;
+        let read = columns::read_columns(&self.files, file, footer, rows, kinds, names).await?;
+        room.shrink_to(bytes);
+        Ok((read, room))
+    }
+
     async fn turn(&self, file: &Arc<DataFile>, rows: &Range<u32>) -> tokio::sync::MutexGuard<'_, ()> {
-        let turn = (Arc::as_ptr(file) as usize / align_of::<DataFile>()).wrapping_add(rows.start as usize);
-        self.turns[turn % self.turns.len()].lock().await
+        self.turns().of_columns[turn(file, rows.start)].lock().await
+    }
+
+    fn turns(&self) -> &Turns {
+        match Class::of_thread() {
+            Class::Small => &self.of_small,
+            Class::Large => &self.of_large,
+        }
     }
 
     /// Columns of the rows `wanted`, one range after the other, of a segment that lies at `rows`. `None`: they are kept or worth
@@ -238,18 +350,17 @@ impl SegmentCache {
         if count * FEW_PART > rows.len() || self.kept(file, &rows, kinds, names).1.is_empty() {
             return Ok(None);
         }
-        let key = Key::new(file, "touches", rows.start.into());
+        let key = touches_key(file, &rows);
         let touches = if let Some(Part::Touches(touches)) = self.parts.get(&key) { touches } else { 0 };
         if touches >= TOUCHES_MAX {
             return Ok(None);
         }
         self.parts.insert(file, key, Part::Touches(touches + 1), ENTRY_BYTES);
-        let footer = self.footer(file).await?;
         let in_file = |place: usize| rows.start.saturating_add(u32::try_from(place).unwrap_or(u32::MAX));
         let wanted: Vec<_> = wanted.iter().map(|range| in_file(range.start)..in_file(range.end)).collect();
         let _turn = self.turn(file, &rows).await;
-        let read = columns::read_columns(&self.files, file, footer, &wanted, kinds, names).await?;
-        let mut columns = Columns::default();
+        let (read, room) = self.read(file, &wanted, kinds, names).await?;
+        let mut columns = Columns { room: Some(Arc::new(room)), ..Columns::default() };
         kinds.iter().zip(read).for_each(|(kind, column)| columns.set(*kind, column));
         columns.device_count = names.read().len();
         Ok(Some(columns))
@@ -263,9 +374,18 @@ impl SegmentCache {
         kinds: &[ColumnKind],
         names: &DeviceNames,
     ) -> (Columns, Vec<ColumnKind>) {
+        self.kept_by(|kind| column_key(file, rows, kind, names), kinds, names)
+    }
+
+    fn kept_by(
+        &self,
+        key: impl Fn(ColumnKind) -> Key,
+        kinds: &[ColumnKind],
+        names: &DeviceNames,
+    ) -> (Columns, Vec<ColumnKind>) {
         let (mut columns, mut missing) = (Columns::default(), vec![]);
         for kind in kinds {
-            match self.parts.get(&column_key(file, rows, *kind, names)) {
+            match self.parts.get(&key(*kind)) {
                 Some(Part::Column(column)) => columns.set(*kind, column),
                 _ => missing.push(*kind),
             }
@@ -323,10 +443,37 @@ impl SegmentCache {
     }
 }
 
-/// Numbers of other names mean other devices.
+/// Whose turn it is to read what lies from `first_row` on.
+fn turn(file: &Arc<DataFile>, first_row: u32) -> usize {
+    (Arc::as_ptr(file) as usize / align_of::<DataFile>()).wrapping_add(first_row as usize) % TURNS
+}
+
 fn column_key(file: &Arc<DataFile>, rows: &Range<u32>, kind: ColumnKind, names: &DeviceNames) -> Key {
+    Key::new(file, kind.name(), column_place(rows, kind, names))
+}
+
+/// Numbers of other names mean other devices. **Range**: 64 bits.
+fn column_place(rows: &Range<u32>, kind: ColumnKind, names: &DeviceNames) -> u128 {
     let numbering = if kind == ColumnKind::Device { numbered(names) } else { 0 };
-    Key::new(file, kind.name(), numbering | u128::from(rows.start))
+    numbering | u128::from(rows.start)
+}
+
+/// The rows of a minute that begins at `start` (µs), of those from `rows.start` on.
+fn minute_key(
+    file: &Arc<DataFile>,
+    rows: &Range<u32>,
+    start: i64,
+    kind: ColumnKind,
+    names: &DeviceNames,
+) -> Key {
+    const OF_MINUTE: u128 = 1 << 127;
+    // A minute begins at an even number: the lowest bit is not needed.
+    let minute = u128::from(start.cast_unsigned() >> 1) << 64;
+    Key::new(file, kind.name(), OF_MINUTE | minute | column_place(rows, kind, names))
+}
+
+fn touches_key(file: &Arc<DataFile>, rows: &Range<u32>) -> Key {
+    Key::new(file, "touches", rows.start.into())
 }
 
 /// The part of a key that tells numberings apart.

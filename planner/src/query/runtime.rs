@@ -30,8 +30,12 @@ pub(super) struct QueryRuntime {
 
 impl QueryRuntime {
     pub(super) fn new(options: &QueryOptions) -> Result<Self> {
+        let stand_back = options.stand_back.unwrap_or(|| ());
         let small = QueryThreads::start(options, "hexflight-query", || ())?;
-        let large = QueryThreads::start(options, "hexflight-large", options.stand_back.unwrap_or(|| ()))?;
+        let large = QueryThreads::start(options, "hexflight-large", move || {
+            Class::Large.set_of_thread();
+            stand_back();
+        })?;
         let handles = QueryHandles { small: small.handle.clone(), large: large.handle.clone() };
         Ok(Self { _small: small, _large: large, handles })
     }
@@ -97,7 +101,11 @@ struct QueryThreads {
 }
 
 impl QueryThreads {
-    fn start(options: &QueryOptions, name: &str, at_start: fn()) -> Result<Self> {
+    fn start(
+        options: &QueryOptions,
+        name: &str,
+        at_start: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self> {
         let workers = options.target_partitions.max(1);
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers)

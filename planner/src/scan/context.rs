@@ -8,6 +8,7 @@ use datafusion::{
 };
 use hexflight_engine::TableName;
 
+use super::decode_memory::DecodeMemory;
 use crate::cache::{Caches, FileBytes};
 
 /// See the module.
@@ -17,6 +18,7 @@ pub(crate) struct ScanContext {
     pub(super) options: Arc<ConfigOptions>,
     /// Through which files are read.
     caches: Arc<Caches>,
+    pub(super) decode_memory: Arc<DecodeMemory>,
 }
 
 impl ScanContext {
@@ -26,6 +28,7 @@ impl ScanContext {
             env: Arc::clone(state.runtime_env()),
             options: Arc::clone(state.config().options()),
             caches: state.config().get_extension().unwrap_or_default(),
+            decode_memory: Arc::default(),
         }
     }
 

@@ -301,6 +301,7 @@ impl ExecutionPlan for SegmentScanExec {
         assert_or_internal_err!(partition < partitions, "partition {partition} of {partitions} asked for");
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let memory = self.memory_scan(partition, &baseline, &context).into_stream();
+        self.context.decode_memory.count_with(context.memory_pool());
         let files = match &self.files {
             Some(files) if partition < partition_count_of(files) => {
                 files.execute(partition, context)?.boxed()

@@ -22,6 +22,7 @@ use parquet::{
     file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
 };
 
+use super::decode_memory::{DecodeMemory, HeldRows};
 use crate::cache::{FileBytes, FileReader};
 
 /// Bytes at a file's end that are read at once where DataFusion has no wish of its own. **Units**: bytes.
@@ -31,11 +32,12 @@ const FOOTER_BYTES: usize = 512 << 10;
 pub(super) struct ScanFiles {
     bytes: FileBytes,
     footers: Arc<FileMetadataCache>,
+    memory: Arc<DecodeMemory>,
 }
 
 impl ScanFiles {
-    pub(super) fn new(bytes: FileBytes, footers: Arc<FileMetadataCache>) -> Self {
-        Self { bytes, footers }
+    pub(super) fn new(bytes: FileBytes, footers: Arc<FileMetadataCache>, memory: Arc<DecodeMemory>) -> Self {
+        Self { bytes, footers, memory }
     }
 }
 
@@ -62,6 +64,7 @@ impl ParquetFileReaderFactory for ScanFiles {
             metrics: ParquetFileMetrics::new(partition, meta.location.as_ref(), metrics),
             footers: Arc::clone(&self.footers),
             footer_bytes: footer_bytes.unwrap_or(FOOTER_BYTES),
+            held: self.memory.of_file(),
             meta,
         }))
     }
@@ -73,13 +76,16 @@ struct ScanFileReader {
     metrics: ParquetFileMetrics,
     footers: Arc<FileMetadataCache>,
     footer_bytes: usize,
+    held: HeldRows,
     meta: ObjectMeta,
 }
 
 impl ScanFileReader {
     fn count(&self, ranges: &[Range<u64>]) {
         let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
-        self.metrics.bytes_scanned.add(usize::try_from(bytes).unwrap_or(usize::MAX));
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.metrics.bytes_scanned.add(bytes);
+        self.held.replace(bytes);
     }
 
     /// The footer in the cache, if it has what `indexes` asks for.

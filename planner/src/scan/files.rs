@@ -66,7 +66,8 @@ fn parquet_source(
     context: &ScanContext,
 ) -> Result<Arc<dyn FileSource>> {
     let footers = context.env.cache_manager.get_file_metadata_cache();
-    let reader = ScanFiles::new(context.files(request.table)?.clone(), footers);
+    let memory = Arc::clone(&context.decode_memory);
+    let reader = ScanFiles::new(context.files(request.table)?.clone(), footers, memory);
     let mut options = TableParquetOptions {
         global: context.options.execution.parquet.clone(),
         ..TableParquetOptions::default()

@@ -9,6 +9,7 @@ mod prune_sources;
 mod layout;
 mod memory;
 mod dynamic;
+mod decode_memory;
 mod file_reader;
 mod files;
 mod limit;

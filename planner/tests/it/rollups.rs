@@ -65,6 +65,30 @@ async fn minutes_answer_all_but_the_edges_of_a_window() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_minute_in_which_a_window_begins_is_looked_for_once() {
+    let fixture = in_one_file().await;
+    let plain = without_rollups(&fixture);
+    let windows = (0..40_i64).flat_map(|step| {
+        let from = START + 40_000_000 + step * 3_500_000;
+        [1, 5_000_000, 61_000_000, HOUR].map(|width| (from, from + width))
+    });
+    let question = |measure: &str, (from, to): (i64, i64)| {
+        let window = format!("timestamp >= {} AND timestamp < {}", time(from), time(to));
+        format!("SELECT {measure} FROM events WHERE type = 'humidity' AND {window}")
+    };
+    for window in windows {
+        for measure in ["count(*)", "sum(value), min(value)"] {
+            let sql = question(measure, window);
+            assert_eq!(answer(&fixture.queries, &sql).await, answer(&plain, &sql).await, "{sql}");
+        }
+    }
+    // Of 5,000 rows 83 lie in each minute, and both ends of the window in minutes that were looked for.
+    let sql = question("avg(value)", (START + 71_000_000, START + 133_000_000));
+    let counts = Counts::of(&fixture, &sql).await;
+    assert!((1..400).contains(&counts.get("raw_rows")), "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cells_answer_all_but_the_border_of_a_box() {
     let fixture = in_one_file().await;
     let sql = "SELECT avg(value) FROM events WHERE type = 'humidity' AND geo_bbox(latitude, longitude, 50, 52.6, 10, 20)";

@@ -32,6 +32,24 @@ async fn a_finished_query_tells_what_it_read_and_pruned() {
 }
 
 #[tokio::test]
+async fn what_is_decoded_of_files_counts_among_the_memory_of_the_query() {
+    let fixture = Fixture::new().await;
+    fixture.append_to_files(&random_events(1, 20_000, 1)).await;
+    let peak = async |sql: &str| {
+        fixture.value(sql).await;
+        let sql = sql.replace('\'', "''");
+        let peak = format!("SELECT memory_peak_bytes FROM system.queries WHERE sql = '{sql}'");
+        fixture.value(&peak).await.parse::<usize>().unwrap()
+    };
+    let (all, none) = (
+        peak("SELECT count(device_id) FROM events WHERE value < 1e9").await,
+        peak("SELECT count(*) FROM generate_series(1, 20000) t(v)").await,
+    );
+    // A column of values and one of devices, as they lie in the file: three times.
+    assert!(all > none + 3 * 20_000, "{all} {none}");
+}
+
+#[tokio::test]
 async fn every_end_of_a_query_is_told() {
     let fixture = Fixture::new().await;
     fixture.append(&random_events(1, 100, 1)).await;
