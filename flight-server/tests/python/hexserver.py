@@ -235,6 +235,13 @@ def http_get(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+def metric(server: Server, name: str) -> float:
+    """Returns the sum of a metric over its labels."""
+    _, text = http_get(f"{server.http_url}/metrics")
+    lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
 def http_status(url: str) -> int | None:
     """Returns the status of a GET, `None` if nobody answers."""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 import signal
 import socket
@@ -28,7 +27,7 @@ from flight_client import (
     put,
     scalar,
 )
-from hexserver import Server
+from hexserver import Server, metric
 
 FREE_PORTS = ("--flight-bind", "127.0.0.1:0", "--http-bind", "127.0.0.1:0")
 
@@ -77,13 +76,6 @@ def test_metrics_count_ingested_rows(server: Server) -> None:
         put(client, events(123))
 
     assert metric(server, "hexflight_ingest_rows_total") == before + 123
-
-
-def metric(server: Server, name: str) -> float:
-    """Returns the sum of a metric over its labels, 0 if it is not there yet."""
-    status, text = hexserver.http_get(f"{server.http_url}/metrics")
-    assert status == 200
-    return sum(float(found) for found in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE))
 
 
 def test_data_dir_below_a_file_is_refused(tmp_path: Path) -> None:

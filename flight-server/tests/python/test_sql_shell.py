@@ -20,7 +20,7 @@ import pytest
 
 import flight_client
 import hexserver
-from hexserver import Server
+from hexserver import Server, metric
 from sql_shell import CTRL_C, CTRL_D, ENTER, MORE, PROMPT, TAB, UP, WAIT_SECONDS, Terminal, sql
 
 ROWS = 1_000
@@ -57,12 +57,6 @@ def shell(filled: Server, tmp_path: Path) -> Iterator[Terminal]:
 def running(server: Server) -> float:
     """Returns how many queries the server runs now."""
     return metric(server, "hexflight_query_running")
-
-
-def metric(server: Server, name: str) -> float:
-    """Returns the value of a metric without labels, 0 before it is known."""
-    _, text = hexserver.http_get(f"{server.http_url}/metrics")
-    return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} ")), 0.0)
 
 
 # --- formats

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import json
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,9 +17,10 @@ import pyarrow.flight as flight
 import pytest
 
 import raw_flight
+from bounds import SCALE, limit_mib
 from conftest import ServerFactory
 from flight_client import columns, connect, event_count, events, from_columns, put, read_ack
-from hexserver import Server, busy_share, http_get, wait_until
+from hexserver import Server, binary, busy_share, clean_environment, http_get, metric, peak_mib, wait_until
 
 FLAGS = ("--memory-limit", "64MiB", "--flush-interval", "1h", "--compaction", "false")
 
@@ -38,6 +41,8 @@ LITTLE_AHEAD = [
 STORED = 160_000
 SORT = "SELECT value, timestamp, device_id FROM events WHERE device_id < 'device-4' ORDER BY value, device_id"
 ALL = "SELECT * FROM events"
+# Of a fleet, beside readers that take their time.
+MANY, SLOW_READERS, SLOW_SECONDS = (20_000_000, 20, 60.0) if SCALE > 1 else (300_000, 4, 4.0)
 SOME = "(SELECT value FROM events LIMIT 20000)"
 HEAVY = f"SELECT count(*) FROM {SOME} a JOIN {SOME} b ON a.value < b.value + random() WHERE a.value * b.value < 0"
 
@@ -129,6 +134,42 @@ def test_appends_go_on_beside_results_that_nobody_reads(filled: Server) -> None:
         wait_until(lambda: busy_share(filled) < BUSY_MAX, 12, "a server that rests while nobody sends")
     with connect(filled.flight_url) as client:
         assert event_count(client) == STORED + 12 * 10_000
+
+
+def simulated(server: Server, rows: int) -> None:
+    """Sends events of a fleet, as fast as they are taken."""
+    target = server.flight_url.replace("grpc://", "http://")
+    command = [str(binary()), "simulate", "--target", target, "--rows", str(rows)]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), timeout=600)
+    assert done.returncode == os.EX_OK, done.stdout + done.stderr
+
+
+def read_slowly(server: Server, slow_until: float) -> int:
+    """Reads everything, a piece every now and then at first; returns the rows."""
+    with connect(server.flight_url) as client:
+        reader, rows = client.do_get(flight.Ticket(ALL.encode())), 0
+        for chunk in reader:
+            rows += chunk.data.num_rows
+            time.sleep(0.3 if time.monotonic() < slow_until else 0)
+        return rows
+
+
+def test_slow_readers_beside_ingest_and_merges(make_server: ServerFactory) -> None:
+    server = make_server("--memory-limit", f"{limit_mib(96)}MiB", "--flush-interval", "1s", "--vacuum-after", "1s").start()
+    simulated(server, MANY)
+    with concurrent.futures.ThreadPoolExecutor(SLOW_READERS) as pool:
+        read = [pool.submit(read_slowly, server, time.monotonic() + SLOW_SECONDS) for _ in range(SLOW_READERS)]
+        started = time.monotonic()
+        simulated(server, MANY // 2)
+        print(f"{MANY // 2} rows beside {SLOW_READERS} readers: {time.monotonic() - started:.1f} s")
+        found = [future.result() for future in read]
+    print(f"peak {peak_mib(server):.0f} MiB, merges {metric(server, 'hexflight_compact_rewrites_total'):.0f}")
+    # Each has seen one moment: all that was acknowledged before, and maybe some of what came meanwhile.
+    assert all(MANY <= rows <= MANY * 3 // 2 for rows in found), found
+    assert metric(server, "hexflight_compact_rewrites_total") > 0
+    assert peak_mib(server) < limit_mib(96) + 256
+    with connect(server.flight_url) as client:
+        assert event_count(client) == MANY * 3 // 2
 
 
 def large_events(rows: int = 3_000) -> pa.RecordBatch:
