@@ -59,9 +59,9 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Pending connections of the Flight port.
 const BACKLOG: u32 = 1_024;
 
-/// What the process may take beside the memory limit before its largest query is ended, or this part of the limit: code, stacks, what
-/// the allocator keeps. **Units**: bytes.
-const BESIDE_BUDGET: usize = 224 << 20;
+/// What the process may take beside the memory limit and its code before its largest query is ended, or this part of the limit: stacks, what
+/// is not counted, what the allocator keeps. **Units**: bytes.
+const BESIDE_BUDGET: usize = 104 << 20;
 const BESIDE_BUDGET_PART: usize = 8;
 
 /// How often histograms are folded.

@@ -12,8 +12,11 @@ use hexflight_engine::{Budget, DataFile, Reclaim, Reservation};
 const BUDGET_SHARE_MAX: f64 = 0.8;
 /// Part of the limit that is freed at once when it is reached, so that the oldest need not be looked for at each insert.
 const EVICTED_PART: usize = 8;
-/// Part of the limit beyond which a value is large: where memory is short none takes the place of what is kept.
-const LITTLE_PART: usize = 64;
+/// Part of the limit beyond which a value is large: where memory is short none takes the place of what is kept. Lists of devices of many files,
+/// asked for one after the other, would push each other out, and all that is small as well.
+const LITTLE_PART: usize = 2_048;
+/// Part of the limit that is freed at once where memory is short.
+const EVICTED_SHORT_PART: usize = 64;
 /// Part of the limit that is not given back when others ask: what every question of a dashboard begins with, read again and again otherwise.
 const KEPT_PART: usize = 8;
 
@@ -92,11 +95,10 @@ impl<V: Clone + fmt::Debug + Send + 'static> Lru<V> {
             inner.evict(self.limit / EVICTED_PART);
         }
         if inner.held.try_grow(bytes, BUDGET_SHARE_MAX).is_err() {
-            let little = self.limit / LITTLE_PART;
-            if bytes > little {
+            if bytes > self.limit / LITTLE_PART {
                 return false;
             }
-            inner.evict(little);
+            inner.evict(self.limit / EVICTED_SHORT_PART);
             if inner.held.try_grow(bytes, BUDGET_SHARE_MAX).is_err() {
                 return false;
             }

@@ -1,4 +1,4 @@
-//! Pressure: what happens when memory is short in spite of all budgets. A thread looks at the process's size and at the budget. It gives
+//! Pressure: what happens when memory is short in spite of all budgets. A thread looks at the process's own size and at the budget. It gives
 //! freed memory back to the system when the allocator keeps much of it, tells the budget how far the process is beyond it, so that queries get
 //! less and spill earlier, ends the query that holds most when the process outgrows its limit,
 //! and one whose reader has stopped reading when others could use its memory. Of queries that spill it ends the one that has spilled most before
@@ -33,7 +33,7 @@ const KEPT_BYTES_MIN: usize = 64 << 20;
 const KEPT_PART: usize = 4;
 
 /// What the process may have beyond the limit before queries get less: so much, or this part of the limit. **Units**: bytes.
-const BEYOND_BYTES_MIN: usize = 64 << 20;
+const BEYOND_BYTES_MIN: usize = 32 << 20;
 const BEYOND_PART: usize = 8;
 
 /// Part of the limit from which it keeps nothing.
@@ -120,7 +120,7 @@ impl Watch {
         };
         let size = process_size();
         show(size.map(|size| size.resident));
-        let (own, resident) = size.map_or((0, 0), |size| (size.own, size.resident));
+        let own = size.map_or(0, |size| size.own);
         self.give_back(own);
         let limit = self.budget.limit();
         let usual = limit.saturating_add((limit / BEYOND_PART).max(BEYOND_BYTES_MIN));
@@ -132,11 +132,11 @@ impl Watch {
         if self.last_end.is_some_and(|end| end.elapsed() < grace) {
             return true;
         }
-        let is_large = resident > self.process_bytes_max;
+        let is_large = own > self.process_bytes_max;
         let could_be_used = is_short(&self.budget)
             || self.pools.is_short(Class::Small)
             || admission.large_queued() > 0 && self.pools.is_short(Class::Large);
-        if is_large && end_largest(&log, resident, self.process_bytes_max)
+        if is_large && end_largest(&log, own, self.process_bytes_max)
             || is_long && end_oldest_unread(&log)
             || could_be_used && end_unread(&log)
             || self.little_space().is_some_and(|free| end_spilling(&log, free))
@@ -168,12 +168,12 @@ fn is_short(budget: &Budget) -> bool {
     budget.waiting() > 0 || budget.used() > budget.share(SHORT_SHARE)
 }
 
-fn end_largest(log: &QueryLog, resident: usize, limit: usize) -> bool {
+fn end_largest(log: &QueryLog, own: usize, limit: usize) -> bool {
     let running = log.running();
     let Some(largest) = running.iter().max_by_key(|query| query.memory().used()) else { return false };
     let sentence = format!(
         "the process has {} MiB of memory, more than its limit of {} MiB; this query, the largest, was ended",
-        resident >> 20,
+        own >> 20,
         limit >> 20,
     );
     end(largest, sentence, "process_size");
