@@ -46,7 +46,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const UNREAD_MAX: Duration = Duration::from_secs(5);
 
 /// The same while an append has waited for memory for [`APPEND_WAIT_MAX`]: rows that were flushed long ago stay as long as somebody may read them.
-const UNREAD_BESIDE_APPENDS_MAX: Duration = Duration::from_secs(1);
+const UNREAD_BESIDE_APPENDS_MAX: Duration = Duration::from_secs(3);
 const APPEND_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Then the next is ended after so long.
 const GRACE_BESIDE_APPENDS: Duration = Duration::from_millis(500);
