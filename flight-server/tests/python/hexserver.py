@@ -236,8 +236,9 @@ def http_get(url: str) -> tuple[int, str]:
 
 
 def metric(server: Server, name: str) -> float:
-    """Returns the sum of a metric over its labels."""
-    _, text = http_get(f"{server.http_url}/metrics")
+    """Returns the sum of a metric over its labels, 0 if it is not there yet."""
+    status, text = http_get(f"{server.http_url}/metrics")
+    assert status == 200, text
     lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 

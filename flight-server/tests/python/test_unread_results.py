@@ -170,6 +170,7 @@ def test_slow_readers_beside_ingest_and_merges(make_server: ServerFactory) -> No
     print(f"peak {peak_mib(server):.0f} MiB, merges {metric(server, 'hexflight_compact_rewrites_total'):.0f}")
     # Each has seen one moment: all that was acknowledged before, and maybe some of what came meanwhile.
     assert all(MANY <= rows <= MANY * 3 // 2 for rows in found if rows is not None), found
+    assert any(found), "no reader has come to the end"
     wait_until(lambda: metric(server, "hexflight_compact_rewrites_total") > 0, 60, "a merge: at the latest once nothing comes any more")
     assert peak_mib(server) < limit_mib(96) + 256
     with connect(server.flight_url) as client:
