@@ -137,7 +137,7 @@ impl Watch {
             || self.pools.is_short(Class::Small)
             || admission.large_queued() > 0 && self.pools.is_short(Class::Large);
         if is_large && end_largest(&log, own, self.process_bytes_max)
-            || is_long && end_oldest_unread(&log)
+            || is_long && end_oldest_unread(&log, UNREAD_BESIDE_APPENDS_MAX)
             || could_be_used && end_unread(&log)
             || self.little_space().is_some_and(|free| end_spilling(&log, free))
         {
@@ -194,12 +194,12 @@ fn end_unread(log: &QueryLog) -> bool {
 }
 
 /// What a query may read stays in memory as it was when it began: the oldest keeps what nobody else does.
-fn end_oldest_unread(log: &QueryLog) -> bool {
+fn end_oldest_unread(log: &QueryLog, unread_max: Duration) -> bool {
     let mut unread = log.running();
-    unread.retain(|query| query.unread_for().is_some_and(|unread| unread >= UNREAD_BESIDE_APPENDS_MAX));
+    unread.retain(|query| query.unread_for().is_some_and(|unread| unread >= unread_max));
     let Some(oldest) = unread.iter().min_by_key(|query| query.id) else { return false };
     let sentence = format!(
-        "events wait for memory that this query keeps, and nobody has read its rows for {UNREAD_BESIDE_APPENDS_MAX:?}; it was ended",
+        "events wait for memory that this query keeps, and nobody has read its rows for {unread_max:?}; it was ended",
     );
     end(oldest, sentence, "unread");
     true
@@ -253,8 +253,34 @@ fn process_size() -> Option<ProcessSize> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::{array::RecordBatch, datatypes::Schema};
+
     use super::*;
-    use crate::query::{Asker, Stop};
+    use crate::query::{
+        Asker, Stop,
+        results::{WaitingMax, results},
+    };
+
+    #[test]
+    fn beside_appends_that_wait_the_oldest_that_nobody_reads_is_ended() {
+        let log = QueryLog::default();
+        let stops: Vec<Stop> = (0..3).map(|_| Stop::default()).collect();
+        let runs: Vec<_> = stops.iter().map(|stop| log.start("SELECT 1", &Asker::default(), stop)).collect();
+        let results: Vec<_> = runs.iter().map(|_| results(WaitingMax { batches: 1, bytes: 1 })).collect();
+        for (run, (sender, _reader)) in runs.iter().zip(&results) {
+            run.query().read_by(sender.watch());
+        }
+        assert!(!end_oldest_unread(&log, Duration::ZERO), "nothing waits for a reader");
+        for (sender, _reader) in &results[1..] {
+            sender.push(Ok(RecordBatch::new_empty(Arc::new(Schema::empty()))), None);
+        }
+        assert!(!end_oldest_unread(&log, Duration::from_secs(3_600)));
+        assert!(end_oldest_unread(&log, Duration::ZERO));
+        let ended: Vec<bool> = stops.iter().map(|stop| stop.reason().is_some()).collect();
+        assert_eq!(ended, [false, true, false]);
+    }
 
     #[test]
     fn the_process_has_a_size_on_linux() {
