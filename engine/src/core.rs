@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Part of the memory limit that a generation takes at most: while one is filled, others are sorted and written.
-const GENERATION_PART: usize = 8;
+const GENERATION_PART: usize = 16;
 
 /// Part of the memory limit from which an active generation is flushed because memory is short. When less would be freed, memory
 /// is held by others, and flushing would only make small files.

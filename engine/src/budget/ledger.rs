@@ -7,8 +7,8 @@
 //! ```
 //! Queries never hold more than 6/10, so two tenths are left that only events may take, whatever readers do. Small queries have a tenth
 //! that nobody else may take: a question that needs some KiB does not wait for those that need all. The rest is for sealing and encoding,
-//! which free memory and ask nobody. What the process has taken beyond the limit, since not all is counted, is taken from the share of
-//! queries, for it is they who make it: rows that are decoded, hash tables that grow, what the allocator keeps.
+//! which free memory and ask nobody. What the process has that is not counted, where it is much, is taken from the share of queries, for it is
+//! they who make it: rows that are decoded, hash tables that grow, what the allocator keeps.
 
 use crate::error::EngineError;
 
@@ -62,7 +62,7 @@ pub(super) struct Ledger {
     small_queries: usize,
     work: usize,
     peak: usize,
-    /// What the process has beyond the limit, as far as it is more than usual.
+    /// What the process has beyond what is held, as far as it is more than usual.
     uncounted: usize,
 }
 
@@ -94,7 +94,7 @@ impl Ledger {
         self.tenths(SMALL_QUERIES_TENTHS)
     }
 
-    /// Says how much the process has beyond the limit and what is usual. **Units**: bytes.
+    /// Says how much the process has beyond what is held and what is usual. **Units**: bytes.
     pub(super) fn set_uncounted(&mut self, bytes: usize) {
         self.uncounted = bytes.min(self.tenths(UNCOUNTED_TENTHS));
     }

@@ -112,7 +112,7 @@ impl Budget {
         lock(&self.inner).ledger.small_queries_max()
     }
 
-    /// Says how much the process has taken beyond the limit, as far as it is more than usual: queries get that much less, a fifth of the
+    /// Says how much the process has beyond what is held here, as far as it is more than usual: queries get that much less, a fifth of the
     /// limit at most. **Units**: bytes.
     pub fn set_uncounted(&self, bytes: usize) {
         lock(&self.inner).ledger.set_uncounted(bytes);

@@ -7,7 +7,10 @@
 
 use std::sync::Arc;
 
-use arrow::{array::RecordBatch, compute::concat_batches};
+use arrow::{
+    array::{AsArray, RecordBatch},
+    compute::concat_batches,
+};
 
 use super::ZoneMap;
 use crate::{
@@ -16,8 +19,8 @@ use crate::{
     schema::{Sequence, StreamId},
 };
 
-/// Batches smaller than this are joined with their neighbours, so that a scan does not stumble over thousands of them.
-const JOINED_ROWS_MAX: usize = 16_384;
+/// Batches are joined with their neighbours up to so many rows, so that a scan does not stumble over thousands of them.
+const JOINED_ROWS_MAX: usize = 8_192;
 
 /// A batch of the table's query schema with its zone map and the memory it is accounted for, until the last holder drops it.
 #[derive(Debug)]
@@ -169,7 +172,7 @@ impl Generation {
         Self { state: GenerationState::Sealed, batches: segments, bytes, ..*self }
     }
 
-    /// Joins the last two batches while the newer is not much smaller: each row is copied at most log₂(16 k) times.
+    /// Joins the last two batches while the newer is not much smaller: each row is copied at most log₂(8 k) times.
     fn join_small_neighbours(&mut self) -> Result<()> {
         while let [.., older, newer] = self.batches.as_slice() {
             let (older_rows, newer_rows) = (older.batch.num_rows(), newer.batch.num_rows());
@@ -190,7 +193,89 @@ impl Generation {
 
 /// The parts stay accounted for as long as somebody still reads them; the copy is accounted for as much as both.
 fn join(older: &MemoryBatch, newer: &MemoryBatch) -> Result<MemoryBatch> {
-    let batch = concat_batches(older.batch.schema_ref(), [&older.batch, &newer.batch])?;
+    let mut batch = concat_batches(older.batch.schema_ref(), [&older.batch, &newer.batch])?;
+    if batch.num_rows() > JOINED_ROWS_MAX / 2 {
+        batch = with_own_texts(batch)?;
+    }
     let memory = older.memory.as_ref().map(|memory| memory.again(older.bytes() + newer.bytes()));
     Ok(MemoryBatch { batch, zone: older.zone.union(&newer.zone), memory, sorted: false })
+}
+
+/// Joined texts still lie in the messages that they came in, and these hold numbers that were copied: those go. Only once for most rows, which
+/// are not joined again.
+fn with_own_texts(batch: RecordBatch) -> Result<RecordBatch> {
+    let (schema, columns, _) = batch.into_parts();
+    let own = columns.into_iter().map(|column| match column.as_string_view_opt() {
+        Some(texts) => Arc::new(texts.gc()),
+        None => column,
+    });
+    Ok(RecordBatch::try_new(schema, own.collect())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::{
+        array::{
+            ArrayRef, Float64Array, Int64Array, StringArray, StringViewArray, TimestampMicrosecondArray,
+        },
+        buffer::Buffer,
+    };
+
+    use super::*;
+    use crate::{ingest::to_query, schema::TableSpec};
+
+    /// `rows` events as a writer may send them: each text lies in the message that it came in.
+    fn arrived(spec: &TableSpec, rows: usize) -> (RecordBatch, Buffer) {
+        let degrees = || Arc::new(Float64Array::from(vec![1.5; rows])) as ArrayRef;
+        let device = StringArray::from_iter_values((0..rows).map(|row| format!("device-{row:09}")));
+        let message = device.values().clone();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(TimestampMicrosecondArray::from(vec![7; rows]).with_timezone("UTC")),
+            Arc::new(device),
+            Arc::new(StringArray::from(vec!["temperature"; rows])),
+            degrees(),
+            degrees(),
+            degrees(),
+            Arc::new(Int64Array::from(vec![1; rows])),
+            Arc::new(StringArray::from(vec![None::<&str>; rows])),
+        ];
+        let batch = RecordBatch::try_new(Arc::clone(spec.wal_schema()), columns).unwrap();
+        (to_query(spec, &batch).unwrap(), message)
+    }
+
+    fn devices(batch: &MemoryBatch) -> &StringViewArray {
+        batch.batch.column(1).as_string_view()
+    }
+
+    #[test]
+    fn joined_rows_let_go_of_the_messages_that_they_came_in() {
+        let spec = TableSpec::events();
+        let mut generation = Generation::new(StreamId::generate(), Sequence(1));
+        let mut messages = vec![];
+        for _ in 0..2 {
+            let (batch, message) = arrived(&spec, JOINED_ROWS_MAX / 2);
+            messages.push(message);
+            generation.push(Sequence(1), Arc::new(MemoryBatch::new(batch, None))).unwrap();
+        }
+        let [joined] = generation.batches() else { panic!("{} batches", generation.batches().len()) };
+        let texts = devices(joined);
+        let all: Vec<&str> = texts.iter().flatten().collect();
+        assert_eq!((all.len(), all[1], all[all.len() - 1]), (8_192, "device-000000001", "device-000004095"));
+        let shares =
+            |message: &Buffer| texts.data_buffers().iter().any(|own| own.as_ptr() == message.as_ptr());
+        assert!(!messages.iter().any(shares), "a message stays for its texts alone");
+    }
+
+    #[test]
+    fn what_is_large_enough_stays_as_it_came() {
+        let spec = TableSpec::events();
+        let mut generation = Generation::new(StreamId::generate(), Sequence(1));
+        for _ in 0..3 {
+            let (batch, message) = arrived(&spec, JOINED_ROWS_MAX);
+            generation.push(Sequence(1), Arc::new(MemoryBatch::new(batch, None))).unwrap();
+            let last = generation.batches().last().unwrap();
+            assert_eq!(devices(last).data_buffers()[0].as_ptr(), message.as_ptr());
+        }
+        assert_eq!((generation.batches().len(), generation.row_count()), (3, 3 * JOINED_ROWS_MAX));
+    }
 }

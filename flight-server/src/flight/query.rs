@@ -17,7 +17,9 @@ use super::{
     FlightContext,
     advice::statement_status,
     parameters::{fits, misfits},
-    results::{agreed, client_batch, client_schema, split_for_messages, union_column},
+    results::{
+        agreed, client_batch, client_schema, message_rows_max, slices, split_for_messages, union_column,
+    },
     session::{CallOptions, QUERY_TIMEOUT},
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
@@ -32,7 +34,8 @@ pub(super) async fn run(
     options: CallOptions,
 ) -> Result<BoxStream<'static, Result<FlightData, Status>>, Status> {
     let (schema, batches) = start(context, statement, options).await?;
-    let batches = converted(batches, Arc::clone(&schema));
+    let rows_max = message_rows_max(context.engine.budget().limit());
+    let batches = converted(batches, Arc::clone(&schema), rows_max);
     let encoded = FlightDataEncoderBuilder::new()
         .with_schema(schema)
         .with_max_flight_data_size(usize::MAX)
@@ -145,18 +148,24 @@ fn all_rows(
     batches.inspect_ok(move |batch| asked.rows_sent(batch.num_rows()))
 }
 
+/// Converted when the client takes them: of a result of which nobody reads on, one message is ready.
 fn converted(
     batches: impl Stream<Item = Result<RecordBatch, Status>> + Send + 'static,
     schema: SchemaRef,
+    rows_max: usize,
 ) -> impl Stream<Item = Result<RecordBatch, Status>> + Send {
     batches
         .map_ok(move |batch| {
-            let pieces = match client_batch(&batch, &schema) {
-                Ok(batch) => split_for_messages(batch).into_iter().map(Ok).collect(),
-                Err(ArrowError::CastError(detail)) => vec![Err(Status::invalid_argument(detail))],
-                Err(error) => vec![Err(Status::internal(format!("converting the result: {error}")))],
-            };
-            stream::iter(pieces)
+            let schema = Arc::clone(&schema);
+            stream::iter(slices(batch, rows_max).flat_map(move |slice| messages(&slice, &schema)))
         })
         .try_flatten()
+}
+
+fn messages(batch: &RecordBatch, schema: &SchemaRef) -> Vec<Result<RecordBatch, Status>> {
+    match client_batch(batch, schema) {
+        Ok(batch) => split_for_messages(batch).into_iter().map(Ok).collect(),
+        Err(ArrowError::CastError(detail)) => vec![Err(Status::invalid_argument(detail))],
+        Err(error) => vec![Err(Status::internal(format!("converting the result: {error}")))],
+    }
 }

@@ -2,7 +2,7 @@
 //! gRPC's default limit of 4 MiB. What a statement is announced to return and what its stream brings both pass through
 //! [`client_schema`], so that they are one.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, RecordBatch, RecordBatchOptions},
@@ -15,6 +15,22 @@ use crate::timestamp_unit::{TIMESTAMP_UNIT, TimestampUnit};
 
 /// Size of a message: half of gRPC's default limit, because sizes are estimates. **Units**: bytes.
 const MESSAGE_BYTES_TARGET: usize = 2 << 20;
+
+/// Rows of a message at most, one for each [`LIMIT_BYTES_PER_ROW`] of the memory limit within these bounds: each reader has one message converted,
+/// one encoded and one written, and there may be many readers.
+const MESSAGE_ROWS: RangeInclusive<usize> = 1_024..=8_192;
+const LIMIT_BYTES_PER_ROW: usize = 512 << 10;
+
+/// See [`MESSAGE_ROWS`].
+pub(super) fn message_rows_max(memory_limit_bytes: usize) -> usize {
+    (memory_limit_bytes / LIMIT_BYTES_PER_ROW).clamp(*MESSAGE_ROWS.start(), *MESSAGE_ROWS.end())
+}
+
+/// The batch in slices of at most `rows_max` rows; as it is, when it has none.
+pub(super) fn slices(batch: RecordBatch, rows_max: usize) -> impl Iterator<Item = RecordBatch> {
+    let rows = batch.num_rows();
+    (0..rows.max(1)).step_by(rows_max).map(move |start| batch.slice(start, rows_max.min(rows - start)))
+}
 
 /// The schema in which a result is announced and leaves.
 ///
@@ -184,9 +200,28 @@ mod tests {
         AsArray, DictionaryArray, Int64Array, StringArray, StringViewArray, StructArray,
         TimestampMicrosecondArray,
     };
+    use arrow::compute::concat_batches;
     use arrow::datatypes::{Int32Type, TimestampNanosecondType, UnionFields, UnionMode};
 
     use super::*;
+
+    #[test]
+    fn slices_are_short_where_memory_is_little_and_lose_no_row() {
+        assert_eq!(
+            [64, 512, 1_024, 65_536].map(|mib| message_rows_max(mib << 20)),
+            [1_024, 1_024, 2_048, 8_192]
+        );
+        for rows in [0, 1, 999, 1_000, 1_001, 3_500] {
+            let batch = RecordBatch::try_from_iter([("n", integers(rows))]).unwrap();
+            let parts: Vec<RecordBatch> = slices(batch.clone(), 1_000).collect();
+            assert!(!parts.is_empty() && parts.iter().all(|part| part.num_rows() <= 1_000), "{rows}");
+            assert_eq!(concat_batches(&batch.schema(), &parts).unwrap(), batch);
+        }
+    }
+
+    fn integers(rows: i64) -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(0..rows))
+    }
 
     #[test]
     fn views_and_dictionaries_leave_as_text() {

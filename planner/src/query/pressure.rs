@@ -1,5 +1,5 @@
 //! Pressure: what happens when memory is short in spite of all budgets. A thread looks at the process's own size and at the budget. It gives
-//! freed memory back to the system when the allocator keeps much of it, tells the budget how far the process is beyond it, so that queries get
+//! freed memory back to the system when the allocator keeps much of it, tells the budget how much the process has that is not reserved, so that queries get
 //! less and spill earlier, ends the query that holds most when the process outgrows its limit,
 //! and one whose reader has stopped reading when others could use its memory. Of queries that spill it ends the one that has spilled most before
 //! the disk is full: appends need what is left.
@@ -32,11 +32,11 @@ const GIVE_BACK_INTERVAL: Duration = Duration::from_millis(50);
 const KEPT_BYTES_MIN: usize = 64 << 20;
 const KEPT_PART: usize = 4;
 
-/// What the process may have beyond the limit before queries get less: so much, or this part of the limit. **Units**: bytes.
-const BEYOND_BYTES_MIN: usize = 32 << 20;
-const BEYOND_PART: usize = 8;
+/// What the process may have beyond what is reserved before queries get less: so much, or this part of the limit. **Units**: bytes.
+const UNCOUNTED_BYTES_MIN: usize = 32 << 20;
+const UNCOUNTED_PART: usize = 16;
 
-/// Part of the limit from which it keeps nothing.
+/// Part of the limit from which it keeps nothing, and what is not counted is taken from queries.
 const FULL_SHARE: f64 = 0.75;
 
 /// How long a query that was ended may take to give back its memory before the next one is.
@@ -122,9 +122,7 @@ impl Watch {
         show(size.map(|size| size.resident));
         let own = size.map_or(0, |size| size.own);
         self.give_back(own);
-        let limit = self.budget.limit();
-        let usual = limit.saturating_add((limit / BEYOND_PART).max(BEYOND_BYTES_MIN));
-        self.budget.set_uncounted(own.saturating_sub(usual));
+        self.budget.set_uncounted(self.uncounted(own));
         self.appends_wait =
             (self.budget.waiting() > 0).then(|| self.appends_wait.unwrap_or_else(Instant::now));
         let is_long = self.appends_wait.is_some_and(|since| since.elapsed() >= APPEND_WAIT_MAX);
@@ -150,6 +148,15 @@ impl Watch {
     fn little_space(&self) -> Option<u64> {
         let system = statvfs(self.spill_directory.as_ref()?).ok()?;
         Some(system.f_bavail.saturating_mul(system.f_frsize)).filter(|free| *free < SPILL_FREE_MIN)
+    }
+
+    /// What the process has beyond what is reserved, as far as it is more than usual; nothing while there is room enough. **Units**: bytes.
+    fn uncounted(&self, own: usize) -> usize {
+        if own <= self.budget.share(FULL_SHARE) {
+            return 0;
+        }
+        let usual = (self.budget.limit() / UNCOUNTED_PART).max(UNCOUNTED_BYTES_MIN);
+        own.saturating_sub(self.budget.used()).saturating_sub(usual)
     }
 
     fn give_back(&mut self, own: usize) {

@@ -25,7 +25,7 @@ use hexflight_engine::{DataFile, Snapshot, TableSpec};
 use super::{
     context::ScanContext,
     dynamic::{DynamicPruner, only_dynamic},
-    files::{FilesRequest, plan_files},
+    files::{FilesRequest, plan_files, with_times},
     layout::{self, MemorySlice, files_rows},
     limit::take_rows,
     memory::MemoryScan,
@@ -369,8 +369,9 @@ impl ExecutionPlan for SegmentScanExec {
             updated.dynamic.push(reassign_expr_columns(Arc::clone(&parent.filter), schema)?);
         }
         if let Some(files) = &self.files {
+            let files = with_times(files, self.snapshot.spec().query_schema());
             let pushed = files.handle_child_pushdown_result(phase, dynamic, config)?;
-            updated.files = pushed.updated_node.or(updated.files);
+            updated.files = Some(pushed.updated_node.unwrap_or(files));
         }
         Ok(FilterPushdownPropagation::all_unsupported(filters).with_updated_node(Arc::new(updated)))
     }

@@ -9,7 +9,7 @@ use datafusion::{
     common::{ScalarValue, Statistics, config::TableParquetOptions, internal_err, stats::Precision},
     datasource::{
         listing::PartitionedFile,
-        physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource},
+        physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource, ParquetSource},
         source::DataSourceExec,
     },
     error::Result,
@@ -50,7 +50,7 @@ pub(super) fn plan_files(
         (None, None) => (vec![], true),
     };
     let source = filtered(parquet_source(request, any_order, context)?, conjuncts, context)?;
-    let files = request.files.iter().map(|file| partitioned_file(request.schema, file)).collect();
+    let files = request.files.iter().map(partitioned_file).collect();
     let config = FileScanConfigBuilder::new(url, source)
         .with_file_group(FileGroup::new(files))
         .with_projection_indices(Some(request.projection.to_vec()))?
@@ -95,19 +95,36 @@ fn filtered(
     Ok(pushed.updated_node.unwrap_or(source))
 }
 
-/// With what the log says of its times, by which a top-k that has found newer rows skips it.
-fn partitioned_file(schema: &SchemaRef, file: &Arc<DataFile>) -> PartitionedFile {
-    let partitioned = PartitionedFile::new_from_meta(ObjectMeta {
+fn partitioned_file(file: &Arc<DataFile>) -> PartitionedFile {
+    PartitionedFile::new_from_meta(ObjectMeta {
         location: file.location.clone(),
         last_modified: DateTime::from_timestamp_millis(file.modified_ms).unwrap_or_default(),
         size: file.size_bytes,
         e_tag: None,
         version: None,
     })
-    .with_extension(Arc::clone(file));
-    match times(schema, file) {
-        Some(statistics) => partitioned.with_statistics(Arc::new(statistics)),
-        None => partitioned,
+    .with_extension(Arc::clone(file))
+}
+
+/// The same reading, of files that say of their times what the log does: a top-k that has found newer rows skips them by it. Statistics are
+/// some KiB a file, since they have all columns: only who can use them has them.
+pub(super) fn with_times(scan: &Arc<dyn ExecutionPlan>, schema: &SchemaRef) -> Arc<dyn ExecutionPlan> {
+    let source = scan.downcast_ref::<DataSourceExec>().map(DataSourceExec::data_source);
+    let Some(config) = source.and_then(|source| source.downcast_ref::<FileScanConfig>()) else {
+        return Arc::clone(scan);
+    };
+    let groups = config.file_groups.iter().map(|group| {
+        let files = group.files().iter().cloned().map(|file| with_times_of_file(file, schema));
+        FileGroup::new(files.collect())
+    });
+    let config = FileScanConfigBuilder::from(config.clone()).with_file_groups(groups.collect()).build();
+    DataSourceExec::from_data_source(config)
+}
+
+fn with_times_of_file(file: PartitionedFile, schema: &SchemaRef) -> PartitionedFile {
+    match file.extension::<Arc<DataFile>>().and_then(|known| times(schema, known)) {
+        Some(statistics) => file.with_statistics(Arc::new(statistics)),
+        None => file,
     }
 }
 

@@ -5,6 +5,9 @@ mod query_pool;
 mod shape;
 mod template;
 
+#[cfg(test)]
+mod exchange_tests;
+
 pub(crate) use pool::ClassPools;
 pub(crate) use query_pool::{Exhausted, QueryMemory};
 pub(crate) use shape::Shape;
