@@ -54,12 +54,13 @@ LONG_TURNS = [
     "SELECT count(DISTINCT md5((a.value * b.value)::text || c.device_id)) FROM events a, events b, events c",
     "SELECT median(a.value + b.value * c.value) FROM events a, events b, events c",
     "SELECT count(*) FROM events a JOIN (SELECT b.value * c.value AS v FROM events b, events c) d ON a.value = d.v",
-    "SELECT sum(v) FROM (SELECT unnest(range(1, 1000000)) AS v FROM events a, events b) q",
-    "SELECT count(*) FROM events a, events b WHERE repeat(a.device_id || b.device_id, 50000) LIKE '%x%y%z%d_v%q'",
-    "SELECT count(*) FROM events a, events b WHERE regexp_like(repeat(a.device_id || b.device_id, 20000), '(d|e|v)*(i|c|e)*x$')",
+    "SELECT sum(v) FROM (SELECT unnest(range(1, 400)) AS v FROM events a, events b, events c) q",
+    "SELECT count(*) FROM events a, events b WHERE repeat(a.device_id || b.device_id, 200) LIKE '%x%y%z%d_v%q'",
+    "SELECT count(*) FROM events a, events b WHERE regexp_like(repeat(a.device_id || b.device_id, 200), '(d|e|v)*(i|c|e)*x$')",
     "SELECT max(s) FROM (SELECT sum(a.value) OVER (ORDER BY a.value ROWS BETWEEN 100000 PRECEDING AND 100000 FOLLOWING) AS s FROM events a, events b) q",
     "SELECT count(*) FROM (SELECT a.type, array_agg(a.value ORDER BY b.value) FROM events a, events b GROUP BY 1) q",
-    "SELECT cardinality(array_sort(array_agg(a.value * b.value))) FROM events a, events b",
+    "SELECT sum(cardinality(array_sort(array_repeat(a.value * b.value, 400)))) FROM events a, events b",
+    "SELECT max(cardinality(a.l)) FROM (SELECT array_repeat(value, 1000) AS l, type FROM events LIMIT 300) a JOIN events b ON a.type = b.type",
 ]
 HEAVY = "SELECT count(*) FROM (SELECT v % 300000 AS k, sum(v) AS s FROM generate_series(1, 600000) t(v) GROUP BY 1) q"
 WINDOW = "SELECT avg(value) FROM events WHERE type = 'temperature' AND timestamp >= '2025-06-01T12:00:00Z'"

@@ -23,7 +23,7 @@ use datafusion::{
 };
 use futures::Stream;
 
-use super::{Ended, within};
+use super::{Ended, piece, within};
 
 /// See the module. Made after all rules: none of them has to look through it.
 #[derive(Debug)]
@@ -102,7 +102,9 @@ impl Stream for Turns {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { inner, ended, node } = &mut *self;
-        within(ended, node, || inner.as_mut().poll_next(context))
+        // One batch may take long, and whoever is above may ask for all of them in one poll.
+        within(ended, node, || piece(|| Ok(inner.as_mut().poll_next(context))))
+            .unwrap_or_else(|error| Poll::Ready(Some(Err(error))))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -113,5 +115,29 @@ impl Stream for Turns {
 impl RecordBatchStream for Turns {
     fn schema(&self) -> SchemaRef {
         self.inner.schema()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Schema;
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use futures::{StreamExt, stream};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn rows_end_with_their_query() {
+        let schema = Arc::new(Schema::empty());
+        let batch = RecordBatch::new_empty(Arc::clone(&schema));
+        let endless = stream::repeat_with(move || Ok(batch.clone()));
+        let inner = Box::pin(RecordBatchStreamAdapter::new(schema, endless));
+        let token = CancellationToken::new();
+        let mut rows = Turns { inner, ended: Ended::with(&token), node: "HashJoinExec".into() };
+        assert!(rows.next().await.is_some_and(|batch| batch.is_ok()));
+        token.cancel();
+        let end = rows.next().await;
+        assert!(matches!(&end, Some(Err(error)) if error.to_string().contains("has ended")), "{end:?}");
     }
 }
