@@ -130,6 +130,14 @@ impl Argument {
     }
 }
 
+/// The largest value of an array. **Units**: bytes.
+///
+/// # Errors
+/// `Internal` when Arrow refuses to read numbers.
+pub(crate) fn largest_bytes(values: &ArrayRef) -> Result<u64> {
+    Ok(Argument::of(&ColumnarValue::Array(ArrayRef::clone(values)))?.largest().bytes)
+}
+
 /// What a constant takes. **Units**: bytes.
 pub(crate) fn scalar_bytes(value: &ScalarValue) -> u64 {
     match value.try_as_str() {

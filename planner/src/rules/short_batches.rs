@@ -1,0 +1,119 @@
+//! `ShortBatches`: joins of rows with texts or lists make short batches. A join copies a row as often as it finds a partner for it, so a text of
+//! 60 kB becomes 500 MB in a batch of 8,192 rows. Views are copied without what they point at, numbers are small: joins of those stay as they
+//! are, and events have no other columns.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Schema};
+use datafusion::{
+    common::{
+        JoinType,
+        tree_node::{Transformed, TreeNode},
+    },
+    config::ConfigOptions,
+    error::Result,
+    physical_optimizer::PhysicalOptimizerRule,
+    physical_plan::{
+        ExecutionPlan,
+        execution_plan::replace_children_if_necessary,
+        joins::{CrossJoinExec, NestedLoopJoinExec},
+    },
+};
+
+use super::batches_exec::BatchesExec;
+use crate::functions::Bounds;
+
+/// See the module. Runs last but for what gives threads back: other rules look for the joins themselves.
+#[derive(Debug)]
+pub(super) struct ShortBatches {
+    bounds: Arc<Bounds>,
+}
+
+impl ShortBatches {
+    pub(super) fn new(bounds: &Arc<Bounds>) -> Self {
+        Self { bounds: Arc::clone(bounds) }
+    }
+}
+
+impl PhysicalOptimizerRule for ShortBatches {
+    fn name(&self) -> &'static str {
+        "ShortBatches"
+    }
+
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        config: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let usual = config.execution.batch_size.get();
+        let shortened = plan.transform_up(|node| {
+            let is_wide = |input: &&Arc<dyn ExecutionPlan>| has_wide_columns(&input.schema());
+            if !node.name().ends_with("JoinExec") || !node.children().iter().any(is_wide) {
+                return Ok(Transformed::no(node));
+            }
+            let inputs = node.children().into_iter();
+            let inputs = inputs.map(|input| BatchesExec::into_join(Arc::clone(input), usual, &self.bounds));
+            let inputs = inputs.collect();
+            let node = with_inputs(node, inputs)?;
+            Ok(Transformed::yes(BatchesExec::out_of_join(node)))
+        });
+        shortened.map(|transformed| transformed.data)
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// The join of other inputs. A cross join makes a batch of each row of its right input, as long as its left one: it becomes a join that keeps to
+/// the length of batches.
+fn with_inputs(
+    node: Arc<dyn ExecutionPlan>,
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    match (node.is::<CrossJoinExec>(), inputs.as_slice()) {
+        (true, [left, right]) => {
+            let (left, right) = (Arc::clone(left), Arc::clone(right));
+            Ok(Arc::new(NestedLoopJoinExec::try_new(left, right, None, &JoinType::Inner, None)?))
+        }
+        _ => replace_children_if_necessary(node, inputs),
+    }
+}
+
+fn has_wide_columns(schema: &Schema) -> bool {
+    schema.fields().iter().any(|field| can_be_wide(field.data_type()))
+}
+
+/// Whether values are copied whole, and can be large.
+pub(super) fn can_be_wide(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8View | DataType::BinaryView | DataType::Dictionary(..) | DataType::Null => false,
+        DataType::Struct(fields) => fields.iter().any(|field| can_be_wide(field.data_type())),
+        other => !other.is_primitive() && *other != DataType::Boolean,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{Field, TimeUnit};
+
+    use super::*;
+
+    #[test]
+    fn views_and_numbers_are_never_wide() {
+        let list = DataType::new_list(DataType::Float64, true);
+        let fixed = DataType::FixedSizeList(Arc::new(Field::new("item", DataType::Int8, true)), 9);
+        let of = |data_type: &DataType| {
+            DataType::Struct([Field::new("a", data_type.clone(), true)].into_iter().collect())
+        };
+        for wide in [&DataType::Utf8, &DataType::LargeUtf8, &DataType::Binary, &list, &fixed] {
+            assert!(can_be_wide(wide) && can_be_wide(&of(wide)), "{wide}");
+        }
+        let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        for narrow in
+            [&DataType::Utf8View, &DataType::BinaryView, &DataType::Int64, &DataType::Boolean, &time]
+        {
+            assert!(!can_be_wide(narrow) && !can_be_wide(&of(narrow)), "{narrow}");
+        }
+    }
+}
