@@ -1,4 +1,4 @@
-//! `BatchesExec`: says to what is below how many rows a batch has, and cuts and measures what goes into a join. See `short_batches.rs`.
+//! `BatchesExec`: says to what is below how many rows a batch has, and cuts and measures what goes into a node that copies values. See `short_batches.rs`.
 
 use std::{fmt, sync::Arc};
 
@@ -16,7 +16,7 @@ use datafusion::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::short_batches::can_be_wide;
-use crate::functions::{Bounds, JOINED_ROWS, largest_bytes};
+use crate::functions::{Bounds, JOINED_ROWS, bytes_of, largest_bytes, leaves_of};
 
 /// See the module.
 #[derive(Debug)]
@@ -24,23 +24,31 @@ pub(super) struct BatchesExec {
     input: Arc<dyn ExecutionPlan>,
     /// Of a batch below.
     rows: usize,
-    /// Those of what goes into a join.
-    bounds: Option<Arc<Bounds>>,
+    /// Of what goes into a node that copies values.
+    copied: Option<Copied>,
+}
+
+/// How the rows of a node's input are copied: for each partner, or for each item of their lists.
+#[derive(Debug, Clone)]
+pub(super) struct Copied {
+    pub(super) bounds: Arc<Bounds>,
+    /// Lists that are unnested, by column; none of a join.
+    pub(super) lists: Vec<usize>,
 }
 
 impl BatchesExec {
-    /// What goes into a join: made in batches of the usual length, and handed on in short ones whose rows are not too large.
-    pub(super) fn into_join(
+    /// What goes into a node that copies: made in batches of the usual length, and handed on in short ones whose rows are not too large.
+    pub(super) fn into_node(
         input: Arc<dyn ExecutionPlan>,
         usual: usize,
-        bounds: &Arc<Bounds>,
+        copied: Copied,
     ) -> Arc<dyn ExecutionPlan> {
-        Arc::new(Self { input, rows: usual, bounds: Some(Arc::clone(bounds)) })
+        Arc::new(Self { input, rows: usual, copied: Some(copied) })
     }
 
-    /// What a join makes, in short batches.
-    pub(super) fn out_of_join(join: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        Arc::new(Self { input: join, rows: JOINED_ROWS, bounds: None })
+    /// What such a node makes, in short batches.
+    pub(super) fn out_of_node(node: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        Arc::new(Self { input: node, rows: JOINED_ROWS, copied: None })
     }
 }
 
@@ -79,16 +87,16 @@ impl ExecutionPlan for BatchesExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let input = children.into_iter().next().unwrap_or_else(|| Arc::clone(&self.input));
-        Ok(Arc::new(Self { input, rows: self.rows, bounds: self.bounds.clone() }))
+        Ok(Arc::new(Self { input, rows: self.rows, copied: self.copied.clone() }))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let batches = self.input.execute(partition, with_batch_rows(&context, self.rows))?;
-        let Some(bounds) = &self.bounds else { return Ok(batches) };
-        let (schema, bounds) = (batches.schema(), Arc::clone(bounds));
-        let wide = wide_columns(&schema);
+        let Some(copied) = self.copied.clone() else { return Ok(batches) };
+        let schema = batches.schema();
+        let wide = wide_columns(&schema, &copied.lists);
         let short =
-            batches.map(move |batch| batch.and_then(|batch| cut(&batch, &wide, &bounds)).map(stream::iter));
+            batches.map(move |batch| batch.and_then(|batch| copied.cut(&batch, &wide)).map(stream::iter));
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, short.try_flatten())))
     }
 
@@ -97,18 +105,31 @@ impl ExecutionPlan for BatchesExec {
     }
 }
 
-fn wide_columns(schema: &SchemaRef) -> Vec<usize> {
+/// Columns whose values are copied.
+pub(super) fn wide_columns(schema: &SchemaRef, lists: &[usize]) -> Vec<usize> {
     let fields = schema.fields().iter().enumerate();
-    fields.filter(|(_, field)| can_be_wide(field.data_type())).map(|(index, _)| index).collect()
+    let wide = fields.filter(|(index, field)| !lists.contains(index) && can_be_wide(field.data_type()));
+    wide.map(|(index, _)| index).collect()
 }
 
-/// # Errors
-/// `Execution` when a row is too large to be copied for each row that it is joined with.
-fn cut(batch: &RecordBatch, wide: &[usize], bounds: &Bounds) -> Result<Vec<Result<RecordBatch>>> {
-    let bytes = wide.iter().map(|index| largest_bytes(batch.column(*index))).sum::<Result<u64>>()?;
-    bounds.check_joined(bytes)?;
-    let (rows, starts) = (batch.num_rows(), (0..batch.num_rows()).step_by(JOINED_ROWS));
-    Ok(starts.map(|start| Ok(batch.slice(start, JOINED_ROWS.min(rows - start)))).collect())
+impl Copied {
+    /// # Errors
+    /// `Execution` when a row is too large to be copied so often.
+    fn cut(&self, batch: &RecordBatch, wide: &[usize]) -> Result<Vec<Result<RecordBatch>>> {
+        let largest = wide.iter().map(|index| largest_bytes(batch.column(*index)));
+        self.bounds.check_joined(largest.sum::<Result<u64>>()?)?;
+        if !self.lists.is_empty() {
+            (0..batch.num_rows()).try_for_each(|row| self.check_unnested(batch, wide, row))?;
+        }
+        let (rows, starts) = (batch.num_rows(), (0..batch.num_rows()).step_by(JOINED_ROWS));
+        Ok(starts.map(|start| Ok(batch.slice(start, JOINED_ROWS.min(rows - start)))).collect())
+    }
+
+    fn check_unnested(&self, batch: &RecordBatch, wide: &[usize], row: usize) -> Result<()> {
+        let items = self.lists.iter().map(|index| leaves_of(batch.column(*index), row)).max();
+        let bytes = wide.iter().map(|index| bytes_of(batch.column(*index), row)).sum();
+        self.bounds.check_unnested(items.unwrap_or_default(), bytes)
+    }
 }
 
 fn with_batch_rows(context: &TaskContext, rows: usize) -> Arc<TaskContext> {

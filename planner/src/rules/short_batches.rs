@@ -1,10 +1,10 @@
-//! `ShortBatches`: joins of rows with texts or lists make short batches. A join copies a row as often as it finds a partner for it, so a text of
-//! 60 kB becomes 500 MB in a batch of 8,192 rows. Views are copied without what they point at, numbers are small: joins of those stay as they
+//! `ShortBatches`: joins of rows with texts or lists make short batches. A join copies a row as often as it finds a partner for it, and UNNEST as
+//! often as its list has items, so a text of 60 kB becomes 500 MB in a batch of 8,192 rows. Views are copied without what they point at, numbers are small: joins of those stay as they
 //! are, and events have no other columns.
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::DataType;
 use datafusion::{
     common::{
         JoinType,
@@ -17,10 +17,11 @@ use datafusion::{
         ExecutionPlan,
         execution_plan::replace_children_if_necessary,
         joins::{CrossJoinExec, NestedLoopJoinExec},
+        unnest::UnnestExec,
     },
 };
 
-use super::batches_exec::BatchesExec;
+use super::batches_exec::{BatchesExec, Copied, wide_columns};
 use crate::functions::Bounds;
 
 /// See the module. Runs last but for what gives threads back: other rules look for the joins themselves.
@@ -47,15 +48,17 @@ impl PhysicalOptimizerRule for ShortBatches {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let usual = config.execution.batch_size.get();
         let shortened = plan.transform_up(|node| {
-            let is_wide = |input: &&Arc<dyn ExecutionPlan>| has_wide_columns(&input.schema());
-            if !node.name().ends_with("JoinExec") || !node.children().iter().any(is_wide) {
+            let Some(lists) = lists_of(&node) else { return Ok(Transformed::no(node)) };
+            let is_wide = |input: &&Arc<dyn ExecutionPlan>| !wide_columns(&input.schema(), &lists).is_empty();
+            if !node.children().iter().any(is_wide) {
                 return Ok(Transformed::no(node));
             }
+            let copied = Copied { bounds: Arc::clone(&self.bounds), lists };
             let inputs = node.children().into_iter();
-            let inputs = inputs.map(|input| BatchesExec::into_join(Arc::clone(input), usual, &self.bounds));
+            let inputs = inputs.map(|input| BatchesExec::into_node(Arc::clone(input), usual, copied.clone()));
             let inputs = inputs.collect();
             let node = with_inputs(node, inputs)?;
-            Ok(Transformed::yes(BatchesExec::out_of_join(node)))
+            Ok(Transformed::yes(BatchesExec::out_of_node(node)))
         });
         shortened.map(|transformed| transformed.data)
     }
@@ -80,8 +83,12 @@ fn with_inputs(
     }
 }
 
-fn has_wide_columns(schema: &Schema) -> bool {
-    schema.fields().iter().any(|field| can_be_wide(field.data_type()))
+/// The lists that a node makes rows of, none of a join; `None` of a node that copies no values.
+fn lists_of(node: &Arc<dyn ExecutionPlan>) -> Option<Vec<usize>> {
+    if let Some(unnest) = node.downcast_ref::<UnnestExec>() {
+        return Some(unnest.list_column_indices().iter().map(|list| list.index_in_input_schema).collect());
+    }
+    node.name().ends_with("JoinExec").then(Vec::new)
 }
 
 /// Whether values are copied whole, and can be large.

@@ -59,6 +59,27 @@ async fn values_that_are_too_large_to_be_copied_are_refused_by_name() {
         ("arrow_cast(repeat(device_id, 200000), 'Utf8')", JOINS[3].0),
     ] {
         let error = fixture.refusal(&with(value, join)).await.to_string();
-        assert!(error.contains("a join: texts and lists of ") && error.contains("at most"), "{error}");
+        assert!(
+            error.contains("join or unnest: texts and lists of ") && error.contains("at most"),
+            "{error}"
+        );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_beside_a_list_is_copied_within_bounds() {
+    let fixture = forty().await;
+    let unnested = |value: &str, items: u32| {
+        format!(
+            "SELECT count(*), max(length(x)), max(n) FROM (SELECT x, unnest(range(0, {items})) AS n \
+             FROM (SELECT arrow_cast({value}, 'Utf8') AS x FROM events))"
+        )
+    };
+    let table = fixture.table(&unnested("repeat(device_id, 100)", 1_000)).await;
+    assert!(table.contains("| 40000 ") && table.contains("| 600 ") && table.contains("| 999 "), "{table}");
+    let error = fixture.refusal(&unnested("repeat(device_id, 10000)", 100_000)).await.to_string();
+    assert!(
+        error.contains("unnest: texts and lists of 60000 bytes in the row of a list of 100000 items"),
+        "{error}"
+    );
 }

@@ -104,8 +104,20 @@ impl Bounds {
             return Ok(());
         }
         exec_err!(
-            "a join: texts and lists of {bytes} bytes in a row; those of a row that is joined have at most {most} bytes together, but for texts \
+            "join or unnest: texts and lists of {bytes} bytes in a row; those of a row that is copied have at most {most} bytes together, but for texts \
              that are made by arrow_cast(..., 'Utf8View'), which are not copied"
+        )
+    }
+
+    /// # Errors
+    /// `Execution` when texts and lists of one row are too large to be copied for each item of its list.
+    pub(crate) fn check_unnested(&self, items: u64, bytes: u64) -> Result<()> {
+        let (all, most) = (items.saturating_mul(bytes), self.batch_bytes / JOINED_PART);
+        if all <= most {
+            return Ok(());
+        }
+        exec_err!(
+            "unnest: texts and lists of {bytes} bytes in the row of a list of {items} items, {all} bytes together; at most {most} bytes"
         )
     }
 
