@@ -1,6 +1,6 @@
 //! `ShortBatches`: joins of rows with texts or lists make short batches. A join copies a row as often as it finds a partner for it, and UNNEST as
-//! often as its list has items, so a text of 60 kB becomes 500 MB in a batch of 8,192 rows. Views are copied without what they point at, numbers are small: joins of those stay as they
-//! are, and events have no other columns.
+//! often as its list has items, so a text of 60 kB becomes 500 MB in a batch of 8,192 rows. Views are copied without what they point at, numbers
+//! are small: joins of those stay as they are, and events have no other columns.
 
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ use datafusion::{
 };
 use futures::Stream;
 
-use super::{Ended, piece, within};
+use super::{Ended, within};
 
 /// See the module. Made after all rules: none of them has to look through it.
 #[derive(Debug)]
@@ -102,9 +102,12 @@ impl Stream for Turns {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { inner, ended, node } = &mut *self;
-        // One batch may take long, and whoever is above may ask for all of them in one poll.
-        within(ended, node, || piece(|| Ok(inner.as_mut().poll_next(context))))
-            .unwrap_or_else(|error| Poll::Ready(Some(Err(error))))
+        // A batch may take long, and whoever is above may ask for all of them in one poll.
+        if let Err(error) = ended.check() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        // With its place among the threads: without it nobody below would count how long he has been at work.
+        within(ended, node, || inner.as_mut().poll_next(context))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

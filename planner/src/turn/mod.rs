@@ -47,6 +47,15 @@ impl Ended {
         self.0.clone().drop_guard()
     }
 
+    /// # Errors
+    /// `Execution` when the query has ended: nobody hears of it.
+    fn check(&self) -> Result<()> {
+        if self.0.is_cancelled() {
+            return Err(DataFusionError::Execution(String::from("the query has ended")));
+        }
+        Ok(())
+    }
+
     /// Of the query that a context was made for; of a plan that runs without one, a query that never ends.
     fn of(context: &TaskContext) -> Self {
         context.session_config().get_extension::<Self>().map(|ended| Self::clone(&ended)).unwrap_or_default()
@@ -116,9 +125,7 @@ pub(crate) fn is_planning() -> bool {
 /// The work's own, and `Execution` when the query has ended: nobody hears of it.
 pub(crate) fn piece<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let Some(turn) = TURN.with_borrow(Option::clone) else { return work() };
-    if turn.ended.0.is_cancelled() {
-        return Err(DataFusionError::Execution(String::from("the query has ended")));
-    }
+    turn.ended.check()?;
     if turn.began.elapsed() < PLACE_KEPT { work() } else { tokio::task::block_in_place(work) }
 }
 
