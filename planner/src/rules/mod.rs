@@ -7,7 +7,6 @@
 mod comparison;
 mod mend;
 mod set_apart;
-mod batches_exec;
 mod bitwise_signs;
 mod date_arithmetic;
 mod interval_arithmetic;
@@ -29,7 +28,6 @@ mod nullable_sides;
 mod opaque_operands;
 mod distinct_on_order;
 mod counted_set_operations;
-mod short_batches;
 mod subqueries;
 mod distinct_inner_keys;
 mod guard_conditions;
@@ -163,13 +161,12 @@ pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Syn
 }
 
 /// Physical rules after all others.
-pub(crate) fn last_physical_rules(bounds: &Arc<Bounds>) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+pub(crate) fn last_physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     vec![
         // One line per rule.
         Arc::new(large_limits::LargeLimits),
         Arc::new(null_peers::NullPeers),
         Arc::new(guard_conditions::GuardConditions),
-        Arc::new(short_batches::ShortBatches::new(bounds)),
         Arc::new(turns_in_joins::TurnsInJoins),
         Arc::new(turns_in_calls::TurnsInCalls),
     ]

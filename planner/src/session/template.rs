@@ -140,7 +140,7 @@ fn template(
     if options.rollups {
         builder = builder.with_physical_optimizer_rule(Arc::new(AnswerFromRollups::new(caches.clone())));
     }
-    for rule in rules::last_physical_rules(&bounds) {
+    for rule in rules::last_physical_rules() {
         builder = builder.with_physical_optimizer_rule(rule);
     }
     let mut state = builder.with_relation_planners(vec![Arc::new(DerivedColumns)]).build();

@@ -18,7 +18,6 @@ mod system;
 mod places;
 mod sorted_memory;
 mod snapshots;
-mod joined_values;
 mod limits;
 mod endings;
 mod progress;

@@ -24,12 +24,6 @@ const FOLDED_BYTES_MAX: u64 = BATCH_BYTES_MAX / BATCH_ROWS;
 /// Rows of a batch unless options say otherwise.
 pub(super) const BATCH_ROWS: u64 = 8_192;
 
-/// Rows of a batch that a join makes of rows with texts or lists, each of which it may copy as often.
-pub(crate) const JOINED_ROWS: usize = 256;
-
-/// Such a batch has at most this part of what one batch may have: the join has some at once, for its filter and for its result.
-const JOINED_PART: u64 = 2;
-
 /// Smaller results are not reserved: most batches of ordinary functions are, and come and go within a millisecond.
 const RESERVED_BYTES_MIN: u64 = 4 << 20;
 
@@ -93,31 +87,6 @@ impl Bounds {
         let most = self.batch_bytes;
         exec_err!(
             "{function}: {rows} rows of {bytes} bytes together; the rows of one batch have at most {most} bytes"
-        )
-    }
-
-    /// # Errors
-    /// `Execution` when texts and lists of one row are too large to be copied for each row that it is joined with.
-    pub(crate) fn check_joined(&self, bytes: u64) -> Result<()> {
-        let most = self.batch_bytes / JOINED_PART / count(JOINED_ROWS);
-        if bytes <= most {
-            return Ok(());
-        }
-        exec_err!(
-            "join or unnest: texts and lists of {bytes} bytes in a row; those of a row that is copied have at most {most} bytes together, but for texts \
-             that are made by arrow_cast(..., 'Utf8View'), which are not copied"
-        )
-    }
-
-    /// # Errors
-    /// `Execution` when texts and lists of one row are too large to be copied for each item of its list.
-    pub(crate) fn check_unnested(&self, items: u64, bytes: u64) -> Result<()> {
-        let (all, most) = (items.saturating_mul(bytes), self.batch_bytes / JOINED_PART);
-        if all <= most {
-            return Ok(());
-        }
-        exec_err!(
-            "unnest: texts and lists of {bytes} bytes in the row of a list of {items} items, {all} bytes together; at most {most} bytes"
         )
     }
 

@@ -130,24 +130,6 @@ impl Argument {
     }
 }
 
-/// The largest value of an array. **Units**: bytes.
-///
-/// # Errors
-/// `Internal` when Arrow refuses to read numbers.
-pub(crate) fn largest_bytes(values: &ArrayRef) -> Result<u64> {
-    Ok(Argument::of(&ColumnarValue::Array(ArrayRef::clone(values)))?.largest().bytes)
-}
-
-/// One value of an array. **Units**: bytes.
-pub(crate) fn bytes_of(values: &ArrayRef, row: usize) -> u64 {
-    bytes_at(values, row)
-}
-
-/// Items of one list, with those of the lists in it.
-pub(crate) fn leaves_of(values: &ArrayRef, row: usize) -> u64 {
-    leaves(values, row, row + 1)
-}
-
 /// What a constant takes. **Units**: bytes.
 pub(crate) fn scalar_bytes(value: &ScalarValue) -> u64 {
     match value.try_as_str() {

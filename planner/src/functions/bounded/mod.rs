@@ -26,11 +26,11 @@ pub(crate) use aggregates::{
     bounded_in_window, bounded_window_function, is_bounded_in_window, is_bounded_window_function,
     is_collecting,
 };
-pub(crate) use bounds::{Bounds, JOINED_ROWS};
+pub(crate) use bounds::Bounds;
 pub(crate) use call::{bounded, bounded_call, is_bounded, is_unbounded};
 pub(crate) use constant::constant;
 pub(crate) use joined::{can_join, joined};
-pub(crate) use measure::{bytes_of, largest_bytes, leaves_of, scalar_bytes};
+pub(crate) use measure::scalar_bytes;
 
 use std::sync::Arc;
 
