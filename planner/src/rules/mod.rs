@@ -15,6 +15,7 @@ mod json_casts;
 mod json_values;
 mod lists_apart;
 mod open_lists;
+mod nested_loops;
 mod never_unknown;
 mod plain_floats;
 mod volatile_once;
@@ -167,6 +168,7 @@ pub(crate) fn last_physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send 
         Arc::new(large_limits::LargeLimits),
         Arc::new(null_peers::NullPeers),
         Arc::new(guard_conditions::GuardConditions),
+        Arc::new(nested_loops::NestedLoops),
         Arc::new(turns_in_joins::TurnsInJoins),
         Arc::new(turns_in_calls::TurnsInCalls),
     ]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use hexflight_engine::EngineOptions;
-use hexflight_planner::{QueryErrorKind, QueryOptions};
+use hexflight_planner::{QueryError, QueryErrorKind, QueryOptions};
 
-use crate::support::Fixture;
+use crate::support::{Event, Fixture, START, event, first_value};
 
 /// Far above what any of these takes.
 const TIME_MAX: Duration = Duration::from_secs(100);
@@ -99,6 +99,41 @@ async fn a_hash_join_that_is_too_large_is_one_that_spills() {
     for answer in futures::future::join_all(three).await {
         assert_eq!(answer, "300000");
     }
+    drop(fixture);
+    assert!(walk(directory.path()).is_empty());
+}
+
+/// What is not answered is refused for its size.
+fn is_too_large(error: &QueryError) -> bool {
+    error.kind == QueryErrorKind::ResourcesExhausted
+        || error.to_string().contains("rows of one batch have at most")
+}
+
+/// Each side is larger than the memory of all queries, and comes from files, which a scan hands out once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nested_loop_join_that_is_too_large_has_each_row_once() {
+    const FILES: i64 = 40;
+    const FILE_ROWS: i64 = 200;
+    let (fixture, directory) = small(true).await;
+    let note = format!(r#"{{"note":"{}"}}"#, "x".repeat(10_000));
+    for file in 0..FILES {
+        let rows = (file * FILE_ROWS..(file + 1) * FILE_ROWS).map(|row| Event {
+            metadata: Some(note.clone()),
+            ..event(START + row, "device", "a", row as f64)
+        });
+        fixture.append_to_files(&rows.collect::<Vec<_>>()).await;
+    }
+    let [a, b] = ['x', 'y'].map(|letter| format!("(SELECT value, metadata || '{letter}' AS w FROM events)"));
+    // Six pairs of three rows each; 7,997 have no partner.
+    let joins = [("JOIN", 6), ("LEFT JOIN", 8_003), ("RIGHT JOIN", 8_003), ("FULL JOIN", 16_000)];
+    for (join, rows) in joins.into_iter().chain([("LEFT SEMI JOIN", 3), ("LEFT ANTI JOIN", 7_997)]) {
+        let sql = format!("SELECT count(*) FROM {a} a {join} {b} b ON a.value + b.value < 3 AND a.w <> b.w");
+        match tokio::time::timeout(TIME_MAX, fixture.try_rows(&sql, vec![])).await.unwrap() {
+            Ok(found) => assert_eq!(first_value(&found), rows.to_string(), "{join}"),
+            Err(error) => assert!(is_too_large(&error), "{join}: {error}"),
+        }
+    }
+    assert!(spilled(&fixture, "SELECT count(*) FROM (SELECT value, metadata").await > 0);
     drop(fixture);
     assert!(walk(directory.path()).is_empty());
 }
