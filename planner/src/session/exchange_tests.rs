@@ -33,7 +33,7 @@ const BATCH_ROWS: usize = 64;
 /// Half a batch, which is what each side gets of one, is more than an operator may have where nothing is left. **Units**: bytes.
 const TEXT_BYTES: usize = 4 << 10;
 const ATTEMPTS: usize = 12;
-/// One takes a tenth of a second.
+/// All attempts together take less than a second.
 const WAIT: Duration = Duration::from_secs(20);
 
 fn batch() -> Result<RecordBatch, ArrowError> {
