@@ -68,6 +68,8 @@ pub struct SegmentScanExec {
     memory: Vec<Arc<[MemorySlice]>>,
     /// The Parquet reader's plan; its partition n is read in ours.
     files: Option<Arc<dyn ExecutionPlan>>,
+    /// The same as it was before filters of operators above were pushed into it.
+    plain_files: Option<Arc<dyn ExecutionPlan>>,
     file_counts: PruneCounts,
     memory_counts: PruneCounts,
     statistics: Arc<Statistics>,
@@ -130,6 +132,7 @@ impl SegmentScanExec {
             guarded,
             dynamic: Vec::new(),
             limit: request.limit,
+            plain_files: files.clone(),
             files,
             file_counts: kept.file_counts,
             memory_counts: kept.memory_counts,
@@ -289,11 +292,11 @@ impl ExecutionPlan for SegmentScanExec {
         self.files.as_ref().map_or(Ok(TreeNodeRecursion::Continue), |files| files.apply_expressions(f))
     }
 
-    /// The Parquet reader hands out its files once per run; a plan that runs again needs them again.
+    /// The Parquet reader hands out its files once per run; a plan that runs again needs them again. Operators above make new filters, and what
+    /// the old ones found is not true of this run.
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut reset = Self::clone(&self);
-        reset.files = reset.files.map(ExecutionPlan::reset_state).transpose()?;
-        Ok(Arc::new(reset))
+        let files = self.plain_files.clone().map(ExecutionPlan::reset_state).transpose()?;
+        Ok(Arc::new(Self { dynamic: Vec::new(), plain_files: files.clone(), files, ..Self::clone(&self) }))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -338,11 +341,12 @@ impl ExecutionPlan for SegmentScanExec {
     }
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
-        let files = match &self.files {
-            Some(files) => Some(files.with_fetch(limit)?),
-            None => None,
+        let with_limit = |files: &Option<Arc<dyn ExecutionPlan>>| match files {
+            Some(files) => files.with_fetch(limit).map(Some),
+            None => Some(None),
         };
-        Some(Arc::new(Self { limit, files, ..self.clone() }))
+        let (files, plain_files) = (with_limit(&self.files)?, with_limit(&self.plain_files)?);
+        Some(Arc::new(Self { limit, files, plain_files, ..self.clone() }))
     }
 
     fn fetch(&self) -> Option<usize> {

@@ -3,7 +3,7 @@
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 
-use crate::support::{Event, Fixture, HOUR, Random, START, TYPES, random_events};
+use crate::support::{Event, Fixture, HOUR, Random, START, TYPES, event, random_events};
 
 type Test = Box<dyn Fn(&Event) -> bool>;
 
@@ -94,6 +94,27 @@ async fn a_plan_that_runs_again_reads_its_files_again() {
                  SELECT 1 AS n UNION ALL SELECT n + 1 FROM steps, (SELECT count(*) AS c FROM events WHERE value > -1000) WHERE n < c AND n < 4)
                SELECT count(*) FROM steps";
     assert_eq!(fixture.value(sql).await, "4");
+}
+
+/// What a top-k or a join found to skip in one run is not skipped in the next.
+#[tokio::test]
+async fn a_plan_that_runs_again_skips_nothing_of_the_run_before() {
+    let fixture = Fixture::new().await;
+    let events: Vec<_> =
+        (0..2_000).map(|row| event(START + row, &format!("d{row}"), "a", row as f64)).collect();
+    fixture.append_to_files(&events).await;
+    let top = "WITH RECURSIVE steps(n, v) AS (SELECT 0, CAST(0 AS DOUBLE) UNION ALL \
+               SELECT n + 1, t.value FROM steps, (SELECT value FROM events ORDER BY value DESC LIMIT 3) t WHERE n < 3) \
+               SELECT count(*) FROM steps";
+    assert_eq!(fixture.value(top).await, "40");
+    for key in ["e.value = s.v", "e.timestamp = s.t", "e.device_id = s.d"] {
+        let chain = format!(
+            "WITH RECURSIVE steps(n, v, t, d) AS (SELECT 0, value, timestamp, device_id FROM events WHERE value = 7 UNION ALL \
+             SELECT n + 1, e.value + 40, e.timestamp + INTERVAL '40 microseconds', concat('d', (e.value + 40)::bigint) \
+             FROM steps s JOIN events e ON {key} WHERE n < 30) SELECT count(*) FROM steps"
+        );
+        assert_eq!(fixture.value(&chain).await, "31", "{key}");
+    }
 }
 
 #[tokio::test]

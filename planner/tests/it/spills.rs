@@ -138,6 +138,23 @@ async fn a_nested_loop_join_that_is_too_large_has_each_row_once() {
     assert!(walk(directory.path()).is_empty());
 }
 
+/// What a top-k below found to skip in the first run is not skipped in the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nested_loop_join_that_runs_a_top_k_again_has_all_its_rows() {
+    let (fixture, _directory) = small(true).await;
+    for file in 0..4 {
+        let rows =
+            (file * 100_000..(file + 1) * 100_000).map(|row| event(START + row, "device", "a", row as f64));
+        fixture.append_to_files(&rows.collect::<Vec<_>>()).await;
+    }
+    let top = "(SELECT value, repeat('x', 1000) || value::bigint AS w FROM (SELECT value FROM events ORDER BY value DESC LIMIT 60000) t)";
+    let sql = format!(
+        "SELECT count(*) FROM {top} a JOIN generate_series(0, 50) b(v) ON a.value + b.v < 340003 AND a.w <> b.v::text"
+    );
+    assert_eq!(value(&fixture, &sql).await, "6");
+    assert!(spilled(&fixture, "SELECT count(*) FROM (SELECT value, repeat").await > 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_spill_says_what_is_too_large() {
     for spills in [true, false] {
