@@ -14,7 +14,9 @@
 //! and never writes.
 
 mod query;
+mod through;
 mod turn;
+mod width;
 mod admission;
 mod sql;
 mod geo;

@@ -30,6 +30,7 @@ use crate::{
     session::{ClassPools, Exhausted, QueryMemory, Shape, Templates},
     sql::{self, SqlLimits},
     turn::Ended,
+    width::Widths,
 };
 
 /// How a query is tried.
@@ -55,6 +56,41 @@ impl Way {
     pub(super) fn class(self) -> Class {
         if self == Self::Small { Class::Small } else { Class::Large }
     }
+}
+
+/// One run of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Attempt {
+    pub(super) way: Way,
+    /// Of a batch, where the usual ones were too large for the query's rows.
+    pub(super) rows: Option<usize>,
+}
+
+impl Attempt {
+    pub(super) fn first(way: Way) -> Self {
+        Self { way, rows: None }
+    }
+
+    /// With more memory; `None` after the last way.
+    pub(super) fn with_more_memory(self) -> Option<Self> {
+        let way = match self.way {
+            Way::Small => Way::Large,
+            Way::Large => Way::Alone,
+            Way::Alone => return None,
+        };
+        Some(Self { way, ..self })
+    }
+
+    pub(super) fn with_rows(self, rows: usize) -> Self {
+        Self { rows: Some(rows), ..self }
+    }
+}
+
+/// What a run finds out that the next one has to know.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Findings {
+    pub(super) exhausted: Exhausted,
+    pub(super) widths: Widths,
 }
 
 /// What planning needs; shared with the tasks that do it.
@@ -129,15 +165,15 @@ impl Planner {
     /// What a plan runs in: until the query has `ended`, and with what it may take of the memory.
     pub(super) fn context(
         &self,
-        way: Way,
+        attempt: Attempt,
         ended: &Ended,
         memory: &Arc<QueryMemory>,
         admission: &Arc<Admission>,
-        exhausted: &Exhausted,
+        findings: &Findings,
     ) -> Arc<TaskContext> {
-        let (class, is_alone) = (way.class(), way == Way::Alone);
-        let pool = self.templates.query_pool(class, memory, admission, exhausted, is_alone);
-        self.templates.context(ended, pool)
+        let (class, is_alone) = (attempt.way.class(), attempt.way == Way::Alone);
+        let pool = self.templates.query_pool(class, memory, admission, &findings.exhausted, is_alone);
+        self.templates.context(ended, &findings.widths, attempt.rows, pool)
     }
 
     /// Where results are counted that wait for their reader. A small query's are not in the memory of small ones, which slow readers would

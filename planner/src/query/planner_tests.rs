@@ -139,7 +139,8 @@ async fn only_statements_over_tables_are_remembered() {
 
 fn context(planner: &Planner) -> Arc<TaskContext> {
     let admission = Arc::new(Admission::new(1, 0, Duration::ZERO));
-    planner.context(Way::Large, &Ended::default(), &Arc::default(), &admission, &Exhausted::default())
+    let attempt = Attempt::first(Way::Large);
+    planner.context(attempt, &Ended::default(), &Arc::default(), &admission, &Findings::default())
 }
 
 /// Sorted lines.

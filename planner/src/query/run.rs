@@ -3,8 +3,10 @@
 //! ```text
 //!  plan ─▶ admission ─▶ execute ─▶ batch ─▶ results
 //!    ▲                     │
-//!    └─── as a large one, ◀┘ no memory, and nothing was sent yet
-//!         then alone, without hash joins
+//!    ├─── as a large one, ◀┤ no memory, and nothing was sent yet
+//!    │    then alone, without hash joins
+//!    └─── with fewer rows ◀┘ rows too wide for a batch, and nothing was sent yet
+//!         in a batch
 //! ```
 
 use std::{
@@ -31,13 +33,13 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     QueryProgress, Stop,
     log::LoggedQuery,
-    planner::{Planner, Way},
+    planner::{Attempt, Findings, Planner, Way},
     results::ResultSender,
     runtime::QueryHandles,
 };
 use crate::{
     admission::{Admission, Class, Permit},
-    session::{ClassPools, Exhausted, QueryMemory},
+    session::{ClassPools, QueryMemory},
     turn::{Ended, plan_in_turns},
 };
 
@@ -65,18 +67,18 @@ pub(super) struct Run {
 #[derive(Debug)]
 struct Ready {
     plan: Arc<dyn ExecutionPlan>,
-    way: Way,
+    attempt: Attempt,
     permit: Permit,
     context: Arc<TaskContext>,
-    exhausted: Exhausted,
+    findings: Findings,
 }
 
 /// A query that failed on its way.
 #[derive(Debug)]
 struct Failure {
     error: DataFusionError,
-    /// Whether the reader has seen nothing of it, and others ran beside it or it can do with less memory.
-    can_repeat: bool,
+    /// How it may run again: when the reader has seen nothing of it, and others ran beside it or it can do with less memory.
+    next: Option<Attempt>,
 }
 
 impl Run {
@@ -118,15 +120,13 @@ impl Run {
     async fn all_tries(&self, first: Ready, sender: &Arc<ResultSender>) -> Result<()> {
         let (schema, mut ready) = (first.plan.schema(), first);
         loop {
-            let way = ready.way;
-            let (failure, next) = match (self.forward(ready, sender).await, way) {
-                (Err(failure), Way::Small) if failure.can_repeat => (failure, Way::Large),
-                (Err(failure), Way::Large) if failure.can_repeat => (failure, Way::Alone),
-                (done, _) => return done.map_err(|failure| failure.error),
+            let failure = match self.forward(ready, sender).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
             };
+            let Some(next) = failure.next else { return Err(failure.error) };
             tracing::debug!(error = %failure.error, "a query found no memory and runs again: {next:?}");
-            let way = if next == Way::Alone { "alone" } else { "large" };
-            metrics::counter!("hexflight_query_repeats_total", "way" => way).increment(1);
+            metrics::counter!("hexflight_query_repeats_total", "way" => name_of(next)).increment(1);
             ready = self.again(next, &schema, failure.error).await?;
         }
     }
@@ -137,7 +137,7 @@ impl Run {
         metrics::histogram!("hexflight_query_plan_seconds").record(began.elapsed().as_secs_f64());
         let class = Class::of(&plan);
         if let Some(permit) = self.admission.try_admit(class) {
-            return Ok(self.ready(plan, Way::of(class), permit));
+            return Ok(self.ready(plan, Attempt::first(Way::of(class)), permit));
         }
         // A plan holds a snapshot with its memory: none is kept in the queue.
         drop(plan);
@@ -146,11 +146,12 @@ impl Run {
         self.queued(false);
         let permit = permit?;
         let plan = self.plan(Way::Large).await?;
-        Ok(self.ready(plan, Way::of(class), permit))
+        Ok(self.ready(plan, Attempt::first(Way::of(class)), permit))
     }
 
     /// Another try of a query that found no memory; alone: when no other large query runs.
-    async fn again(&self, way: Way, schema: &SchemaRef, error: DataFusionError) -> Result<Ready> {
+    async fn again(&self, attempt: Attempt, schema: &SchemaRef, error: DataFusionError) -> Result<Ready> {
+        let way = attempt.way;
         self.let_go();
         self.queued(true);
         // Before the place that keeps all others waiting.
@@ -165,7 +166,7 @@ impl Run {
         if plan.schema() != *schema {
             return Err(error);
         }
-        Ok(self.ready(plan, way, permit))
+        Ok(self.ready(plan, attempt, permit))
     }
 
     async fn memory_is_back(&self) {
@@ -182,12 +183,12 @@ impl Run {
         plan_in_turns(&self.ended, self.planner.plan(&self.sql, params, asker, way)).await
     }
 
-    fn ready(&self, plan: Arc<dyn ExecutionPlan>, way: Way, permit: Permit) -> Ready {
+    fn ready(&self, plan: Arc<dyn ExecutionPlan>, attempt: Attempt, permit: Permit) -> Ready {
         self.logged.planned(&plan);
         self.progress.plan_starts(&plan);
-        let exhausted = Exhausted::default();
-        let context = self.planner.context(way, &self.ended, self.memory(), &self.admission, &exhausted);
-        Ready { plan, way, permit, context, exhausted }
+        let findings = Findings::default();
+        let context = self.planner.context(attempt, &self.ended, self.memory(), &self.admission, &findings);
+        Ready { plan, attempt, permit, context, findings }
     }
 
     fn queued(&self, is_queued: bool) {
@@ -207,12 +208,12 @@ impl Run {
 
     /// Sends every batch, from the threads of its class.
     async fn forward(&self, ready: Ready, sender: &Arc<ResultSender>) -> Result<(), Failure> {
-        let (class, sender) = (ready.way.class(), Arc::clone(sender));
+        let (class, sender) = (ready.attempt.way.class(), Arc::clone(sender));
         let (pools, admission) = (self.planner.memory().clone(), Arc::clone(&self.admission));
         let results = self.planner.results_pool(self.memory(), &admission);
         let work = async move { ready.forward(&pools, &admission, &results, &sender).await };
         let done = self.threads.run(class, work).await;
-        done.unwrap_or_else(|error| Err(Failure { error, can_repeat: false }))
+        done.unwrap_or_else(|error| Err(Failure { error, next: None }))
     }
 }
 
@@ -224,13 +225,18 @@ impl Ready {
         results: &Arc<dyn MemoryPool>,
         sender: &ResultSender,
     ) -> Result<(), Failure> {
-        let Self { plan, way, permit, context, exhausted } = self;
-        let class = way.class();
+        let Self { plan, attempt, permit, context, findings } = self;
+        let class = attempt.way.class();
         // Alone it has no more memory than it had, unless it can do with less.
-        let could_repeat = way == Way::Small || !permit.is_alone || has_hash_join(&plan);
+        let could_repeat = attempt.way == Way::Small || !permit.is_alone || has_hash_join(&plan);
         let failure = |error: DataFusionError, sent: bool| {
-            let can_repeat = could_repeat && !sent && is_short_of_memory(&error);
-            Failure { error, can_repeat }
+            let next = match findings.widths.shorter() {
+                _ if sent => None,
+                Some(rows) => Some(attempt.with_rows(rows)),
+                None if could_repeat && is_short_of_memory(&error) => attempt.with_more_memory(),
+                None => None,
+            };
+            Failure { error, next }
         };
         let mut permit = Some(permit);
         let mut stream = execute_stream(plan, context).map_err(|error| failure(error, false))?;
@@ -238,7 +244,7 @@ impl Ready {
         loop {
             let next = tokio::select! {
                 biased;
-                error = exhausted.told() => Some(Err(error)),
+                error = findings.exhausted.told() => Some(Err(error)),
                 next = stream.next() => next,
             };
             let Some(batch) = next else { return Ok(()) };
@@ -254,12 +260,23 @@ impl Ready {
             if !sender.room_for(bytes).await {
                 return Ok(());
             }
+            if batch.num_rows() > 0 {
+                sent = true;
+                findings.widths.no_other_run();
+            }
             sender.push(Ok(batch), Some(memory));
-            sent = true;
             if permit.is_none() {
                 permit = Some(admission.admit_again(class).await);
             }
         }
+    }
+}
+
+fn name_of(attempt: Attempt) -> &'static str {
+    match attempt {
+        Attempt { rows: Some(_), .. } => "shorter",
+        Attempt { way: Way::Alone, .. } => "alone",
+        Attempt { .. } => "large",
     }
 }
 

@@ -30,6 +30,7 @@ mod opaque_operands;
 mod distinct_on_order;
 mod counted_set_operations;
 mod subqueries;
+mod wide_rows;
 mod distinct_inner_keys;
 mod guard_conditions;
 mod held;
@@ -162,12 +163,13 @@ pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Syn
 }
 
 /// Physical rules after all others.
-pub(crate) fn last_physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+pub(crate) fn last_physical_rules(bounds: &Arc<Bounds>) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     vec![
         // One line per rule.
         Arc::new(large_limits::LargeLimits),
         Arc::new(null_peers::NullPeers),
         Arc::new(guard_conditions::GuardConditions),
+        Arc::new(wide_rows::WideRows::new(bounds)),
         Arc::new(nested_loops::NestedLoops),
         Arc::new(turns_in_joins::TurnsInJoins),
         Arc::new(turns_in_calls::TurnsInCalls),

@@ -4,31 +4,29 @@
 //!
 //! **Source**: `NestedLoopJoinStream::initiate_fallback` and the comment on `full_join_multi_partition` in DataFusion 55.2.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use datafusion::{
     common::{
         JoinType, assert_or_internal_err,
-        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+        tree_node::{Transformed, TreeNode},
     },
     config::ConfigOptions,
     error::Result,
     execution::{SendableRecordBatchStream, TaskContext},
-    physical_expr::PhysicalExpr,
     physical_optimizer::PhysicalOptimizerRule,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+        ExecutionPlan, ExecutionPlanProperties,
         coalesce_partitions::CoalescePartitionsExec,
-        execution_plan::{CardinalityEffect, replace_children_if_necessary, reset_plan_states},
+        execution_plan::{replace_children_if_necessary, reset_plan_states},
         joins::NestedLoopJoinExec,
     },
 };
+
+use crate::through::{Through, ThroughExec};
 
 /// See the module. Runs after all rules that place exchanges.
 #[derive(Debug)]
@@ -48,7 +46,7 @@ impl PhysicalOptimizerRule for NestedLoops {
             let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else {
                 return Ok(Transformed::no(node));
             };
-            let left = Arc::new(AgainExec::new(Arc::clone(join.left())));
+            let left = Arc::new(ThroughExec::new(Arc::clone(join.left()), Again::default()));
             let mut right = Arc::clone(join.right());
             if keeps_left_rows(*join.join_type()) && right.output_partitioning().partition_count() > 1 {
                 right = Arc::new(CoalescePartitionsExec::new(right));
@@ -69,69 +67,32 @@ fn keeps_left_rows(join_type: JoinType) -> bool {
 }
 
 /// An input that may be run again: from the second run on it starts anew.
-#[derive(Debug)]
-struct AgainExec {
-    input: Arc<dyn ExecutionPlan>,
+#[derive(Debug, Default)]
+struct Again {
     has_run: AtomicBool,
 }
 
-impl AgainExec {
-    fn new(input: Arc<dyn ExecutionPlan>) -> Self {
-        Self { input, has_run: AtomicBool::new(false) }
-    }
-}
+impl Through for Again {
+    const NAME: &'static str = "AgainExec";
 
-impl DisplayAs for AgainExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AgainExec")
-    }
-}
-
-impl ExecutionPlan for AgainExec {
-    fn name(&self) -> &'static str {
-        "AgainExec"
+    fn anew(&self) -> Self {
+        Self::default()
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
+    fn execute(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.into_iter().next().unwrap_or_else(|| Arc::clone(&self.input));
-        Ok(Arc::new(Self::new(input)))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let partitions = self.input.output_partitioning().partition_count();
+        input: &Arc<dyn ExecutionPlan>,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let partitions = input.output_partitioning().partition_count();
         assert_or_internal_err!(
             partitions == 1,
             "the left input of a nested loop join has one partition, not {partitions}"
         );
         if self.has_run.swap(true, Ordering::Relaxed) {
-            return reset_plan_states(Arc::clone(&self.input))?.execute(partition, context);
+            return reset_plan_states(Arc::clone(input))?.execute(partition, context);
         }
-        self.input.execute(partition, context)
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
+        input.execute(partition, context)
     }
 }

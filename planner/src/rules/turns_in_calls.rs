@@ -15,7 +15,7 @@ use datafusion::{
 
 use crate::{
     functions::{is_bounded, is_collecting},
-    turn::TurnExec,
+    turn::Turns,
 };
 
 /// Wraps each such node. Runs last: other rules look for the nodes themselves.
@@ -36,7 +36,7 @@ impl PhysicalOptimizerRule for TurnsInCalls {
             if !node.name().ends_with("WindowAggExec") && !collects(&node) && !calls(&node)? {
                 return Ok(Transformed::no(node));
             }
-            Ok(Transformed::yes(Arc::new(TurnExec::new(node)) as _))
+            Ok(Transformed::yes(Turns::above(node)))
         });
         wrapped.map(|transformed| transformed.data)
     }

@@ -17,7 +17,7 @@ use datafusion::{
     },
 };
 
-use crate::turn::{Checked, TurnExec};
+use crate::turn::{Checked, Turns};
 
 /// Wraps each node that can give more rows than it is given. Runs last: other rules look for the joins themselves.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl PhysicalOptimizerRule for TurnsInJoins {
                 return Ok(Transformed::no(node));
             }
             let node = checked(&node)?.unwrap_or(node);
-            Ok(Transformed::yes(Arc::new(TurnExec::new(node)) as _))
+            Ok(Transformed::yes(Turns::above(node)))
         });
         wrapped.map(|transformed| transformed.data)
     }

@@ -32,6 +32,7 @@ use crate::{
     rules::{self, PlanHeld},
     sql::DerivedColumns,
     turn::Ended,
+    width::Widths,
 };
 
 /// Name of the one catalog.
@@ -108,9 +109,21 @@ impl Templates {
         QueryPool::new(all, memory, admission, is_alone, exhausted.clone())
     }
 
-    /// The context of a query: memory pool and settings, and whether it has ended. A plan has its functions in it.
-    pub(crate) fn context(&self, ended: &Ended, pool: QueryPool) -> Arc<TaskContext> {
-        let config = self.any.config().clone().with_extension(Arc::new(ended.clone()));
+    /// The context of a query: memory pool and settings, with batches of fewer `rows` if they are given, whether it has ended and how wide its
+    /// rows are. A plan has its functions in it.
+    pub(crate) fn context(
+        &self,
+        ended: &Ended,
+        widths: &Widths,
+        rows: Option<usize>,
+        pool: QueryPool,
+    ) -> Arc<TaskContext> {
+        let config = self.any.config().clone();
+        let config = config.with_extension(Arc::new(ended.clone())).with_extension(Arc::new(widths.clone()));
+        let config = match rows {
+            Some(rows) => config.with_batch_size(rows),
+            None => config,
+        };
         let (task, session) = (None, self.any.session_id().to_owned());
         let runtime = RuntimeEnv::clone(self.any.runtime_env());
         let runtime = Arc::new(RuntimeEnv { memory_pool: Arc::new(pool), ..runtime });
@@ -140,7 +153,7 @@ fn template(
     if options.rollups {
         builder = builder.with_physical_optimizer_rule(Arc::new(AnswerFromRollups::new(caches.clone())));
     }
-    for rule in rules::last_physical_rules() {
+    for rule in rules::last_physical_rules(&bounds) {
         builder = builder.with_physical_optimizer_rule(rule);
     }
     let mut state = builder.with_relation_planners(vec![Arc::new(DerivedColumns)]).build();

@@ -1,9 +1,8 @@
-//! `TurnExec`: each poll of what is below is a turn of the query, and now and then the thread is given back between two batches. DataFusion
+//! `Turns`: each poll of what is below is a turn of the query, and now and then the thread is given back between two batches. DataFusion
 //! lets leaves do the latter, which is enough while rows come from them; but a join can make billions of rows of a few that it read long
 //! ago, and an aggregate above it would never stop asking.
 
 use std::{
-    fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -11,93 +10,59 @@ use std::{
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
-    common::tree_node::TreeNodeRecursion,
     error::Result,
     execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext},
-    physical_expr::PhysicalExpr,
-    physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
-        coop::make_cooperative,
-        execution_plan::{CardinalityEffect, SchedulingType},
-    },
+    physical_plan::{ExecutionPlan, PlanProperties, coop::make_cooperative, execution_plan::SchedulingType},
 };
 use futures::Stream;
 
 use super::{Ended, within};
+use crate::through::{Through, ThroughExec};
 
-/// See the module. Made after all rules: none of them has to look through it.
+/// See the module.
 #[derive(Debug)]
-pub(crate) struct TurnExec {
-    input: Arc<dyn ExecutionPlan>,
-    properties: Arc<PlanProperties>,
-}
+pub(crate) struct Turns;
 
-impl TurnExec {
-    pub(crate) fn new(input: Arc<dyn ExecutionPlan>) -> Self {
-        let properties = PlanProperties::clone(input.properties());
-        let properties = Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative));
-        Self { input, properties }
+impl Turns {
+    /// The node above `input`.
+    pub(crate) fn above(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        Arc::new(ThroughExec::new(input, Self))
     }
 }
 
-impl DisplayAs for TurnExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TurnExec")
-    }
-}
+impl Through for Turns {
+    const NAME: &'static str = "TurnExec";
 
-impl ExecutionPlan for TurnExec {
-    fn name(&self) -> &'static str {
-        "TurnExec"
+    fn anew(&self) -> Self {
+        Self
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
+    fn execute(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.into_iter().next().unwrap_or_else(|| Arc::clone(&self.input));
-        Ok(Arc::new(Self::new(input)))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        input: &Arc<dyn ExecutionPlan>,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         let ended = Ended::of(&context);
-        let node = Arc::from(self.input.name());
-        let inner = self.input.execute(partition, context)?;
-        Ok(make_cooperative(Box::pin(Turns { inner, ended, node })))
+        let node = Arc::from(input.name());
+        let inner = input.execute(partition, context)?;
+        Ok(make_cooperative(Box::pin(TurnStream { inner, ended, node })))
     }
 
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
+    fn properties(input: &Arc<dyn ExecutionPlan>) -> Arc<PlanProperties> {
+        let properties = PlanProperties::clone(input.properties());
+        Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative))
     }
 }
 
-struct Turns {
+struct TurnStream {
     inner: SendableRecordBatchStream,
     ended: Ended,
     /// The name of what is below.
     node: Arc<str>,
 }
 
-impl Stream for Turns {
+impl Stream for TurnStream {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -115,7 +80,7 @@ impl Stream for Turns {
     }
 }
 
-impl RecordBatchStream for Turns {
+impl RecordBatchStream for TurnStream {
     fn schema(&self) -> SchemaRef {
         self.inner.schema()
     }
@@ -137,7 +102,7 @@ mod tests {
         let endless = stream::repeat_with(move || Ok(batch.clone()));
         let inner = Box::pin(RecordBatchStreamAdapter::new(schema, endless));
         let token = CancellationToken::new();
-        let mut rows = Turns { inner, ended: Ended::with(&token), node: "HashJoinExec".into() };
+        let mut rows = TurnStream { inner, ended: Ended::with(&token), node: "HashJoinExec".into() };
         assert!(rows.next().await.is_some_and(|batch| batch.is_ok()));
         token.cancel();
         let end = rows.next().await;

@@ -2,7 +2,7 @@
 //! here, between pieces of its work, whether its query has ended, and a turn that lasts lets others have the thread's place.
 //!
 //! ```text
-//!  QueryEngine ─ Ended ─▶ TaskContext ─▶ TurnExec::execute ─ poll ─▶ within ─▶ join ─▶ Checked filter ─▶ work
+//!  QueryEngine ─ Ended ─▶ TaskContext ─▶ Turns::execute ─ poll ─▶ within ─▶ join ─▶ Checked filter ─▶ work
 //!       └─▶ plan_in_turns ─ poll ─▶ planning                                 └─▶ function that can take long ─▶ work, piece by piece
 //! ```
 
@@ -24,7 +24,7 @@ use datafusion::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) use checked::Checked;
-pub(crate) use exec::TurnExec;
+pub(crate) use exec::Turns;
 
 /// A turn that lasts longer gives its place among the query threads to another thread. Moving costs some 20 µs.
 const PLACE_KEPT: Duration = Duration::from_millis(5);

@@ -18,6 +18,7 @@ mod system;
 mod places;
 mod sorted_memory;
 mod snapshots;
+mod wide_rows;
 mod limits;
 mod endings;
 mod progress;

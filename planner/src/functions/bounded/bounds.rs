@@ -24,6 +24,12 @@ const FOLDED_BYTES_MAX: u64 = BATCH_BYTES_MAX / BATCH_ROWS;
 /// Rows of a batch unless options say otherwise.
 pub(super) const BATCH_ROWS: u64 = 8_192;
 
+/// Rows that a join copies have this part of what one batch may have: it has some at once, for its condition and for its result.
+const JOINED_PART: u64 = 2;
+
+/// Where it can be chosen how many rows are made at once they have this part of it.
+const PIECE_PART: u64 = 16;
+
 /// Smaller results are not reserved: most batches of ordinary functions are, and come and go within a millisecond.
 const RESERVED_BYTES_MIN: u64 = 4 << 20;
 
@@ -90,6 +96,21 @@ impl Bounds {
         )
     }
 
+    /// What a batch of a join may have of one of its inputs. **Units**: bytes.
+    pub(crate) fn joined_bytes(&self) -> u64 {
+        self.batch_bytes / JOINED_PART
+    }
+
+    /// What is made at once where that can be chosen. **Units**: bytes.
+    pub(crate) fn piece_bytes(&self) -> u64 {
+        self.batch_bytes / PIECE_PART
+    }
+
+    /// How many rows of so many bytes a batch of a join should have.
+    pub(crate) fn joined_rows(&self, bytes: u64) -> usize {
+        usize::try_from(self.piece_bytes() / bytes.max(1)).unwrap_or(usize::MAX).max(1)
+    }
+
     /// # Errors
     /// `Execution` when rows of a window that are made together are too large together.
     pub(super) fn check_window(&self, function: &str, rows: u64, bytes: u64) -> Result<()> {
@@ -125,7 +146,7 @@ impl Bounds {
     }
 
     /// Whether so much is worth a reservation.
-    pub(super) fn is_reserved(bytes: u64) -> bool {
+    pub(crate) fn is_reserved(bytes: u64) -> bool {
         bytes >= RESERVED_BYTES_MIN
     }
 

@@ -130,6 +130,14 @@ impl Argument {
     }
 }
 
+/// The largest value of an array. **Units**: bytes.
+///
+/// # Errors
+/// `Internal` when Arrow refuses to read numbers.
+pub(crate) fn largest_bytes(values: &ArrayRef) -> Result<u64> {
+    Ok(Argument::of(&ColumnarValue::Array(ArrayRef::clone(values)))?.largest().bytes)
+}
+
 /// What a constant takes. **Units**: bytes.
 pub(crate) fn scalar_bytes(value: &ScalarValue) -> u64 {
     match value.try_as_str() {
@@ -167,7 +175,7 @@ fn count_i64(number: i64) -> u64 {
 }
 
 /// Of a text or binary value its own bytes; of anything else what it takes in a list.
-pub(super) fn bytes_at(values: &dyn Array, place: usize) -> u64 {
+pub(crate) fn bytes_at(values: &dyn Array, place: usize) -> u64 {
     match values.data_type() {
         DataType::Utf8 => count_i32(values.as_string::<i32>().value_length(place)),
         DataType::LargeUtf8 => count_i64(values.as_string::<i64>().value_length(place)),
@@ -197,6 +205,9 @@ pub(super) fn span_bytes(values: &dyn Array, from: usize, to: usize) -> u64 {
             rows + columns.map(|column| span_bytes(column, from, to)).sum::<u64>()
         }
         DataType::Dictionary(..) => (from..to).map(|place| dictionary_bytes(values, place)).sum(),
+        DataType::ListView(_) | DataType::LargeListView(_) if to != from + 1 => {
+            (from..to).map(|place| span_bytes(values, place, place + 1)).sum()
+        }
         _ => match inside(values, from, to) {
             Some((items, first, last)) => span_bytes(items, first, last) + rows * ITEM_BYTES,
             None => match values.data_type().primitive_width() {
@@ -208,7 +219,7 @@ pub(super) fn span_bytes(values: &dyn Array, from: usize, to: usize) -> u64 {
 }
 
 /// What is in the lists of some rows: all items, and which of them.
-pub(super) fn inside(values: &dyn Array, from: usize, to: usize) -> Option<(&ArrayRef, usize, usize)> {
+pub(super) fn inside(values: &dyn Array, from: usize, to: usize) -> Option<(&dyn Array, usize, usize)> {
     let place = |number: i32| usize::try_from(number).unwrap_or_default();
     let long_place = |number: i64| usize::try_from(number).unwrap_or_default();
     match values.data_type() {
@@ -229,21 +240,51 @@ pub(super) fn inside(values: &dyn Array, from: usize, to: usize) -> Option<(&Arr
         }
         DataType::Map(..) => {
             let map = values.as_map();
-            Some((map.keys(), place(map.value_offsets()[from]), place(map.value_offsets()[to])))
+            Some((map.entries(), place(map.value_offsets()[from]), place(map.value_offsets()[to])))
+        }
+        // Those of several rows need not lie side by side.
+        DataType::ListView(_) if to == from + 1 => {
+            let list = values.as_list_view::<i32>();
+            let first = place(list.value_offset(from));
+            Some((list.values(), first, first + place(list.value_size(from))))
+        }
+        DataType::LargeListView(_) if to == from + 1 => {
+            let list = values.as_list_view::<i64>();
+            let first = long_place(list.value_offset(from));
+            Some((list.values(), first, first + long_place(list.value_size(from))))
         }
         _ => None,
     }
 }
 
-fn items_at(values: &dyn Array, place: usize) -> u64 {
+fn is_list_view(values: &dyn Array) -> bool {
+    matches!(values.data_type(), DataType::ListView(_) | DataType::LargeListView(_))
+}
+
+/// Of a list; 1 of what is none.
+pub(crate) fn items_at(values: &dyn Array, place: usize) -> u64 {
     inside(values, place, place + 1).map_or(1, |(_, first, last)| count(last - first))
 }
 
 /// Values that are no lists.
 fn leaves(values: &dyn Array, from: usize, to: usize) -> u64 {
+    if is_list_view(values) && to != from + 1 {
+        return (from..to).map(|place| leaves(values, place, place + 1)).sum();
+    }
     match inside(values, from, to) {
         Some((items, first, last)) => leaves(items, first, last),
         None => count(to - from),
+    }
+}
+
+/// Items of lists and of the lists in them, on all levels.
+pub(crate) fn entries(values: &dyn Array, from: usize, to: usize) -> u64 {
+    if is_list_view(values) && to != from + 1 {
+        return (from..to).map(|place| entries(values, place, place + 1)).sum();
+    }
+    match inside(values, from, to) {
+        Some((items, first, last)) => count(last - first).saturating_add(entries(items, first, last)),
+        None => 0,
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) use bounds::Bounds;
 pub(crate) use call::{bounded, bounded_call, is_bounded, is_unbounded};
 pub(crate) use constant::constant;
 pub(crate) use joined::{can_join, joined};
-pub(crate) use measure::scalar_bytes;
+pub(crate) use measure::{bytes_at, entries, items_at, largest_bytes, scalar_bytes};
 
 use std::sync::Arc;
 

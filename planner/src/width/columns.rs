@@ -1,0 +1,45 @@
+//! Which columns are copied whole, and can be large.
+
+use arrow::datatypes::{DataType, Schema};
+
+/// Places of such columns in a schema.
+pub(crate) fn wide_columns(schema: &Schema) -> Vec<usize> {
+    let fields = schema.fields().iter().enumerate();
+    fields.filter(|(_, field)| can_be_wide(field.data_type())).map(|(place, _)| place).collect()
+}
+
+/// Views and dictionaries are copied without what they point at.
+fn can_be_wide(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8View | DataType::BinaryView | DataType::Dictionary(..) | DataType::Null => false,
+        DataType::Struct(fields) => fields.iter().any(|field| can_be_wide(field.data_type())),
+        other => !other.is_primitive() && *other != DataType::Boolean,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::datatypes::{Field, TimeUnit};
+
+    use super::*;
+
+    #[test]
+    fn views_and_numbers_are_never_wide() {
+        let list = DataType::new_list(DataType::Float64, true);
+        let fixed = DataType::FixedSizeList(Arc::new(Field::new("item", DataType::Int8, true)), 9);
+        let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let wide = [DataType::Utf8, DataType::LargeUtf8, DataType::Binary, list, fixed];
+        let narrow = [DataType::Utf8View, DataType::BinaryView, DataType::Int64, DataType::Boolean, time];
+        let inside = |data_type: &DataType| {
+            DataType::Struct([Field::new("a", data_type.clone(), true)].into_iter().collect())
+        };
+        for data_type in wide.iter().flat_map(|data_type| [data_type.clone(), inside(data_type)]) {
+            assert!(can_be_wide(&data_type), "{data_type}");
+        }
+        for data_type in narrow.iter().flat_map(|data_type| [data_type.clone(), inside(data_type)]) {
+            assert!(!can_be_wide(&data_type), "{data_type}");
+        }
+    }
+}

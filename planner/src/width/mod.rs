@@ -1,0 +1,82 @@
+//! How wide the rows are that a join or UNNEST copies. A join copies the values of a row for each partner that it finds: a text of 200 kB beside
+//! 8,192 rows is 1.6 GB in one batch. Views are copied without what they point at, and events have only these; where a text that is no view, or
+//! a list, goes into a join, its rows are measured, and where they are too wide for a batch the query runs again with shorter ones.
+//!
+//! ```text
+//!  input ─▶ Measured ─▶ join        too wide: Widths ─▶ Run: the same query with batches of fewer rows
+//!  input ─▶ Sliced ─▶ right side of a nested loop join
+//!  input ─▶ Cut ─▶ UNNEST           long lists come in pieces, each with what stands beside it
+//! ```
+
+mod columns;
+mod cut;
+mod measured;
+mod sliced;
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use datafusion::execution::{TaskContext, memory_pool::MemoryReservation};
+
+pub(crate) use columns::wide_columns;
+pub(crate) use cut::Cut;
+pub(crate) use measured::Measured;
+pub(crate) use sliced::Sliced;
+
+/// What all that measure rows for one run of a query have in common.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Widths(Arc<Common>);
+
+#[derive(Debug)]
+struct Common {
+    /// How many a batch may have, as has been found.
+    rows: AtomicUsize,
+    /// Whether the reader has seen rows, so that no other run can follow.
+    is_last: AtomicBool,
+    /// For inputs that have been read: their rows are copied until the run ends.
+    kept: Mutex<Vec<MemoryReservation>>,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self { rows: AtomicUsize::new(usize::MAX), is_last: AtomicBool::default(), kept: Mutex::default() }
+    }
+}
+
+impl Widths {
+    /// Of the run that a context was made for.
+    fn of(context: &TaskContext) -> Self {
+        context
+            .session_config()
+            .get_extension::<Self>()
+            .map(|widths| Self::clone(&widths))
+            .unwrap_or_default()
+    }
+
+    fn ask_for(&self, rows: usize) {
+        self.0.rows.fetch_min(rows, Ordering::Relaxed);
+    }
+
+    fn keep(&self, reservation: MemoryReservation) {
+        if reservation.size() == 0 {
+            return;
+        }
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).push(reservation);
+    }
+
+    fn is_last(&self) -> bool {
+        self.0.is_last.load(Ordering::Relaxed)
+    }
+
+    /// From now on the reader has seen rows.
+    pub(crate) fn no_other_run(&self) {
+        self.0.is_last.store(true, Ordering::Relaxed);
+    }
+
+    /// What the rows of a batch have to be when the query runs again; `None` if no row was too wide.
+    pub(crate) fn shorter(&self) -> Option<usize> {
+        Some(self.0.rows.load(Ordering::Relaxed)).filter(|rows| *rows < usize::MAX)
+    }
+}

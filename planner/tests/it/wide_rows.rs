@@ -1,0 +1,133 @@
+//! Joins and UNNEST of rows with large texts and lists: the answers are those of any join, and batches stay small.
+
+use hexflight_engine::EngineOptions;
+use hexflight_planner::QueryOptions;
+
+use crate::support::{Fixture, START, event};
+
+/// Joins of 40 rows, half of which have the type `a`, with 400.
+const JOINS: [(&str, &str); 9] = [
+    ("FROM w a JOIN e b ON a.type = b.type", "8000"),
+    ("FROM w a, e b", "16000"),
+    ("FROM e b, w a", "16000"),
+    ("FROM e b CROSS JOIN (SELECT max(x) AS x FROM w) a", "400"),
+    ("FROM w a, e b WHERE a.value < b.value OR a.x = a.x AND b.value < 0", "15180"),
+    ("FROM w a, generate_series(1, 10000) b(v) WHERE a.value = 7 AND (a.x = a.x OR b.v < 0)", "10000"),
+    ("FROM w a LEFT JOIN e b ON a.type = b.type AND b.value < 0", "40"),
+    ("FROM w a FULL JOIN e b ON a.value = b.value + 20", "420"),
+    (
+        "FROM w a WHERE EXISTS (SELECT 1 FROM e b WHERE b.value > a.value AND (a.x = a.x OR b.value < 0))",
+        "40",
+    ),
+];
+
+/// What a batch of wide rows has at most at the limit of [`narrow`]. **Units**: bytes.
+const BATCH_BYTES: usize = 8 << 20;
+
+async fn fixture(limit_mib: usize) -> Fixture {
+    let engine = EngineOptions { memory_limit_bytes: limit_mib << 20, ..EngineOptions::default() };
+    let options = QueryOptions { target_partitions: 2, ..QueryOptions::default() };
+    let fixture = Fixture::with(engine, options).await;
+    let events: Vec<_> = (0..400)
+        .map(|row| event(START + row, "device", if row % 2 == 0 { "a" } else { "b" }, row as f64))
+        .collect();
+    fixture.append_to_files(&events).await;
+    fixture
+}
+
+async fn narrow() -> Fixture {
+    fixture(64).await
+}
+
+/// `e`: the events; `w`: 40 of them with a value `x` that is copied whole.
+fn with(value: &str, question: &str) -> String {
+    format!(
+        "WITH e AS (SELECT * FROM events), w AS (SELECT {value} AS x, type, value FROM events WHERE value < 40) {question}"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wide_rows_are_joined_as_others_are_and_in_small_batches() {
+    let fixture = narrow().await;
+    for value in ["arrow_cast(repeat(device_id, 300), 'Utf8')", "array_repeat(value, 250)"] {
+        for (join, count) in JOINS {
+            let sql = with(value, &format!("SELECT a.x {join}"));
+            let plan = fixture.table(&format!("EXPLAIN {sql}")).await;
+            let is_measured = plan.contains("MeasuredExec") || join.contains("EXISTS");
+            assert!(is_measured && !plan.contains("CrossJoinExec"), "{sql}\n{plan}");
+            let batches = fixture.rows(&sql).await;
+            let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
+            assert_eq!(rows.to_string(), count, "{sql}");
+            let bytes = batches.iter().map(|batch| {
+                let data = batch.column(0).to_data();
+                data.get_slice_memory_size().unwrap()
+            });
+            let largest = bytes.max().unwrap();
+            assert!(largest <= BATCH_BYTES, "{largest} bytes: {sql}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_and_semi_joins_are_not_measured() {
+    let fixture = narrow().await;
+    let views = with("repeat(device_id, 300) || ''", &format!("SELECT count(*), max(a.x) {}", JOINS[0].0));
+    let semi = "FROM w a WHERE a.type IN (SELECT type FROM e)";
+    let semi = with("array_repeat(value, 250)", &format!("SELECT count(*), max(cardinality(a.x)) {semi}"));
+    for sql in [views, semi] {
+        let plan = fixture.table(&format!("EXPLAIN {sql}")).await;
+        assert!(plan.contains("JoinExec") && !plan.contains("MeasuredExec"), "{sql}\n{plan}");
+        fixture.rows(&sql).await;
+    }
+}
+
+/// The rows of `UNNEST` where lists come in pieces, and where there is room for them as they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_beside_wide_values_are_unnested_as_others_are() {
+    let (narrow, wide) = (narrow().await, fixture(8_192).await);
+    let text = "arrow_cast(repeat(device_id, 300), 'Utf8')";
+    for lists in [
+        "unnest(range(0, 3000)) AS n",
+        "unnest(range(0, 3000)) AS n, unnest(range(0, 1000)) AS m",
+        "unnest(CASE WHEN value < 5 THEN range(0, 3000) WHEN value < 10 THEN range(0, 0) WHEN value < 15 THEN [7] END) AS n",
+        "unnest(range(0, 3000)) AS n, unnest(CASE WHEN value < 20 THEN range(0, 0) END) AS m",
+        "unnest(arrow_cast(range(0, 3000), 'LargeList(Int64)')) AS n",
+        "unnest(unnest(array_repeat(range(0, 5), 5))) AS n, unnest(range(0, 20)) AS m",
+        "unnest(array_repeat(named_struct('k', value), 2000)) AS n",
+    ] {
+        let rows = format!("SELECT x, value, {lists} FROM w");
+        let sums = if lists.contains(" AS m") { "count(m), sum(m), sum(n * m), " } else { "" };
+        let sums = if lists.contains("named_struct") { "sum(n['k']), " } else { sums };
+        let sums = if lists.contains("named_struct") {
+            sums.to_owned()
+        } else {
+            format!("{sums}count(n), sum(n), ")
+        };
+        let sql = with(
+            text,
+            &format!("SELECT count(*), {sums}sum(value), min(length(x)), count(DISTINCT x) FROM ({rows}) q"),
+        );
+        let expected = wide.table(&sql).await;
+        assert_eq!(narrow.table(&sql).await, expected, "{sql}");
+        let plan = narrow.table(&format!("EXPLAIN {sql}")).await;
+        assert!(plan.contains("CutExec"), "{sql}\n{plan}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_cut_is_refused_by_name() {
+    let fixture = narrow().await;
+    let lists = "SELECT max(length(x)), count(n) FROM \
+                 (SELECT x, unnest(unnest(array_repeat(range(0, 100), 100))) AS n FROM w) q";
+    let error = fixture.refusal(&with("arrow_cast(repeat(device_id, 300), 'Utf8')", lists)).await.to_string();
+    assert!(error.contains("unnest: 10100 copies of 18"), "{error}");
+    let both = "SELECT count(n), count(m) FROM (SELECT unnest(unnest(array_repeat(range(0, 1), 10000))) AS n, unnest(range(0, 10000)) AS m) q";
+    let error = fixture.refusal(both).await.to_string();
+    assert!(error.contains("no lists in lists"), "{error}");
+    let views = "SELECT max(length(x)), count(n) FROM \
+                 (SELECT x, unnest(arrow_cast(range(0, 10000), 'ListView(Int64)')) AS n FROM w) q";
+    let error = fixture.refusal(&with("arrow_cast(repeat(device_id, 300), 'Utf8')", views)).await.to_string();
+    assert!(error.contains("unnest: 10000 copies of 18"), "{error}");
+    let table = fixture.table(&with("arrow_cast(repeat(device_id, 20), 'Utf8')", lists)).await;
+    assert!(table.contains("| 400000 ") && table.contains("| 120 "), "{table}");
+}
