@@ -1,6 +1,11 @@
 //! The binary: allocator, runtime, exit code. Everything else is in the library.
 
-use std::{ffi::CStr, process::ExitCode, ptr::null_mut, time::Duration};
+use std::{
+    ffi::{CStr, CString},
+    process::ExitCode,
+    ptr::null_mut,
+    time::Duration,
+};
 
 use clap::Parser;
 use hexflight::{Cli, ProcessCalls, console};
@@ -15,17 +20,17 @@ const THREAD_KEPT: Duration = Duration::from_secs(1);
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Freed memory goes back to the system after half a second, by threads of the allocator, also while nobody allocates. `_RJEM_MALLOC_CONF` in
-/// the environment goes before it.
+/// Freed memory goes back to the system after half a second, by threads of the allocator, also while nobody allocates; what is large, too,
+/// instead of at once. `_RJEM_MALLOC_CONF` in the environment goes before it.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 #[expect(unsafe_code, reason = "the name under which the allocator looks for its settings")]
 #[used]
-static ALLOCATOR_SETTINGS: &[u8; 75] =
-    b"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0,narenas_ratio:1\0";
+static ALLOCATOR_SETTINGS: &[u8; 96] =
+    b"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0,oversize_threshold:0,narenas_ratio:1\0";
 
 fn main() -> ExitCode {
     without_huge_pages();
-    ProcessCalls { give_back, stand_back }.install();
+    ProcessCalls { give_back, keep_freed, stand_back }.install();
     let cli = Cli::parse();
     let outcome = run(cli);
     match outcome {
@@ -63,6 +68,31 @@ fn give_back() {
 
 /// The number 4096 stands for all arenas (`MALLCTL_ARENAS_ALL`).
 const ALL_ARENAS_PURGE: &CStr = c"arena.4096.purge";
+
+/// Asks the system for less, and gives back later.
+fn keep_freed(time: Duration) {
+    let time = isize::try_from(time.as_millis()).unwrap_or(isize::MAX);
+    set(c"arenas.dirty_decay_ms", time);
+    // Those that there are already; the others begin as the line above says.
+    for arena in 0..ARENAS_MAX {
+        if let Ok(name) = CString::new(format!("arena.{arena}.dirty_decay_ms")) {
+            set(&name, time);
+        }
+    }
+}
+
+/// More than there are: one per core.
+const ARENAS_MAX: u32 = 1_024;
+
+/// Sets a number of the allocator; one that it does not have stays as it is.
+#[expect(unsafe_code, reason = "a call of the allocator that has no safe name")]
+fn set(name: &CStr, mut value: isize) {
+    let value = std::ptr::from_mut(&mut value);
+    // SAFETY: the name ends with a zero and stands for a number of this size, which is read during the call; any thread may call it at any time.
+    unsafe {
+        tikv_jemalloc_sys::mallctl(name.as_ptr(), null_mut(), null_mut(), value.cast(), size_of::<isize>());
+    }
+}
 
 /// How far a thread stands back: where others want the same core, it gets about a tenth of it.
 #[cfg(target_os = "linux")]

@@ -1,6 +1,6 @@
 //! What a server asks of its process, and only a binary can say how: which allocator it has, and how a thread of it stands back.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 static CALLS: OnceLock<ProcessCalls> = OnceLock::new();
 
@@ -9,6 +9,8 @@ static CALLS: OnceLock<ProcessCalls> = OnceLock::new();
 pub struct ProcessCalls {
     /// Gives memory that was freed, and that the allocator keeps, back to the system.
     pub give_back: fn(),
+    /// From now on memory that was freed goes back to the system after this time, not before.
+    pub keep_freed: fn(Duration),
     /// Lets the calling thread wait as long as other threads have work.
     pub stand_back: fn(),
 }
