@@ -20,7 +20,8 @@ impl Default for Asker {
 
 impl Asker {
     /// Whether the asker may look at the statements of a user.
-    pub(crate) fn sees(&self, user: Option<&Arc<str>>) -> bool {
+    #[must_use]
+    pub fn sees(&self, user: Option<&Arc<str>>) -> bool {
         self.sees_all || (user.is_some() && self.user.as_ref() == user)
     }
 }

@@ -77,7 +77,8 @@ impl QueryProgress {
     }
 
     /// Who asks.
-    pub(super) fn asker(&self) -> &Asker {
+    #[must_use]
+    pub fn asker(&self) -> &Asker {
         &self.asker
     }
 

@@ -1,14 +1,16 @@
 //! `BoundedCalls`: every call of a function that can grow, wherever it comes from, is one within bounds; so is `||`, and a large constant
-//! of which a column would be made.
+//! of which a column would be made, a regular expression of each row, and the answer of a subquery, whose size nobody knows yet.
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::{
     common::{
-        DFSchema,
+        DFSchema, ScalarValue,
         tree_node::{Transformed, TreeNode},
     },
     error::Result,
+    functions::regex::regexp_like,
     logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, expr::ScalarFunction},
 };
 
@@ -43,7 +45,7 @@ impl BoundedCalls {
     }
 
     fn wrapped(&self, part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-        if self.is_large(&part) {
+        if self.is_large(&part) || is_answer(&part) {
             return Ok(bounded_call(constant(part), &self.bounds));
         }
         Ok(match part {
@@ -52,18 +54,39 @@ impl BoundedCalls {
             {
                 Transformed::yes(bounded_call(joined(*left, *right), &self.bounds).data)
             }
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_regex(op) && !is_constant(&right) => {
+                let found = found(*left, op, *right, schema)?;
+                Transformed::yes(found.transform_up(|part| Ok(bounded_call(part, &self.bounds)))?.data)
+            }
             call @ Expr::ScalarFunction(_) => bounded_call(call, &self.bounds),
             other => Transformed::no(other),
         })
     }
 }
 
+/// `~` and its kin with a pattern of each row: a call, which compiles few patterns at once.
+fn found(text: Expr, op: Operator, pattern: Expr, schema: &DFSchema) -> Result<Expr> {
+    let flags = match text.get_type(schema)? {
+        DataType::Utf8View => ScalarValue::Utf8View(Some("i".to_owned())),
+        DataType::LargeUtf8 => ScalarValue::LargeUtf8(Some("i".to_owned())),
+        _ => ScalarValue::Utf8(Some("i".to_owned())),
+    };
+    let mut args = vec![text, pattern];
+    if matches!(op, Operator::RegexIMatch | Operator::RegexNotIMatch) {
+        args.push(Expr::Literal(flags, None));
+    }
+    let found = regexp_like().call(args);
+    Ok(if matches!(op, Operator::RegexNotMatch | Operator::RegexNotIMatch) { !found } else { found })
+}
+
 impl Mend for BoundedCalls {
     fn concerns(&self, part: &Expr) -> bool {
         match part {
-            Expr::BinaryExpr(BinaryExpr { op, .. }) => *op == Operator::StringConcat,
+            Expr::BinaryExpr(BinaryExpr { op, right, .. }) => {
+                *op == Operator::StringConcat || is_regex(*op) && !is_constant(right)
+            }
             Expr::ScalarFunction(call) => is_unbounded(&call.func),
-            other => self.is_large(other),
+            other => self.is_large(other) || is_answer(other),
         }
     }
 
@@ -89,22 +112,14 @@ fn takes_constants(part: &Expr) -> bool {
     }
 }
 
+fn is_regex(op: Operator) -> bool {
+    use Operator::{RegexIMatch, RegexMatch, RegexNotIMatch, RegexNotMatch};
+    matches!(op, RegexMatch | RegexIMatch | RegexNotMatch | RegexNotIMatch)
+}
+
 fn is_search(op: Operator) -> bool {
-    use Operator::{
-        ILikeMatch, LikeMatch, NotILikeMatch, NotLikeMatch, RegexIMatch, RegexMatch, RegexNotIMatch,
-        RegexNotMatch,
-    };
-    matches!(
-        op,
-        RegexMatch
-            | RegexIMatch
-            | RegexNotMatch
-            | RegexNotIMatch
-            | LikeMatch
-            | ILikeMatch
-            | NotLikeMatch
-            | NotILikeMatch
-    )
+    use Operator::{ILikeMatch, LikeMatch, NotILikeMatch, NotLikeMatch};
+    is_regex(op) || matches!(op, LikeMatch | ILikeMatch | NotLikeMatch | NotILikeMatch)
 }
 
 /// Functions that look for something constant in each row, or for each row in something constant.
@@ -120,10 +135,18 @@ const CONSTANTS_TAKEN: [&str; 9] = [
     "strpos",
 ];
 
+/// A subquery that is answered once, with a value of any size: a constant once the query runs.
+fn is_answer(part: &Expr) -> bool {
+    let Expr::ScalarSubquery(query) = part else { return false };
+    let value = query.subquery.schema().fields().first().map(|field| field.data_type());
+    query.outer_ref_columns.is_empty() && value.is_some_and(|value| !value.is_primitive())
+}
+
 /// A constant, or a list of constants.
 fn is_constant(part: &Expr) -> bool {
     match part {
         Expr::Literal(..) => true,
+        answer if is_answer(answer) => true,
         Expr::ScalarFunction(call) => call.func.name() == "make_array" && call.args.iter().all(is_constant),
         _ => false,
     }

@@ -5,9 +5,11 @@
 //! ```text
 //!  input ─▶ Measured ─▶ join        too wide: Widths ─▶ Run: the same query with batches of fewer rows
 //!  input ─▶ Sliced ─▶ right side of a nested loop join
+//!  input ─▶ Sliced ─▶ aggregate with many grouping sets;  input ─▶ Collected ─▶ window over whole partitions
 //!  input ─▶ Cut ─▶ UNNEST           long lists come in pieces, each with what stands beside it
 //! ```
 
+mod collected;
 mod columns;
 mod cut;
 mod measured;
@@ -20,6 +22,7 @@ use std::sync::{
 
 use datafusion::execution::{TaskContext, memory_pool::MemoryReservation};
 
+pub(crate) use collected::Collected;
 pub(crate) use columns::wide_columns;
 pub(crate) use cut::Cut;
 pub(crate) use measured::Measured;

@@ -114,6 +114,67 @@ async fn lists_beside_wide_values_are_unnested_as_others_are() {
     }
 }
 
+/// Of the answer of a subquery a column would be made, of a window's rows a second copy, of each row a group for each set.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_operators_make_without_asking_is_within_bounds() {
+    let fixture = narrow().await;
+    let answer = "SELECT max(length(s)), count(*) FROM (SELECT value, (SELECT string_agg(device_id, ',') FROM events) AS s FROM events) q";
+    let table = fixture.table(answer).await;
+    assert!(table.contains("| 2799 ") && table.contains("| 400 "), "{table}");
+    let text = "(SELECT string_agg(repeat(device_id, 20), ',') FROM events)";
+    let column =
+        format!("SELECT max(length(s)) FROM (SELECT v, {text} AS s FROM generate_series(1, 8192) t(v)) q");
+    let error = fixture.refusal(&column).await.to_string();
+    assert!(error.contains("constant: 8192 rows of"), "{error}");
+    let compared = format!("SELECT count(*) FROM generate_series(1, 8192) t(v) WHERE v::text < {text}");
+    assert_ne!(fixture.value(&compared).await, "0");
+    let window = "SELECT max(s) FROM (SELECT sum(v) OVER () AS s FROM generate_series(1, 5000000) t(v)) q";
+    let error = fixture.refusal(window).await.to_string();
+    assert!(error.contains("rows of a window"), "{error}");
+    let few = window.replace("5000000", "500000");
+    assert_eq!(fixture.value(&few).await, "125000250000");
+    let sets = "SELECT count(*), sum(c) FROM (SELECT count(*) AS c FROM (SELECT v % 2 AS a, v % 3 AS b, v % 5 AS c, v % 7 AS d, v % 11 AS e, \
+                v % 4 AS f FROM generate_series(1, 9240) t(v)) q GROUP BY CUBE(a, b, c, d, e, f)) r";
+    let table = fixture.table(sets).await;
+    // A product of one more than each has values, but for a and f, where f says what a is.
+    assert!(table.contains(&format!("| {} ", 64 * 9_240)), "{table}");
+    let plan = fixture.table(&format!("EXPLAIN {sets}")).await;
+    assert!(plan.contains("SlicedExec"), "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn patterns_of_rows_and_searches_are_within_bounds() {
+    let fixture = narrow().await;
+    for (condition, count) in [
+        ("('x' || n) ~ ('^x' || n || '$')", "100"),
+        ("('x' || n) !~ ('^x' || n || '$')", "0"),
+        ("('x' || n) ~* ('^X' || n || '$')", "100"),
+        ("('x' || n) ~ ('^X' || n || '$')", "0"),
+        ("('x' || n) !~* ('^X' || n || '$')", "0"),
+        ("regexp_like('x' || n, '^x' || n || '$')", "100"),
+        ("arrow_cast('x' || n, 'Utf8View') ~* arrow_cast('X' || n, 'Utf8View')", "100"),
+        ("('x' || n) ~ CASE WHEN n > 50 THEN 'x' END", "50"),
+        ("('x' || n) ~ 'x1'", "12"),
+    ] {
+        let sql = format!("SELECT count(*) FROM generate_series(1, 100) t(n) WHERE {condition}");
+        assert_eq!(fixture.value(&sql).await, count, "{condition}");
+    }
+    let plan = "EXPLAIN SELECT count(*) FROM generate_series(1, 100) t(n) WHERE 'b' ~ ('b' || n)";
+    assert!(fixture.table(plan).await.contains("regexp_like"));
+    let quadratic = [
+        "SELECT btrim(repeat('a', 200000), repeat('b', 200000) || 'a')",
+        "SELECT ltrim(repeat('a', 200000), repeat('b', 200000) || 'a')",
+        "SELECT rtrim(repeat('a', 200000), repeat('b', 200000) || 'a')",
+        "SELECT strpos(repeat('a', 300000), repeat('a', 150000) || 'b')",
+        "SELECT position(repeat('a', 150000) || 'b' IN repeat('a', 300000))",
+    ];
+    fixture.all_too_large(&quadratic, std::time::Duration::from_secs(20)).await;
+    assert_eq!(
+        fixture.value("SELECT btrim('  a b ') || btrim('xxay', 'xy') || strpos('abc', 'c')").await,
+        "a ba3"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_cut_is_refused_by_name() {
     let fixture = narrow().await;

@@ -227,6 +227,10 @@ impl ScalarUDFImpl for Bounded {
 
     /// What a function is simplified to can be one of these, too.
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        // It would become an operator, which has no bounds for a pattern of each row.
+        if self.inner.name() == "regexp_like" && !matches!(args.get(1), Some(Expr::Literal(..))) {
+            return Ok(ExprSimplifyResult::Original(args));
+        }
         Ok(match self.inner.simplify(args, info)? {
             ExprSimplifyResult::Simplified(simpler) => {
                 let simpler = simpler.transform_up(|part| Ok(bounded_call(part, &self.bounds)))?;

@@ -37,7 +37,7 @@ const fn slow(name: &'static str, bytes: Formula, steps: Formula) -> Growth {
 }
 
 /// In alphabetical order.
-static GROWTHS: [Growth; 46] = [
+static GROWTHS: [Growth; 50] = [
     at_most("array_add", lists::numbers),
     exact("array_append", lists::together),
     exact("array_concat", lists::together),
@@ -56,6 +56,7 @@ static GROWTHS: [Growth; 46] = [
     at_most("array_to_string", lists::array_to_string),
     at_most("array_union", lists::together),
     at_most("arrays_zip", lists::arrays_zip),
+    slow("btrim", texts::of_first, texts::searched_steps),
     exact("concat", texts::concat),
     at_most("concat_ws", texts::concat_ws),
     exact("constant", texts::of_first),
@@ -67,6 +68,7 @@ static GROWTHS: [Growth; 46] = [
     slow("levenshtein", texts::small, texts::levenshtein_steps),
     at_most("lower", texts::cased),
     exact("lpad", texts::pad),
+    slow("ltrim", texts::of_first, texts::searched_steps),
     exact("make_array", lists::together),
     at_most("map", lists::together),
     at_most("overlay", texts::overlay),
@@ -79,7 +81,9 @@ static GROWTHS: [Growth; 46] = [
     exact("repeat", texts::repeat),
     exact("replace", texts::replace),
     exact("rpad", texts::pad),
+    slow("rtrim", texts::of_first, texts::searched_steps),
     at_most("string_to_array", texts::string_to_array),
+    slow("strpos", texts::small, texts::searched_steps),
     at_most("to_char", texts::to_char),
     at_most("translate", texts::translate),
     at_most("upper", texts::cased),

@@ -8,8 +8,9 @@ const STATES_MAX: u64 = 250_000;
 /// Mostly, all states are one step, and a byte is read in a hundredth of what a hundred states take one by one.
 const STATES_PER_STEP: u64 = 100;
 
-/// Compiling a pattern, for each row where it is not the same for all.
+/// Compiling a pattern, for each row where it is not the same for all, and each state of it; what is compiled is kept for all rows of a piece.
 const COMPILE_STEPS: u64 = 100_000;
+const STATE_STEPS: u64 = 4_000;
 
 /// `regexp_replace`: each place, and with `g` all, becomes the replacement, in which each reference to a group is a part of the place.
 pub(super) fn replaced(row: &Row<'_>) -> u64 {
@@ -33,7 +34,7 @@ pub(super) fn matched(row: &Row<'_>) -> u64 {
 pub(super) fn steps(row: &Row<'_>) -> u64 {
     let states =
         row.text(1).map_or_else(|| row.bytes(1).saturating_mul(STATES_PER_STEP), states).min(STATES_MAX);
-    let compile = if row.is_constant(1) { 0 } else { COMPILE_STEPS };
+    let compile = if row.is_constant(1) { 0 } else { COMPILE_STEPS.max(states.saturating_mul(STATE_STEPS)) };
     (row.bytes(0).saturating_mul(states) / STATES_PER_STEP).saturating_add(compile)
 }
 

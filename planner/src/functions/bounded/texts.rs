@@ -88,6 +88,11 @@ pub(super) fn levenshtein_steps(row: &Row<'_>) -> u64 {
     row.bytes(0).saturating_mul(row.bytes(1))
 }
 
+/// Each letter of one among all of the other.
+pub(super) fn searched_steps(row: &Row<'_>) -> u64 {
+    row.bytes(0).saturating_mul(row.bytes(1).max(1))
+}
+
 pub(super) fn of_first(row: &Row<'_>) -> u64 {
     row.bytes(0)
 }

@@ -1,0 +1,94 @@
+//! `Collected`: rows on their way into a window over whole partitions, which keeps all of them, and puts them together once it has seen the last:
+//! twice what came. It reserves nothing; this does, until the query ends.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use datafusion::{
+    error::Result,
+    execution::{
+        RecordBatchStream, SendableRecordBatchStream, TaskContext,
+        memory_pool::{MemoryConsumer, MemoryReservation},
+    },
+    physical_plan::{ExecutionPlan, spill::get_record_batch_memory_size},
+};
+use futures::{Stream, StreamExt};
+
+use super::Widths;
+use crate::through::{Through, ThroughExec};
+
+/// How often the rows are there.
+const COPIES: usize = 2;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Collected;
+
+impl Collected {
+    /// The node above `input`.
+    pub(crate) fn above(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        Arc::new(ThroughExec::new(input, Self))
+    }
+}
+
+impl Through for Collected {
+    const NAME: &'static str = "CollectedExec";
+
+    fn anew(&self) -> Self {
+        Self
+    }
+
+    fn execute(
+        &self,
+        input: &Arc<dyn ExecutionPlan>,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let reservation = MemoryConsumer::new("rows of a window").register(context.memory_pool());
+        let widths = Widths::of(&context);
+        let inner = input.execute(partition, context)?;
+        Ok(Box::pin(CollectedStream { inner, widths, reservation }))
+    }
+}
+
+struct CollectedStream {
+    inner: SendableRecordBatchStream,
+    widths: Widths,
+    reservation: MemoryReservation,
+}
+
+impl CollectedStream {
+    fn reserve(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        self.reservation.try_grow(get_record_batch_memory_size(&batch).saturating_mul(COPIES))?;
+        Ok(batch)
+    }
+}
+
+impl Stream for CollectedStream {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = ready!(self.inner.poll_next_unpin(context));
+        Poll::Ready(next.map(|batch| batch.and_then(|batch| self.reserve(batch))))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl RecordBatchStream for CollectedStream {
+    fn schema(&self) -> SchemaRef {
+        self.inner.schema()
+    }
+}
+
+impl Drop for CollectedStream {
+    fn drop(&mut self) {
+        self.widths.keep(self.reservation.take());
+    }
+}
