@@ -202,7 +202,14 @@ async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     }
     let data_dir = config.data_dir.clone();
     let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
-    let mut server = Server::start(config).await?;
+    let mut server = tokio::select! {
+        started = Server::start(config) => started?,
+        name = signals.next() => {
+            // What a start does is done again by the next one.
+            console::note(&format!("{name}: stopping before the start has ended"));
+            return Ok(());
+        }
+    };
     greet(&server, &data_dir.display().to_string());
     tokio::select! {
         name = signals.next() => console::note(&format!("{name}: flushing and stopping")),

@@ -20,6 +20,9 @@ use super::{ArrivalMemory, Arrived, FREE_BYTES, framing::Framing};
 /// Slower than any link that somebody would send a large message over, and longer than an append waits: while one does, nobody may read on.
 const PACE: Pace = Pace { wait: Duration::from_secs(15), bytes_min: 64 << 10 };
 
+/// Of a message at least this part must arrive in that time, too: a large one holds more that others wait for.
+const PACE_PART: usize = 64;
+
 /// At least so many bytes of a message must arrive while it is waited for so long.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
@@ -36,6 +39,8 @@ pub(super) struct ArrivingBody {
     memory: Arc<ArrivalMemory>,
     /// Longest message that is taken; a longer one is refused by its reader. **Units**: bytes.
     bytes_max: usize,
+    /// Whether messages are read one after the other. Of a call that takes one, the message is held until its request ends, which must be soon.
+    is_stream: bool,
     framing: Framing,
     /// What has arrived and not been handed on.
     kept: Option<Bytes>,
@@ -43,7 +48,7 @@ pub(super) struct ArrivingBody {
     waiting: Option<Waiting>,
     /// Of the message that is arriving.
     arriving: Option<Arrived>,
-    /// Of the message that is complete; its reader has it until he asks for more.
+    /// Of the message that is complete; the reader of a stream has it until he asks for more.
     complete: Option<Arrived>,
     pace: Pace,
     /// What has arrived since the timer was set. **Units**: bytes.
@@ -58,11 +63,12 @@ impl fmt::Debug for ArrivingBody {
 }
 
 impl ArrivingBody {
-    pub(super) fn new(inner: Body, memory: Arc<ArrivalMemory>, bytes_max: usize) -> Self {
+    pub(super) fn new(inner: Body, memory: Arc<ArrivalMemory>, bytes_max: usize, is_stream: bool) -> Self {
         Self {
             inner,
             memory,
             bytes_max,
+            is_stream,
             framing: Framing::default(),
             kept: None,
             waiting: None,
@@ -127,17 +133,28 @@ impl ArrivingBody {
 
     fn note_progress(&mut self, bytes: usize) {
         self.progress += bytes;
-        if self.progress >= self.pace.bytes_min || self.arriving.is_none() {
+        if self.progress >= self.bytes_min() || !self.must_go_on() {
             (self.progress, self.timer) = (0, None);
         }
     }
 
-    /// The refusal of a message that has memory and does not go on.
+    /// Whether something is held for the client to go on.
+    fn must_go_on(&self) -> bool {
+        self.arriving.is_some() || !self.is_stream
+    }
+
+    /// What must arrive in the time of the pace. **Units**: bytes.
+    fn bytes_min(&self) -> usize {
+        let message = self.arriving.as_ref().map_or(0, Arrived::asked);
+        self.pace.bytes_min.max(message / PACE_PART)
+    }
+
+    /// The refusal of a message that has memory and does not go on, or of a request that does not end.
     fn poll_pace(&mut self, context: &mut Context<'_>) -> Poll<Status> {
-        if self.arriving.is_none() {
+        if !self.must_go_on() {
             return Poll::Pending;
         }
-        let Pace { wait, bytes_min } = self.pace;
+        let (wait, bytes_min) = (self.pace.wait, self.bytes_min());
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(wait)));
         ready!(timer.as_mut().poll(context));
         let progress = self.progress;
@@ -155,7 +172,9 @@ impl HttpBody for ArrivingBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.complete = None;
+        if self.is_stream {
+            self.complete = None;
+        }
         let frame = match ready!(self.poll_bytes(context)) {
             Some(Ok(frame)) => frame,
             other => return Poll::Ready(other),

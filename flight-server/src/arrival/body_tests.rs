@@ -26,6 +26,32 @@ async fn a_message_has_its_memory_until_the_next_one_is_asked_for() {
     assert_eq!(budget.used(), 0);
 }
 
+/// What takes one message keeps it until the request has ended, and that must be soon.
+#[tokio::test]
+async fn a_single_message_is_held_until_its_request_ends() {
+    let budget = Budget::new(LIMIT);
+    let memory = ArrivalMemory::new("messages", &budget, PART);
+    let mut body = arriving(&memory, vec![beginning(MESSAGE, 10), rest(MESSAGE - 10)]);
+    (body.is_stream, body.pace.wait) = (false, Duration::from_millis(10));
+    next(&mut body).await.unwrap();
+    next(&mut body).await.unwrap();
+    let late = next(&mut body).await.unwrap_err();
+    assert_eq!(late.code(), Code::DeadlineExceeded);
+    assert_eq!(budget.used(), MESSAGE, "the reader has the message still");
+    drop(body);
+    assert_eq!(budget.used(), 0);
+}
+
+#[tokio::test]
+async fn a_large_message_must_arrive_faster() {
+    let memory = ArrivalMemory::new("messages", &Budget::new(1 << 30), PART);
+    let mut body = arriving(&memory, vec![beginning(64 << 20, 100 << 10)]);
+    (body.bytes_max, body.pace.wait) = (128 << 20, Duration::from_millis(10));
+    next(&mut body).await.unwrap();
+    let slow = next(&mut body).await.unwrap_err();
+    assert!(slow.message().contains("at least 1048576 must"), "{}", slow.message());
+}
+
 #[tokio::test]
 async fn a_message_without_memory_waits_and_small_ones_do_not() {
     let budget = Budget::new(LIMIT);
@@ -71,7 +97,7 @@ async fn a_message_that_its_reader_refuses_takes_nothing() {
 fn arriving(memory: &Arc<ArrivalMemory>, pieces: Vec<Bytes>) -> ArrivingBody {
     let pieces = stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)).chain(stream::pending());
     let inner = Body::new(axum::body::Body::from_stream(pieces));
-    ArrivingBody::new(inner, Arc::clone(memory), LIMIT)
+    ArrivingBody::new(inner, Arc::clone(memory), LIMIT, true)
 }
 
 fn beginning(declared: usize, sent: usize) -> Bytes {

@@ -14,6 +14,9 @@ use tonic::{
 
 use super::{ArrivalMemory, body::ArrivingBody};
 
+/// Methods that take messages one after the other; all others take one.
+const STREAMS: [&str; 3] = ["/DoPut", "/DoExchange", "/Handshake"];
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrivals<S> {
@@ -47,7 +50,8 @@ where
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let (memory, bytes_max) = (&self.memory, self.message_bytes_max);
-        let arriving = |body| Body::new(ArrivingBody::new(body, Arc::clone(memory), bytes_max));
+        let is_stream = STREAMS.iter().any(|method| request.uri().path().ends_with(method));
+        let arriving = |body| Body::new(ArrivingBody::new(body, Arc::clone(memory), bytes_max, is_stream));
         self.inner.call(request.map(arriving))
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hexflight_planner::Asker;
+use uuid::Uuid;
 
 use super::scopes::{Permission, Scopes};
 
@@ -13,12 +14,14 @@ pub(crate) struct Caller {
     pub(crate) user: Option<Arc<str>>,
     /// What the user's role and the token let it do.
     pub(crate) scopes: Scopes,
+    /// The token with a name that came with the call; of a password or a login, none.
+    pub(crate) token: Option<Uuid>,
 }
 
 impl Default for Caller {
     /// Everybody, where nobody is asked.
     fn default() -> Self {
-        Self { user: None, scopes: Scopes::all() }
+        Self { user: None, scopes: Scopes::all(), token: None }
     }
 }
 

@@ -3,12 +3,14 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use blake3::Hash;
+
+use crate::listen::network_of;
 
 /// Wrong passwords within a [`WINDOW`].
 const FAILURES_MAX: u32 = 10;
@@ -16,9 +18,6 @@ const WINDOW: Duration = Duration::from_mins(1);
 
 /// Pairs of user and address remembered: more than can be tried in a minute, as two verifications take 50 ms.
 const PAIRS_MAX: usize = 10_000;
-
-/// Bits of an IPv6 address that one customer is given; the others are theirs to change.
-const IPV6_NETWORK_BITS: u32 = 64;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -53,6 +52,10 @@ impl Failures {
             by_pair.retain(|_, window| now.saturating_duration_since(window.began) < WINDOW);
         }
         if by_pair.len() >= PAIRS_MAX {
+            // Those that are closed are what somebody who invents names would like forgotten.
+            by_pair.retain(|_, window| window.closed_for(now).is_some());
+        }
+        if by_pair.len() >= PAIRS_MAX {
             by_pair.clear();
         }
         let window = by_pair.entry(pair(user, address)).or_insert(Window { began: now, failures: 0 });
@@ -69,14 +72,7 @@ impl Failures {
 
 /// A name of any length is a hash; an IPv6 address is its network.
 fn pair(user: &str, address: IpAddr) -> (Hash, IpAddr) {
-    let network = match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let kept = u128::MAX << (128 - IPV6_NETWORK_BITS);
-            Ipv6Addr::from_bits(address.to_bits() & kept).into()
-        }
-        address => address,
-    };
-    (blake3::hash(user.as_bytes()), network)
+    (blake3::hash(user.as_bytes()), network_of(address))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking, time::MissedTickBehavior};
+use tokio::{task::spawn_blocking, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use super::{
     Credentials, Denied,
     callers::Callers,
     failures::Failures,
-    logins::Logins,
+    logins::{Logins, Place},
     tokens::{Bearer, ListedToken, NewToken, Tokens},
     users::{Key, Users, random_key},
     users_file,
@@ -56,7 +56,7 @@ pub(super) struct Attempt {
     users: Arc<Users>,
     name: String,
     password: String,
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Guard {
@@ -82,8 +82,16 @@ impl Guard {
         let (name, password) = match credentials {
             Credentials::Basic { user, password } => (user, password),
             Credentials::Bearer(token) => {
-                let bearer = self.tokens.owner(&token, Instant::now()).ok_or(Denied::StaleToken);
-                return Checked::Done(bearer.and_then(|bearer| self.admitted(bearer, peer)));
+                let owner = || self.tokens.owner(&token, Instant::now()).ok_or(Denied::StaleToken);
+                let admitted = owner().and_then(|bearer| self.admitted(bearer, peer));
+                // One that was revoked just now may have been noted too late to be cut off.
+                return Checked::Done(match admitted {
+                    Ok(bearer) if bearer.token.is_some() && owner().is_err() => {
+                        peer.into_iter().for_each(Peer::close);
+                        Err(Denied::StaleToken)
+                    }
+                    admitted => admitted,
+                });
             }
         };
         let users = self.users();
@@ -94,7 +102,7 @@ impl Guard {
         if let Some(wait) = address.and_then(|at| self.failures.closed_for(&name, at, Instant::now())) {
             return Checked::Done(Err(Denied::TooManyFailures(wait)));
         }
-        match self.logins.place() {
+        match self.logins.place(address) {
             Some(place) => Checked::Slow(Attempt { users, name, password, place }),
             None => Checked::Done(Err(Denied::Busy)),
         }
@@ -115,8 +123,10 @@ impl Guard {
     /// Verifies a password.
     pub(super) async fn verify(&self, attempt: Attempt, peer: Option<&Peer>) -> Result<Bearer, Denied> {
         let Attempt { users, name, password, place: _place } = attempt;
-        let verified = self.logins.verify(Arc::clone(&users), name.clone(), password).await;
         let address = peer.map(|peer| peer.address().ip());
+        let closed_for =
+            || address.and_then(|address| self.failures.closed_for(&name, address, Instant::now()));
+        let verified = self.logins.verify(Arc::clone(&users), name.clone(), password, closed_for).await;
         if let (Err(Denied::WrongLogin), Some(address)) = (&verified, address) {
             self.failures.note(&name, address, Instant::now());
             // Who is no user may be a password that was typed into the wrong field.
@@ -131,6 +141,9 @@ impl Guard {
         let user = &bearer.user;
         if let Some(peer) = peer {
             self.callers.note(&user.name, peer);
+            if let Some(token) = bearer.token {
+                self.callers.note(&name_of(token), peer);
+            }
         }
         // Who was removed just now may have been noted too late to be cut off.
         if self.users().get(&user.name) != Some(user) {
@@ -167,24 +180,38 @@ impl Guard {
 
     /// Ends a token, of a user or of anybody; whether there was one.
     pub(super) fn revoke(&self, id: Uuid, user: Option<&str>) -> bool {
-        self.tokens.revoke(id, user)
+        let was_there = self.tokens.revoke(id, user);
+        if was_there {
+            self.callers.end(&name_of(id));
+        }
+        was_there
+    }
+
+    /// Closes the connections of tokens whose time is up.
+    fn end_tokens(&self) {
+        self.tokens.take_ended(Instant::now()).into_iter().for_each(|id| self.callers.end(&name_of(id)));
     }
 
     /// Looks at the file until `stop`.
     pub(super) async fn watch(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut read = self.stamp().await;
-        let mut seen = read;
+        // What was read at the start may have changed before the first look.
+        let (mut read, mut seen) = (None, None);
+        let mut failure = String::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
+            self.end_tokens();
             let now = self.stamp().await;
             if now != read && now == seen {
-                read = now;
-                self.reload().await;
+                // One that could not be read is tried again: there may have been no descriptor for it.
+                match self.reload().await {
+                    Ok(()) => (read, failure) = (now, String::new()),
+                    Err(error) => self.complain(&mut failure, error),
+                }
             }
             seen = now;
         }
@@ -195,20 +222,32 @@ impl Guard {
         spawn_blocking(move || stamp(&guard.path)).await.ok().flatten()
     }
 
-    async fn reload(self: &Arc<Self>) {
+    async fn reload(self: &Arc<Self>) -> Result<(), String> {
         let guard = Arc::clone(self);
         let read = move || Users::parse(&users_file::read(&guard.path)?, &guard.key);
-        let read = spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()));
-        match read {
-            Ok(users) => self.replace(users),
-            Err(error) => {
-                let path = self.path.display();
-                tracing::error!("auth file {path}: {error}; the users stay those that were read before");
-            }
+        let users = spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()))?;
+        self.replace(users);
+        Ok(())
+    }
+
+    /// Says what is wrong, once.
+    fn complain(&self, last: &mut String, error: String) {
+        if *last != error {
+            let path = self.path.display();
+            tracing::error!("auth file {path}: {error}; the users stay those that were read before");
+            *last = error;
         }
     }
 
     fn replace(&self, users: Users) {
+        let is_same = {
+            let old = self.users();
+            old.iter().count() == users.iter().count()
+                && old.iter().all(|user| users.get(&user.name) == Some(user))
+        };
+        if is_same {
+            return;
+        }
         let users = Arc::new(users);
         let old = {
             let mut current = self.users.write().unwrap_or_else(PoisonError::into_inner);
@@ -241,6 +280,11 @@ impl Guard {
     fn users(&self) -> Arc<Users> {
         Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Under which the connections of a token are known: no user is called so, since a name has no colon.
+fn name_of(token: Uuid) -> Arc<str> {
+    format!("token:{token}").into()
 }
 
 #[cfg(test)]

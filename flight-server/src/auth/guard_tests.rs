@@ -1,8 +1,13 @@
 //! Tests of logins, and of a file that changes.
 
+use std::net::IpAddr;
+
 use tempfile::TempDir;
 
-use super::{super::password, *};
+use super::{
+    super::{password, scopes::Scopes},
+    *,
+};
 
 #[tokio::test]
 async fn a_login_gives_a_token_that_is_good_for_calls_and_logins() {
@@ -64,6 +69,53 @@ async fn guesses_are_slowed_and_a_password_that_was_right_is_not() {
     assert!(guard.check(basic("bob", "two"), Some(&peer)).await.is_ok());
 }
 
+#[tokio::test]
+async fn a_token_that_ends_takes_its_connections_along() {
+    let (_folder, guard) = guard("ada:one");
+    let new = |lasts| NewToken { name: "gateway".to_owned(), scopes: Scopes::all(), lasts };
+    let by_password = peer();
+    guard.check(basic("ada", "one"), Some(&by_password)).await.unwrap();
+
+    let (id, token) = guard.create_token("ada", new(Duration::from_hours(1))).unwrap();
+    let (by_token, bearer) = (peer(), Credentials::Bearer(token));
+    assert_eq!(guard.check(bearer.clone(), Some(&by_token)).await.unwrap().token, Some(id));
+    assert!(guard.revoke(id, Some("ada")));
+    assert!(by_token.is_closed());
+    assert_eq!(refusal(&guard, bearer).await, Some(Denied::StaleToken));
+
+    let (_, short) = guard.create_token("ada", new(Duration::from_millis(50))).unwrap();
+    let by_short = peer();
+    guard.check(Credentials::Bearer(short), Some(&by_short)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    guard.end_tokens();
+    assert!(by_short.is_closed() && !by_password.is_closed());
+}
+
+#[tokio::test]
+async fn guesses_that_came_together_are_not_all_looked_at() {
+    let (_folder, guard) = guard("ada:one");
+    let peer = peer();
+    let guesses = (0..40).map(|guess| {
+        let guess = basic("ada", &format!("guess {guess}"));
+        let (guard, peer) = (&guard, &peer);
+        async move { guard.check(guess, Some(peer)).await.err() }
+    });
+    let refusals = futures::future::join_all(guesses).await;
+    let looked_at = refusals.iter().filter(|refusal| **refusal == Some(Denied::WrongLogin)).count();
+    assert!((10..14).contains(&looked_at), "{looked_at}");
+}
+
+#[test]
+fn one_network_leaves_places_to_others() {
+    let (_folder, guard) = guard("ada:one");
+    let at = |host| Some(IpAddr::from([10, 0, 0, host]));
+    let places: Vec<_> = std::iter::from_fn(|| guard.logins.place(at(1))).collect();
+    assert_eq!(places.len(), 64);
+    assert!(guard.logins.place(at(2)).is_some());
+    drop(places);
+    assert!(guard.logins.place(at(1)).is_some());
+}
+
 async fn refusal(guard: &Guard, credentials: Credentials) -> Option<Denied> {
     guard.check(credentials, None).await.err()
 }
@@ -77,7 +129,8 @@ fn guard(text: &str) -> (TempDir, Arc<Guard>) {
 
 async fn rewrite(guard: &Arc<Guard>, text: &str) {
     users_file::replace(&guard.path, text).unwrap();
-    guard.reload().await;
+    // What is wrong is said by who looks at the file.
+    let _refused = guard.reload().await;
 }
 
 fn line(name: &str, password: &str) -> String {

@@ -2,7 +2,8 @@
 //! request would wait 50 ms for each.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -18,12 +19,16 @@ use super::{
     password::Memory,
     users::{Key, User, Users},
 };
+use crate::listen::network_of;
 
 /// Verifications at a time; each takes 19 MiB, which strangers cause.
 const AT_A_TIME: usize = 2;
 
 /// Logins that wait for their turn: some seconds' worth. Each holds the head of a request.
 const WAITING_MAX: usize = 256;
+
+/// Of these from one network: one that sends nothing else does not keep all others out.
+const WAITING_OF_NETWORK_MAX: usize = 64;
 
 /// How long a right password is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
@@ -38,6 +43,7 @@ pub(super) struct Logins {
     remembered: Mutex<HashMap<Hash, Instant>>,
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    waiting: Arc<Mutex<HashMap<IpAddr, usize>>>,
     memories: Arc<Memories>,
 }
 
@@ -55,6 +61,27 @@ impl Memories {
     }
 }
 
+/// A place among those who wait.
+#[derive(Debug)]
+pub(super) struct Place {
+    network: Option<IpAddr>,
+    waiting: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(network) = self.network else { return };
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut count) = waiting.entry(network) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
 impl Logins {
     pub(super) fn new(key: Key) -> Self {
         Self {
@@ -62,6 +89,7 @@ impl Logins {
             remembered: Mutex::default(),
             turns: Arc::new(Semaphore::new(AT_A_TIME)),
             places: Arc::new(Semaphore::new(WAITING_MAX)),
+            waiting: Arc::default(),
             memories: Arc::default(),
         }
     }
@@ -73,25 +101,40 @@ impl Logins {
         (Instant::now() < until).then(|| Arc::clone(user))
     }
 
-    /// A place among those who wait for their turn; `None` when there is none left.
-    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    /// A place among those who wait for their turn; `None` when there is none left, or none for that network.
+    pub(super) fn place(&self, address: Option<IpAddr>) -> Option<Place> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let network = address.map(network_of);
+        if let Some(network) = network {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = waiting.entry(network).or_default();
+            if *count >= WAITING_OF_NETWORK_MAX {
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Place { network, waiting: Arc::clone(&self.waiting), _permit: permit })
     }
 
-    /// The user, if the password is right. Who has no [`Self::place`] must not wait.
+    /// The user, if the password is right. Who has no [`Self::place`] must not wait. `closed_for` is asked at the turn: many may have waited
+    /// together.
     ///
     /// # Errors
-    /// `WrongLogin`.
+    /// `WrongLogin`, `TooManyFailures`.
     pub(super) async fn verify(
         &self,
         users: Arc<Users>,
         name: String,
         password: String,
+        closed_for: impl Fn() -> Option<Duration>,
     ) -> Result<Arc<User>, Denied> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Denied::Busy)?;
         // Of many that came at once with the same password all but the first find it here.
         if let Some(user) = self.recall(&users, &name, &password) {
             return Ok(user);
+        }
+        if let Some(wait) = closed_for() {
+            return Err(Denied::TooManyFailures(wait));
         }
         let memories = Arc::clone(&self.memories);
         let verified = spawn_blocking(move || {

@@ -101,7 +101,7 @@ impl PendingLogin {
 }
 
 fn caller_of(bearer: &Bearer) -> Caller {
-    Caller { user: Some(Arc::clone(&bearer.user.name)), scopes: bearer.scopes }
+    Caller { user: Some(Arc::clone(&bearer.user.name)), scopes: bearer.scopes, token: bearer.token }
 }
 
 impl Auth {
@@ -164,14 +164,17 @@ impl Auth {
         self.guard.as_ref()?.create_token(caller.user.as_deref()?, new)
     }
 
-    /// The tokens that a caller may see: the user's own, or all.
+    /// The tokens that a caller may see: all, the user's own, or the one that came with the call.
     pub(crate) fn tokens_for(&self, caller: &Caller) -> Vec<ListedToken> {
-        self.guard.as_ref().map(|guard| guard.tokens_of(own_only(caller))).unwrap_or_default()
+        let mut tokens =
+            self.guard.as_ref().map(|guard| guard.tokens_of(own_only(caller))).unwrap_or_default();
+        tokens.retain(|token| may_see(caller, token.id));
+        tokens
     }
 
-    /// Ends a token that a caller may see; whether there was one.
+    /// Ends a token that a caller may see, and the connections that use it; whether there was one.
     pub(crate) fn revoke(&self, caller: &Caller, id: Uuid) -> bool {
-        self.guard.as_ref().is_some_and(|guard| guard.revoke(id, own_only(caller)))
+        may_see(caller, id) && self.guard.as_ref().is_some_and(|guard| guard.revoke(id, own_only(caller)))
     }
 
     /// Reads the file again whenever it changes, until `stop`.
@@ -180,6 +183,11 @@ impl Auth {
             Arc::clone(guard).watch(stop).await;
         }
     }
+}
+
+/// Whether a caller may look at this one among the user's tokens.
+fn may_see(caller: &Caller, id: Uuid) -> bool {
+    caller.scopes.allow(Permission::Admin) || caller.token.is_none_or(|own| own == id)
 }
 
 /// The user to whom a caller is limited; `None` for who may see all.

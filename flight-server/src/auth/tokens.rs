@@ -65,12 +65,14 @@ pub(crate) struct ListedToken {
 pub(super) struct Bearer {
     pub(super) user: Arc<User>,
     pub(super) scopes: Scopes,
+    /// Of a token with a name.
+    pub(super) token: Option<Uuid>,
 }
 
 impl Bearer {
     /// Who has shown the password.
     pub(super) fn of_user(user: Arc<User>) -> Self {
-        Self { scopes: Scopes::of(user.role), user }
+        Self { scopes: Scopes::of(user.role), user, token: None }
     }
 }
 
@@ -103,7 +105,8 @@ impl Tokens {
         if let Kind::Login { used } = &mut token.kind {
             *used = now;
         }
-        Some(Bearer { user: Arc::clone(&token.user), scopes: token.scopes })
+        let named = (!token.is_login()).then_some(token.id);
+        Some(Bearer { user: Arc::clone(&token.user), scopes: token.scopes, token: named })
     }
 
     /// The tokens that are good now, of one user or of all, the longest-lasting first.
@@ -121,6 +124,15 @@ impl Tokens {
         let before = tokens.0.len();
         tokens.0.retain(|_, token| !(token.id == id && token.is_of(user)));
         tokens.0.len() < before
+    }
+
+    /// Forgets the tokens with names whose time is up.
+    pub(super) fn take_ended(&self, now: Instant) -> Vec<Uuid> {
+        let mut tokens = self.lock();
+        let ended = |token: &Token| !token.is_login() && !token.is_good(now);
+        let ids = tokens.0.values().filter(|token| ended(token)).map(|token| token.id).collect();
+        tokens.0.retain(|_, token| !ended(token));
+        ids
     }
 
     /// Ends the tokens of a user.

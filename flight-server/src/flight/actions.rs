@@ -105,22 +105,27 @@ pub(super) async fn act(
             let info = request
                 .info
                 .ok_or_else(|| Status::invalid_argument("CancelFlightInfo without a FlightInfo"))?;
-            let status =
-                if cancel(context, &info)? { CancelStatus::Cancelled } else { CancelStatus::NotCancellable };
+            let status = if cancel(context, &info, options)? {
+                CancelStatus::Cancelled
+            } else {
+                CancelStatus::NotCancellable
+            };
             let answer = CancelFlightInfoResult { status: status.into() };
             Ok(Some(Bytes::from(answer.encode_to_vec())))
         }
         CANCEL_QUERY => {
             let request: ActionCancelQueryRequest = unpack(action)?;
             let info = FlightInfo::decode(request.info).map_err(|error| malformed(action, &error))?;
-            let cancelled = cancel(context, &info)?;
+            let cancelled = cancel(context, &info, options)?;
             let result = if cancelled { CANCEL_RESULT_CANCELLED } else { CANCEL_RESULT_NOT_CANCELLABLE };
             Ok(Some(packed(&ActionCancelQueryResult { result })))
         }
         IMPORT_STATUS => Ok(Some(import::status(context, &action.body)?)),
         RENEW => renew(action).map(Some),
         STOP_QUERY => stop(context, action, options).map(Some),
-        progress::QUERY_PROGRESS => progress::answer(context, &action.body).map(Some),
+        progress::QUERY_PROGRESS => {
+            progress::answer(context, &action.body, &options.caller.asker()).map(Some)
+        }
         "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
             Err(Status::unimplemented(format!(
                 "{}: transactions are not supported; every batch is durable by itself",
@@ -162,14 +167,16 @@ fn renew(action: &Action) -> Result<Bytes, Status> {
     Ok(Bytes::from(endpoint.encode_to_vec()))
 }
 
-/// Stops the queries behind the tickets of an info; whether one was running.
-fn cancel(context: &FlightContext, info: &FlightInfo) -> Result<bool, Status> {
+/// Stops the caller's queries behind the tickets of an info; whether one was running.
+fn cancel(context: &FlightContext, info: &FlightInfo, options: &CallOptions) -> Result<bool, Status> {
+    let asker = options.caller.asker();
     let mut cancelled = false;
     for ticket in info.endpoint.iter().filter_map(|endpoint| endpoint.ticket.as_ref()) {
         if let Request::Command(command) = Request::of_ticket(ticket)?
             && let Command::TicketStatementQuery(ticket) = *command
         {
-            cancelled |= context.queries.stop_named(&Statement::of_handle(&ticket.statement_handle)?.id);
+            let id = Statement::of_handle(&ticket.statement_handle)?.id;
+            cancelled |= context.queries.stop_named(&id, &asker);
         }
     }
     Ok(cancelled)

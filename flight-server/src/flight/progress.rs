@@ -3,7 +3,7 @@
 
 use arrow_flight::{Ticket, sql::Command};
 use bytes::Bytes;
-use hexflight_planner::{ProgressReport, QueryState};
+use hexflight_planner::{Asker, ProgressReport, QueryState};
 use serde::Serialize;
 use tonic::Status;
 use uuid::Uuid;
@@ -30,9 +30,9 @@ struct Answer {
 
 /// Answers with the progress of the query that `body` names: the ticket of its FlightInfo, the 16 bytes of its id, or the
 /// id as hyphenated text.
-pub(super) fn answer(context: &FlightContext, body: &Bytes) -> Result<Bytes, Status> {
+pub(super) fn answer(context: &FlightContext, body: &Bytes, asker: &Asker) -> Result<Bytes, Status> {
     let id = query_id(body)?;
-    let report = context.queries.report(&id).ok_or_else(|| {
+    let report = context.queries.report(&id, asker).ok_or_else(|| {
         Status::not_found(format!(
             "{QUERY_PROGRESS}: no query {} runs or ended lately; a query starts when its ticket is fetched",
             Uuid::from_slice(&id).unwrap_or_default()

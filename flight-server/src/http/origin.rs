@@ -20,7 +20,14 @@ pub(super) async fn layer(State(context): State<Arc<HttpContext>>, request: Requ
     if parts.method != Method::OPTIONS && !is_open(parts.uri.path()) {
         let host = host_of(&parts);
         let checked = check_origin(&parts, host.as_ref(), &context.cors_origins).and_then(|()| {
-            if context.auth.is_on() { Ok(()) } else { check_host(host.as_ref(), &context.cors_origins) }
+            if context.auth.is_on() {
+                Ok(())
+            } else {
+                {
+                    let has_host = parts.headers.contains_key(header::HOST);
+                    check_host(host.as_ref(), has_host, &context.cors_origins)
+                }
+            }
         });
         if let Err(problem) = checked {
             return problem.into_response();
@@ -54,8 +61,14 @@ fn check_origin(parts: &Parts, host: Option<&Authority>, origins: &CorsOrigins) 
 }
 
 /// Names that a stranger can make lead here are refused: one that can be bought has a dot.
-fn check_host(host: Option<&Authority>, origins: &CorsOrigins) -> Result<(), Problem> {
-    let Some(host) = host else { return Ok(()) };
+fn check_host(host: Option<&Authority>, has_host: bool, origins: &CorsOrigins) -> Result<(), Problem> {
+    let Some(host) = host else {
+        if !has_host {
+            return Ok(());
+        }
+        let detail = "the header Host cannot be read";
+        return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", detail));
+    };
     if is_local_name(host.host()) || is_listed(host, origins) {
         return Ok(());
     }
@@ -108,8 +121,9 @@ mod tests {
     #[test]
     fn names_that_can_be_bought_are_refused() {
         let list = CorsOrigins::Only(vec![HeaderValue::from_static(LIST)]);
-        let allowed =
-            |host: &str, origins: &CorsOrigins| check_host(Some(&host.parse().unwrap()), origins).is_ok();
+        let allowed = |host: &str, origins: &CorsOrigins| {
+            check_host(Some(&host.parse().unwrap()), true, origins).is_ok()
+        };
         for local in [
             "localhost:8080",
             "LOCALHOST",
@@ -126,6 +140,7 @@ mod tests {
             assert!(!allowed(foreign, &list) && allowed(foreign, &CorsOrigins::Any), "{foreign}");
         }
         assert!(allowed("iot.example:8443", &list));
-        assert!(check_host(None, &CorsOrigins::Own).is_ok());
+        assert!(check_host(None, false, &CorsOrigins::Own).is_ok());
+        assert!(check_host(None, true, &CorsOrigins::Own).is_err(), "a Host that cannot be read");
     }
 }

@@ -18,8 +18,8 @@ pub(super) struct PaceRule {
 }
 
 impl PaceRule {
-    /// Slower than any link that somebody would send a file over: 2 KiB a second.
-    pub(super) const FILE: Self = Self { wait: Duration::from_secs(30), bytes_min: 64 << 10 };
+    /// Slower than any link that somebody would send a file over: 32 KiB a second. Few may send one at once.
+    pub(super) const FILE: Self = Self { wait: Duration::from_secs(30), bytes_min: 1 << 20 };
 }
 
 /// How well a body keeps up. Only the time in which the server waits for it counts.

@@ -24,11 +24,15 @@ static REFUSED: LogLimit = LogLimit::new();
 /// Longest id that is taken over from a client. **Units**: bytes.
 const ID_BYTES_MAX: usize = 128;
 
+/// Of a path, in a line of the log: anybody can send a long one.
+const PATH_CHARS_MAX: usize = 200;
+
 /// Runs the request under its id.
 pub(super) async fn layer(request: Request, next: Next) -> Response {
     let id = id_of(request.headers());
     let peer = request.extensions().get::<Peer>().cloned();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let path: String = request.uri().path().chars().take(PATH_CHARS_MAX).collect();
+    let method = request.method().clone();
     let span = tracing::info_span!("http", request_id = %id);
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
     let mut response = answered.unwrap_or_else(|_| {

@@ -113,7 +113,7 @@ impl IntoResponses for TokenProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         documented(&[
             (400, "A member breaks its rule"),
-            (403, "More scopes than the caller has"),
+            (403, "More scopes than the caller has, or a caller with a token of this kind"),
             (408, "The body did not arrive in time"),
             (409, "Nobody has to log in, or the user has too many tokens"),
             (413, "The body is too long"),
@@ -161,6 +161,9 @@ async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<CreatedToken>), Problem> {
+    if caller.token.is_some() {
+        return Err(no_successor());
+    }
     check_content_type(&headers)?;
     let limit = BodyLimit { bytes: BODY_BYTES_MAX, rule: "tokens" };
     let body = body::read_whole(body, &headers, &BodyMemory::of_small_bodies(), limit).await?;
@@ -181,7 +184,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(CreatedToken { token, about })))
 }
 
-/// List tokens: the caller's own, all of an admin.
+/// List tokens: the caller's own, all of an admin; with a token with a name, that one.
 #[utoipa::path(
     get,
     path = "/api/v1/tokens",
@@ -276,6 +279,12 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     }
     let detail = format!("Content-Type is {}, not application/json", found.unwrap_or("missing"));
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+}
+
+/// What was given out for a time would last for ever.
+fn no_successor() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", "a token makes no other token")
+        .with_hint("send the password of the user, or the token of a login")
 }
 
 fn no_users() -> Problem {

@@ -9,6 +9,7 @@
 //! gives way to newer ones. What a stranger sends is thereby bounded in bytes, whatever protocol it is meant to be. [`Open`] knows all
 //! connections of a port, so that a shutdown can cut them.
 
+mod network;
 mod peer;
 mod strangers;
 mod open;
@@ -25,6 +26,7 @@ pub(crate) const PENDING_RESETS_MAX: usize = 20;
 
 pub(crate) use connection::Connection;
 pub(crate) use listener::Listener;
+pub(crate) use network::network_of;
 pub(crate) use open::Open;
 pub(crate) use peer::{Peer, WeakPeer};
 pub use strangers::StrangerLimits;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Peer, peer::Standing};
+use super::{Peer, network_of, peer::Standing};
 
 /// What the connections of strangers may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,10 +84,10 @@ impl Inner {
     fn close_one(&mut self) {
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
         for peer in self.peers.values() {
-            *counts.entry(peer.address().ip()).or_default() += 1;
+            *counts.entry(network_of(peer.address().ip())).or_default() += 1;
         }
         let most = counts.values().max().copied();
-        let busiest = |peer: &Peer| counts.get(&peer.address().ip()).copied() == most;
+        let busiest = |peer: &Peer| counts.get(&network_of(peer.address().ip())).copied() == most;
         let oldest = self.peers.iter().find(|(_, peer)| busiest(peer)).map(|(number, _)| *number);
         if let Some(peer) = oldest.and_then(|number| self.peers.remove(&number)) {
             peer.close();
@@ -125,8 +125,22 @@ mod tests {
         assert_eq!(strangers.lock().peers.len(), 1);
     }
 
+    #[test]
+    fn addresses_of_one_network_are_one() {
+        let strangers = Strangers::new(StrangerLimits { connections_max: 3, ..StrangerLimits::default() });
+        let quiet = entered(&strangers, 1);
+        let busy: Vec<Peer> =
+            (0..9).map(|host| enter(&strangers, ([0x2001, 0xdb8, 0, 0, 0, 0, 0, host], 1).into())).collect();
+        assert_eq!(quiet.standing(), Standing::Stranger);
+        assert!(busy[..7].iter().all(|peer| peer.standing() == Standing::Closed));
+    }
+
     fn entered(strangers: &Strangers, host: u8) -> Peer {
-        let peer = Peer::new(([10, 0, 0, host], 1).into());
+        enter(strangers, ([10, 0, 0, host], 1).into())
+    }
+
+    fn enter(strangers: &Strangers, address: std::net::SocketAddr) -> Peer {
+        let peer = Peer::new(address);
         strangers.enter(&peer);
         peer
     }

@@ -84,8 +84,9 @@ impl Tls {
     pub(crate) async fn watch(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut read = self.stamps().await;
-        let mut seen = read;
+        // What was read at the start may have changed before the first look.
+        let mut read = (None, None);
+        let (mut seen, mut failure) = (read, String::new());
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -93,8 +94,15 @@ impl Tls {
             }
             let now = self.stamps().await;
             if now != read && now == seen {
-                read = now;
-                self.reload().await;
+                // A pair that could not be read is tried again: there may have been no descriptor for it.
+                match self.reload().await {
+                    Ok(()) => (read, failure) = (now, String::new()),
+                    Err(error) if failure != error => {
+                        tracing::error!("TLS: {error}; the certificate stays the one that was read before");
+                        failure = error;
+                    }
+                    Err(_) => {}
+                }
             }
             seen = now;
         }
@@ -105,16 +113,13 @@ impl Tls {
         spawn_blocking(move || (stamp(&files.cert), stamp(&files.key))).await.unwrap_or_default()
     }
 
-    async fn reload(&self) {
+    async fn reload(&self) -> Result<(), String> {
         let files = self.files.clone();
         let read = spawn_blocking(move || configs(&files)).await;
-        match read.unwrap_or_else(|error| Err(error.to_string())) {
-            Ok(configs) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = configs;
-                tracing::info!("the certificate {} is used from now on", self.files.cert.display());
-            }
-            Err(error) => tracing::error!("TLS: {error}; the certificate stays the one that was read before"),
-        }
+        let configs = read.unwrap_or_else(|error| Err(error.to_string()))?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = configs;
+        tracing::info!("the certificate {} is used from now on", self.files.cert.display());
+        Ok(())
     }
 }
 

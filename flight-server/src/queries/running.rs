@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hexflight_planner::{ProgressReport, QueryProgress, StopReason};
+use hexflight_planner::{Asker, ProgressReport, QueryProgress, StopReason};
 
 /// Reports kept of queries that ended: enough that who asks every second sees the end of a query on a busy server.
 const ENDED_MAX: usize = 256;
@@ -22,7 +22,14 @@ pub(super) struct RunningQueries {
 struct Inner {
     running: HashMap<Bytes, Vec<Arc<QueryProgress>>>,
     /// Oldest first.
-    ended: VecDeque<(Bytes, ProgressReport)>,
+    ended: VecDeque<Ended>,
+}
+
+#[derive(Debug)]
+struct Ended {
+    id: Bytes,
+    user: Option<Arc<str>>,
+    report: ProgressReport,
 }
 
 impl RunningQueries {
@@ -32,23 +39,25 @@ impl RunningQueries {
         RunningQuery { queries: Arc::clone(self), id, progress }
     }
 
-    /// Stops what runs under an id; whether anything did.
-    pub(super) fn cancel(&self, id: &[u8]) -> bool {
+    /// Stops what runs under an id, if the asker may see it; whether anything did.
+    pub(super) fn cancel(&self, id: &[u8], asker: &Asker) -> bool {
         let inner = self.lock();
-        let found = inner.running.get(id);
-        found.into_iter().flatten().for_each(|run| run.stop().stop(StopReason::Cancelled));
-        found.is_some()
+        let seen = |run: &&Arc<QueryProgress>| asker.sees(run.asker().user.as_ref());
+        let found: Vec<_> = inner.running.get(id).into_iter().flatten().filter(seen).collect();
+        found.iter().for_each(|run| run.stop().stop(StopReason::Cancelled));
+        !found.is_empty()
     }
 
-    /// How far the latest run under an id is, or was when it ended; `None` if it never started or ended long ago.
-    pub(super) fn report(&self, id: &[u8]) -> Option<ProgressReport> {
+    /// How far the latest run under an id is, or was when it ended; `None` if it never started, ended long ago, or is not for the asker to see.
+    pub(super) fn report(&self, id: &[u8], asker: &Asker) -> Option<ProgressReport> {
         let progress = {
             let inner = self.lock();
-            match inner.running.get(id).and_then(|runs| runs.last()) {
+            let seen = |run: &&Arc<QueryProgress>| asker.sees(run.asker().user.as_ref());
+            match inner.running.get(id).and_then(|runs| runs.iter().rev().find(seen)) {
                 Some(run) => Arc::clone(run),
                 None => {
-                    let mut newest_first = inner.ended.iter().rev();
-                    return newest_first.find(|(ended, _)| ended == id).map(|(_, report)| report.clone());
+                    let found = |ended: &&Ended| ended.id == id && asker.sees(ended.user.as_ref());
+                    return inner.ended.iter().rev().find(found).map(|ended| ended.report.clone());
                 }
             }
         };
@@ -82,7 +91,8 @@ impl Drop for RunningQuery {
         if inner.ended.len() >= ENDED_MAX {
             inner.ended.pop_front();
         }
-        inner.ended.push_back((self.id.clone(), report));
+        let user = self.progress.asker().user.clone();
+        inner.ended.push_back(Ended { id: self.id.clone(), user, report });
     }
 }
 
@@ -96,11 +106,11 @@ mod tests {
     fn cancel_reaches_the_query_until_it_ends() {
         let queries = Arc::new(RunningQueries::default());
         let query = queries.start(Bytes::from_static(b"q"), QueryProgress::start());
-        assert!(!queries.cancel(b"other"));
-        assert!(queries.cancel(b"q"));
+        assert!(!queries.cancel(b"other", &Asker::default()));
+        assert!(queries.cancel(b"q", &Asker::default()));
         assert!(query.progress.stop().reason().is_some());
         drop(query);
-        assert!(!queries.cancel(b"q"));
+        assert!(!queries.cancel(b"q", &Asker::default()));
     }
 
     #[test]
@@ -110,22 +120,36 @@ mod tests {
         let second = queries.start(Bytes::from_static(b"q"), QueryProgress::start());
         drop(first);
         assert!(second.progress.stop().reason().is_none());
-        assert!(queries.cancel(b"q"));
+        assert!(queries.cancel(b"q", &Asker::default()));
         assert!(second.progress.stop().reason().is_some());
     }
 
     #[test]
     fn a_report_outlives_its_query_for_a_while() {
         let queries = Arc::new(RunningQueries::default());
-        assert_eq!(queries.report(b"q"), None);
+        assert_eq!(queries.report(b"q", &Asker::default()), None);
         let query = queries.start(Bytes::from_static(b"q"), QueryProgress::start());
-        assert_eq!(queries.report(b"q").unwrap().state, QueryState::Planning);
+        assert_eq!(queries.report(b"q", &Asker::default()).unwrap().state, QueryState::Planning);
         drop(query);
-        assert_eq!(queries.report(b"q").unwrap().state, QueryState::Done);
+        assert_eq!(queries.report(b"q", &Asker::default()).unwrap().state, QueryState::Done);
         (0..ENDED_MAX)
             .for_each(|_| drop(queries.start(Bytes::from_static(b"another"), QueryProgress::start())));
-        assert_eq!(queries.report(b"q"), None);
+        assert_eq!(queries.report(b"q", &Asker::default()), None);
         assert_eq!(queries.lock().ended.len(), ENDED_MAX);
         assert!(queries.lock().running.is_empty());
+    }
+
+    #[test]
+    fn a_query_is_its_users_and_admins() {
+        let user = |name: &str, sees_all| Asker { user: Some(name.into()), sees_all };
+        let queries = Arc::new(RunningQueries::default());
+        let query = queries.start(Bytes::from_static(b"q"), QueryProgress::start_for(user("ada", false)));
+        assert!(!queries.cancel(b"q", &user("bob", false)));
+        assert_eq!(queries.report(b"q", &user("bob", false)), None);
+        assert!(queries.report(b"q", &user("ada", false)).is_some());
+        assert!(queries.cancel(b"q", &user("root", true)));
+        drop(query);
+        assert_eq!(queries.report(b"q", &user("bob", false)), None);
+        assert!(queries.report(b"q", &user("ada", false)).is_some());
     }
 }

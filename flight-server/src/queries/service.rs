@@ -54,14 +54,14 @@ impl QueryService {
         Asked { _named: Some(named), ..asked }
     }
 
-    /// Ends what runs under a name; whether anything did.
-    pub(crate) fn stop_named(&self, id: &[u8]) -> bool {
-        self.running.cancel(id)
+    /// Ends what runs under a name, if the asker may see it; whether anything did.
+    pub(crate) fn stop_named(&self, id: &[u8], asker: &Asker) -> bool {
+        self.running.cancel(id, asker)
     }
 
-    /// How far the latest query under a name is, or was when it ended; `None` if it never started or ended long ago.
-    pub(crate) fn report(&self, id: &[u8]) -> Option<ProgressReport> {
-        self.running.report(id)
+    /// How far the latest query under a name is, or was when it ended; `None` if it never started, ended long ago, or is not for the asker to see.
+    pub(crate) fn report(&self, id: &[u8], asker: &Asker) -> Option<ProgressReport> {
+        self.running.report(id, asker)
     }
 
     /// Ends a query by its `query_id` in `system.queries`, if the asker may see it; whether it had not ended yet.
