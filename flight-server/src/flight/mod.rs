@@ -41,7 +41,7 @@ use hexflight_engine::{Engine, TableName, TableSpec};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
-pub(crate) use results::{client_batch, client_schema, split_for_messages, union_column};
+pub(crate) use results::{client_batch, client_schema, row_bytes, split_for_messages, union_column};
 pub(crate) use service::FlightApi;
 
 use crate::{auth::Auth, queries::QueryService};

@@ -157,7 +157,9 @@ fn converted(
     batches
         .map_ok(move |batch| {
             let schema = Arc::clone(&schema);
-            stream::iter(slices(batch, rows_max).flat_map(move |slice| messages(&slice, &schema)))
+            // Cut before it is converted: views of one text become as many texts.
+            let slices = slices(batch, rows_max).flat_map(split_for_messages);
+            stream::iter(slices.flat_map(move |slice| messages(&slice, &schema)))
         })
         .try_flatten()
 }

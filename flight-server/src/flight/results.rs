@@ -5,7 +5,7 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, RecordBatch, RecordBatchOptions},
+    array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions},
     compute::{CastOptions, cast_with_options},
     datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit},
     error::ArrowError,
@@ -186,19 +186,45 @@ fn split_into(batch: RecordBatch, bytes_max: usize, pieces: &mut Vec<RecordBatch
     split_into(batch.slice(half, rows - half), bytes_max, pieces);
 }
 
-/// Bytes of the rows themselves, not of the buffers they are a part of.
-fn row_bytes(batch: &RecordBatch) -> usize {
-    let bytes_of = |column: &Arc<dyn Array>| {
-        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+/// Bytes of the rows themselves, not of the buffers they are a part of; of texts that views and dictionaries share, what the rows say.
+pub(crate) fn row_bytes(batch: &RecordBatch) -> usize {
+    let bytes_of = |column: &ArrayRef| {
+        let own = column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size());
+        own.saturating_add(shared_bytes(column.as_ref()))
     };
-    batch.columns().iter().map(bytes_of).sum()
+    batch.columns().iter().map(bytes_of).fold(0, usize::saturating_add)
+}
+
+/// What the rows point at, as often as they do.
+fn shared_bytes(column: &dyn Array) -> usize {
+    match column.data_type() {
+        DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
+        DataType::BinaryView => column.as_binary_view().total_buffer_bytes_used(),
+        DataType::Dictionary(..) => {
+            let dictionary = column.as_any_dictionary();
+            let values = dictionary.values();
+            let bytes = values.get_array_memory_size().saturating_add(shared_bytes(values.as_ref()));
+            // Some values may be long: as if all were as long as they are on average.
+            (bytes / values.len().max(1)).saturating_mul(column.len())
+        }
+        DataType::Struct(_) => {
+            column.as_struct().columns().iter().map(|column| shared_bytes(column.as_ref())).sum()
+        }
+        DataType::List(_) => {
+            let list = column.as_list::<i32>();
+            let offsets = list.value_offsets();
+            let place = |offset: Option<&i32>| offset.and_then(|at| usize::try_from(*at).ok()).unwrap_or(0);
+            let (first, last) = (place(offsets.first()), place(offsets.last()));
+            shared_bytes(list.values().slice(first, last - first).as_ref())
+        }
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        AsArray, DictionaryArray, Int64Array, StringArray, StringViewArray, StructArray,
-        TimestampMicrosecondArray,
+        DictionaryArray, Int64Array, StringArray, StringViewArray, StructArray, TimestampMicrosecondArray,
     };
     use arrow::compute::concat_batches;
     use arrow::datatypes::{Int32Type, TimestampNanosecondType, UnionFields, UnionMode};
@@ -216,6 +242,26 @@ mod tests {
             let parts: Vec<RecordBatch> = slices(batch.clone(), 1_000).collect();
             assert!(!parts.is_empty() && parts.iter().all(|part| part.num_rows() <= 1_000), "{rows}");
             assert_eq!(concat_batches(&batch.schema(), &parts).unwrap(), batch);
+        }
+    }
+
+    #[test]
+    fn texts_that_rows_share_count_for_each() {
+        let text = "x".repeat(100_000);
+        let views: ArrayRef = Arc::new(StringViewArray::from_iter_values(vec![text.as_str(); 1]));
+        let shared =
+            arrow::compute::take(&views, &arrow::array::UInt32Array::from(vec![0; 1_000]), None).unwrap();
+        let inner = Arc::new(Field::new("inner", DataType::Utf8View, true));
+        let nested: ArrayRef = Arc::new(StructArray::from(vec![(inner, Arc::clone(&shared))]));
+        let keys = arrow::array::Int32Array::from(vec![0; 1_000]);
+        let values = Arc::new(StringArray::from(vec![text.as_str()]));
+        let dictionary: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::new(keys, values));
+        for column in [shared, nested, dictionary] {
+            let batch = RecordBatch::try_from_iter([("t", column)]).unwrap();
+            assert!(row_bytes(&batch) >= 100_000_000, "{}", row_bytes(&batch));
+            let pieces = split_for_messages(batch);
+            assert!(pieces.iter().all(|piece| piece.num_rows() <= 20), "{}", pieces.len());
+            assert_eq!(pieces.iter().map(RecordBatch::num_rows).sum::<usize>(), 1_000);
         }
     }
 

@@ -415,3 +415,11 @@ def test_a_time_beyond_the_calendar_is_refused_where_it_would_be_text(server: Se
 
     problem(ask(server, sql), 400, "unsupported_format")
     assert ask(server, sql, format="arrow").status_code == 200
+
+
+def test_a_row_that_would_be_a_huge_text_is_refused(server: Server) -> None:
+    sql = "SELECT repeat(chr(1), 20000000) AS a"
+    for name in ["json", "ndjson", "csv"]:
+        problem(ask(server, sql, format=name), 400, "row_too_large")
+    assert ask(server, sql, format="arrow").status_code == 200
+    assert len(ask(server, "SELECT repeat('x', 10000000) AS a").json()["data"][0]["a"]) == 10_000_000

@@ -22,7 +22,7 @@ use datafusion::{
 
 use crate::{
     functions::Bounds,
-    width::{Collected, Cut, Measured, Sliced, wide_columns},
+    width::{Collected, Cut, Measured, Sliced, large_columns, wide_columns},
 };
 
 /// Grouping sets of an aggregate that takes batches of usual length: for each set there may be a group of each row.
@@ -122,7 +122,7 @@ fn copied_columns(node: &Arc<dyn ExecutionPlan>) -> [Vec<usize>; 2] {
         let is_given = |column: usize| {
             has_partners(join_type) && projection.is_none_or(|given| given.contains(&(first + column)))
         };
-        let mut columns = wide_columns(&input.schema());
+        let mut columns = large_columns(&input.schema());
         columns.retain(|column| asked.contains(&(side, *column)) || is_given(*column));
         columns
     };
@@ -138,13 +138,15 @@ fn has_partners(join_type: JoinType) -> bool {
     matches!(join_type, JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full)
 }
 
-/// The join of other inputs. A cross join makes a batch of each row of its right input, as long as its left one: it becomes a join that keeps to
-/// the length of batches.
+/// The join of other inputs. A cross join makes a batch of each row of its right input, as long as its left one: where it copies values, it
+/// becomes a join that keeps to the length of batches.
 fn with_inputs(
     node: Arc<dyn ExecutionPlan>,
     mut inputs: Vec<Arc<dyn ExecutionPlan>>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let (is_cross, is_nested) = (node.is::<CrossJoinExec>(), node.is::<NestedLoopJoinExec>());
+    let is_wide = |input: &Arc<dyn ExecutionPlan>| !wide_columns(&input.schema()).is_empty();
+    let is_cross = node.is::<CrossJoinExec>() && inputs.iter().any(is_wide);
+    let is_nested = node.is::<NestedLoopJoinExec>();
     if (is_cross || is_nested)
         && let Some(right) = inputs.pop()
     {

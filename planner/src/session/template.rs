@@ -121,7 +121,8 @@ impl Templates {
         let config = self.any.config().clone();
         let config = config.with_extension(Arc::new(ended.clone())).with_extension(Arc::new(widths.clone()));
         let config = match rows {
-            Some(rows) => config.with_batch_size(rows),
+            // Cross joins keep to it only then.
+            Some(rows) => config.with_batch_size(rows).with_enforce_batch_size_in_joins(true),
             None => config,
         };
         let (task, session) = (None, self.any.session_id().to_owned());

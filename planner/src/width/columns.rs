@@ -1,4 +1,4 @@
-//! Which columns are copied whole, and can be large.
+//! Which columns can be large, and which of these are copied whole.
 
 use arrow::datatypes::{DataType, Schema};
 
@@ -7,6 +7,24 @@ pub(crate) fn wide_columns(schema: &Schema) -> Vec<usize> {
     let fields = schema.fields().iter().enumerate();
     fields.filter(|(_, field)| can_be_wide(field.data_type())).map(|(place, _)| place).collect()
 }
+
+/// Places of columns whose values can be large, copied or shared.
+pub(crate) fn large_columns(schema: &Schema) -> Vec<usize> {
+    let fields = schema.fields().iter().enumerate();
+    let can_be_large = |data_type: &DataType| {
+        !data_type.is_primitive() && !matches!(data_type, DataType::Boolean | DataType::Null)
+    };
+    fields.filter(|(_, field)| can_be_large(field.data_type())).map(|(place, _)| place).collect()
+}
+
+/// What a value counts: one that rows share, nothing while it is short; a long one, as much as if it were copied, since functions above may do
+/// that. **Units**: bytes.
+pub(super) fn counted(data_type: &DataType, bytes: u64) -> u64 {
+    if bytes > SHARED_BYTES_MIN || can_be_wide(data_type) { bytes } else { 0 }
+}
+
+/// **Units**: bytes.
+const SHARED_BYTES_MIN: u64 = 4 << 10;
 
 /// Views and dictionaries are copied without what they point at.
 fn can_be_wide(data_type: &DataType) -> bool {

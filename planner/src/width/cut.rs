@@ -23,7 +23,7 @@ use datafusion::{
 };
 use futures::{Stream, StreamExt};
 
-use super::wide_columns;
+use super::{columns::counted, large_columns};
 use crate::{
     functions::{Bounds, bytes_at, entries, items_at, largest_bytes},
     through::{Through, ThroughExec},
@@ -37,7 +37,7 @@ const VALUE_BYTES: u64 = 16;
 pub(crate) struct Cut {
     bounds: Arc<Bounds>,
     lists: Arc<[ListUnnest]>,
-    /// Columns beside them that are copied whole, and can be large.
+    /// Columns beside them that can be large.
     wide: Arc<[usize]>,
 }
 
@@ -45,7 +45,7 @@ impl Cut {
     /// The node above the input of `unnest`.
     pub(crate) fn below(unnest: &UnnestExec, bounds: &Arc<Bounds>) -> Arc<dyn ExecutionPlan> {
         let lists: Arc<[ListUnnest]> = unnest.list_column_indices().into();
-        let mut wide = wide_columns(&unnest.input().schema());
+        let mut wide = large_columns(&unnest.input().schema());
         // A list that is taken apart is not copied, but for one of which another depth is asked for, too.
         wide.retain(|column| lists.iter().filter(|list| list.index_in_input_schema == *column).count() != 1);
         let way = Self { bounds: Arc::clone(bounds), lists, wide: wide.into() };
@@ -85,7 +85,11 @@ impl Cut {
 
     /// What is copied of a row.
     fn row_bytes(&self, batch: &RecordBatch, row: usize) -> u64 {
-        let wide = self.wide.iter().map(|column| bytes_at(batch.column(*column), row)).sum::<u64>();
+        let wide = self.wide.iter().map(|column| {
+            let column = batch.column(*column);
+            counted(column.data_type(), bytes_at(column, row))
+        });
+        let wide = wide.sum::<u64>();
         Self::fixed_bytes(batch).saturating_add(wide)
     }
 
@@ -100,7 +104,10 @@ impl Cut {
             .map(|list| entries(batch.column(list.index_in_input_schema), 0, batch.num_rows()));
         let rows = u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
         let copies = all.sum::<u64>().saturating_add(rows);
-        let widest = self.wide.iter().map(|column| largest_bytes(batch.column(*column)));
+        let widest = self.wide.iter().map(|column| {
+            let column = batch.column(*column);
+            largest_bytes(column).map(|bytes| counted(column.data_type(), bytes))
+        });
         let bytes = Self::fixed_bytes(batch).saturating_add(widest.sum::<Result<u64>>()?);
         Ok(copies.saturating_mul(bytes) <= self.bounds.piece_bytes())
     }

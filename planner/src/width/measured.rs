@@ -19,7 +19,7 @@ use datafusion::{
 };
 use futures::{Stream, StreamExt};
 
-use super::Widths;
+use super::{Widths, columns::counted};
 use crate::{
     functions::{Bounds, largest_bytes},
     through::{Through, ThroughExec},
@@ -29,7 +29,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
     bounds: Arc<Bounds>,
-    /// Those that the join copies, and that can be large.
+    /// Those that the join gives out or asks, and that can be large.
     columns: Arc<[usize]>,
     /// How many partitions of the join copy the rows at once.
     partitions: usize,
@@ -92,7 +92,10 @@ impl Width {
     /// `Execution` when the rows are too wide, `ResourcesExhausted` when there is no memory for a batch of them.
     fn measure(&mut self, batch: &RecordBatch) -> Result<()> {
         // At most: the widest values may be in different rows.
-        let widths = self.way.columns.iter().map(|column| largest_bytes(batch.column(*column)));
+        let widths = self.way.columns.iter().map(|column| {
+            let column = batch.column(*column);
+            largest_bytes(column).map(|bytes| counted(column.data_type(), bytes))
+        });
         let bytes = widths.sum::<Result<u64>>()?;
         if bytes <= self.widest {
             return Ok(());

@@ -1,6 +1,7 @@
 //! How wide the rows are that a join or UNNEST copies. A join copies the values of a row for each partner that it finds: a text of 200 kB beside
-//! 8,192 rows is 1.6 GB in one batch. Views are copied without what they point at, and events have only these; where a text that is no view, or
-//! a list, goes into a join, its rows are measured, and where they are too wide for a batch the query runs again with shorter ones.
+//! 8,192 rows is 1.6 GB in one batch. Rows on their way into a join are measured, and where they are too wide for a batch the query runs again
+//! with shorter ones. Views are copied without what they point at, and events have only these; long ones count all the same, since functions
+//! above make texts of them.
 //!
 //! ```text
 //!  input ─▶ Measured ─▶ join        too wide: Widths ─▶ Run: the same query with batches of fewer rows
@@ -23,7 +24,7 @@ use std::sync::{
 use datafusion::execution::{TaskContext, memory_pool::MemoryReservation};
 
 pub(crate) use collected::Collected;
-pub(crate) use columns::wide_columns;
+pub(crate) use columns::{large_columns, wide_columns};
 pub(crate) use cut::Cut;
 pub(crate) use measured::Measured;
 pub(crate) use sliced::Sliced;

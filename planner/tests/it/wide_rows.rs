@@ -69,12 +69,37 @@ async fn wide_rows_are_joined_as_others_are_and_in_small_batches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn views_and_semi_joins_are_not_measured() {
+async fn long_texts_that_rows_share_are_made_in_small_batches() {
     let fixture = narrow().await;
-    let views = with("repeat(device_id, 300) || ''", &format!("SELECT count(*), max(a.x) {}", JOINS[0].0));
+    let text = "(SELECT arrow_cast(repeat('x', 20000), 'Utf8View') AS t) a";
+    for (sql, found) in [
+        (
+            format!("SELECT max(length(reverse(t))) FROM {text} CROSS JOIN generate_series(1, 8192) b"),
+            "20000",
+        ),
+        (
+            format!(
+                "SELECT max(length(arrow_cast(t, 'Utf8'))) FROM {text}, generate_series(1, 8192) b(v) WHERE v > 0"
+            ),
+            "20000",
+        ),
+        (
+            format!("SELECT sum(length(reverse(t))) FROM (SELECT t, unnest(range(0, 8192)) FROM {text}) q"),
+            "163840000",
+        ),
+    ] {
+        assert_eq!(fixture.value(&sql).await, found, "{sql}");
+    }
+    let rows = fixture.rows(&format!("SELECT t FROM {text} CROSS JOIN generate_series(1, 8192) b")).await;
+    assert!(rows.iter().all(|batch| batch.num_rows() < 100), "{}", rows.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn semi_joins_are_not_measured() {
+    let fixture = narrow().await;
     let semi = "FROM w a WHERE a.type IN (SELECT type FROM e)";
     let semi = with("array_repeat(value, 250)", &format!("SELECT count(*), max(cardinality(a.x)) {semi}"));
-    for sql in [views, semi] {
+    for sql in [semi] {
         let plan = fixture.table(&format!("EXPLAIN {sql}")).await;
         assert!(plan.contains("JoinExec") && !plan.contains("MeasuredExec"), "{sql}\n{plan}");
         fixture.rows(&sql).await;

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     error::query_problem,
-    flight::{split_for_messages, union_column},
+    flight::{row_bytes, split_for_messages, union_column},
     http::{Api, Problem},
     queries::Asked,
 };
@@ -41,6 +41,9 @@ const QUERY_ID: HeaderName = HeaderName::from_static("x-query-id");
 
 /// A chunk is sent when it has as much; a smaller result is one chunk, and what goes wrong with it is a problem. **Units**: bytes.
 const CHUNK_BYTES_MIN: usize = 64 << 10;
+
+/// A row that is written as text: each of its letters can become six (`\u0001`), in a buffer that grows by doubling. **Units**: bytes.
+const TEXT_ROW_BYTES_MAX: usize = 16 << 20;
 
 /// Chunks that wait for the client.
 const CHUNKS_MAX: usize = 2;
@@ -142,6 +145,9 @@ impl Run {
             truncated = taken < batch.num_rows();
             rows_left -= taken as u64;
             for piece in split_for_messages(batch.slice(0, taken)) {
+                if is_text(self.format) && piece.num_rows() == 1 {
+                    check_row(row_bytes(&piece))?;
+                }
                 encoder = self.encode(encoder, &columns, piece, &mut chunk).await?;
                 if chunk.len() >= CHUNK_BYTES_MIN {
                     self.send(std::mem::take(&mut chunk), false).await?;
@@ -171,7 +177,11 @@ impl Run {
         });
         let written: Result<_, ArrowError> = work.await.map_err(|_| broken())?;
         let (encoder, bytes) = written.map_err(|error| self.unwritable(&error))?;
-        chunk.extend(bytes);
+        if chunk.is_empty() {
+            *chunk = bytes
+        } else {
+            chunk.extend(bytes)
+        }
         Ok(encoder)
     }
 
@@ -186,6 +196,16 @@ impl Run {
         Problem::new(StatusCode::BAD_REQUEST, "unsupported_format", detail)
             .with_hint("cast the column to a plain type, or ask for another format")
     }
+}
+
+fn check_row(bytes: usize) -> Result<(), Problem> {
+    if bytes <= TEXT_ROW_BYTES_MAX {
+        return Ok(());
+    }
+    let detail =
+        format!("a row of {bytes} bytes; a row that is written as text has at most {TEXT_ROW_BYTES_MAX}");
+    Err(Problem::new(StatusCode::BAD_REQUEST, "row_too_large", detail)
+        .with_hint("ask for format=arrow or parquet, over Flight, or for a part of the value"))
 }
 
 /// The problem of a column that holds a union, which JSON values are until they are planned as text.
