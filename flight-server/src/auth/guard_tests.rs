@@ -110,7 +110,7 @@ fn one_network_leaves_places_to_others() {
     let (_folder, guard) = guard("ada:one");
     let at = |host| Some(IpAddr::from([10, 0, 0, host]));
     let places: Vec<_> = std::iter::from_fn(|| guard.logins.place(at(1))).collect();
-    assert_eq!(places.len(), 64);
+    assert_eq!(places.len(), 128);
     assert!(guard.logins.place(at(2)).is_some());
     drop(places);
     assert!(guard.logins.place(at(1)).is_some());

@@ -28,7 +28,7 @@ const AT_A_TIME: usize = 2;
 const WAITING_MAX: usize = 256;
 
 /// Of these from one network: one that sends nothing else does not keep all others out.
-const WAITING_OF_NETWORK_MAX: usize = 64;
+const WAITING_OF_NETWORK_MAX: usize = 128;
 
 /// How long a right password is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);

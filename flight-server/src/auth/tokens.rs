@@ -88,8 +88,8 @@ impl Tokens {
     /// A token with a name; `None` when the user has too many.
     pub(super) fn create(&self, user: Arc<User>, new: NewToken, now: Instant) -> Option<(Uuid, String)> {
         let mut tokens = self.lock();
-        tokens.0.retain(|_, token| token.is_good(now));
-        let named = tokens.0.values().filter(|token| !token.is_login() && token.user == user).count();
+        let is_named = |token: &&Token| !token.is_login() && token.user == user && token.is_good(now);
+        let named = tokens.0.values().filter(is_named).count();
         if named >= NAMED_MAX {
             return None;
         }
@@ -160,7 +160,8 @@ impl Held<'_> {
         if self.0.values().filter(|token| of_user(token)).count() < LOGINS_MAX {
             return;
         }
-        self.0.retain(|_, token| token.is_good(now));
+        // Those with names are forgotten with their connections.
+        self.0.retain(|_, token| token.is_good(now) || !token.is_login());
         if self.0.values().filter(|token| of_user(token)).count() < LOGINS_MAX {
             return;
         }

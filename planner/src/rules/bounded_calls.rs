@@ -32,20 +32,30 @@ impl BoundedCalls {
         matches!(part, Expr::Literal(value, _) if scalar_bytes(value) > self.bounds.folded_bytes())
     }
 
-    /// The parts of `part` first, but for constants that it takes as they are.
-    fn within(&self, part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    /// The parts of `part` first, but for constants that it takes as they are. `is_column`: whether a column is made of its value.
+    fn within(&self, part: Expr, is_column: bool, schema: &DFSchema) -> Result<Transformed<Expr>> {
         let takes_constants = takes_constants(&part);
+        let makes_columns = match &part {
+            Expr::AggregateFunction(_) | Expr::WindowFunction(_) => true,
+            Expr::Alias(_) | Expr::Cast(_) | Expr::TryCast(_) | Expr::Case(_) => is_column,
+            _ => false,
+        };
         let inside = part.map_children(|child| {
             if takes_constants && is_constant(&child) {
                 return Ok(Transformed::no(child));
             }
-            self.within(child, schema)
+            self.within(child, makes_columns, schema)
         })?;
-        inside.transform_data(|part| self.wrapped(part, schema))
+        inside.transform_data(|part| {
+            if is_column && is_answer(&part) {
+                return Ok(bounded_call(constant(part), &self.bounds));
+            }
+            self.wrapped(part, schema)
+        })
     }
 
     fn wrapped(&self, part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-        if self.is_large(&part) || is_answer(&part) {
+        if self.is_large(&part) {
             return Ok(bounded_call(constant(part), &self.bounds));
         }
         Ok(match part {
@@ -91,7 +101,7 @@ impl Mend for BoundedCalls {
     }
 
     fn mend(&self, expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-        self.within(expression, schema)
+        self.within(expression, true, schema)
     }
 }
 
@@ -146,6 +156,7 @@ fn is_answer(part: &Expr) -> bool {
 fn is_constant(part: &Expr) -> bool {
     match part {
         Expr::Literal(..) => true,
+        Expr::Cast(cast) => is_constant(&cast.expr),
         answer if is_answer(answer) => true,
         Expr::ScalarFunction(call) => call.func.name() == "make_array" && call.args.iter().all(is_constant),
         _ => false,

@@ -14,11 +14,11 @@ use datafusion::{
         RecordBatchStream, SendableRecordBatchStream, TaskContext,
         memory_pool::{MemoryConsumer, MemoryReservation},
     },
-    physical_plan::{ExecutionPlan, spill::get_record_batch_memory_size},
+    physical_plan::ExecutionPlan,
 };
 use futures::{Stream, StreamExt};
 
-use super::Widths;
+use super::{NodeId, Place, Widths};
 use crate::through::{Through, ThroughExec};
 
 /// How often the rows are there.
@@ -26,12 +26,14 @@ const COPIES: usize = 2;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Collected;
+pub(crate) struct Collected {
+    node: NodeId,
+}
 
 impl Collected {
     /// The node above `input`.
     pub(crate) fn above(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        Arc::new(ThroughExec::new(input, Self))
+        Arc::new(ThroughExec::new(input, Self { node: NodeId::next() }))
     }
 }
 
@@ -39,7 +41,7 @@ impl Through for Collected {
     const NAME: &'static str = "CollectedExec";
 
     fn anew(&self) -> Self {
-        Self
+        Self { node: self.node }
     }
 
     fn execute(
@@ -49,23 +51,31 @@ impl Through for Collected {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let reservation = MemoryConsumer::new("rows of a window").register(context.memory_pool());
-        let widths = Widths::of(&context);
+        let (widths, place) = (Widths::of(&context), Place { node: self.node, partition });
         let inner = input.execute(partition, context)?;
-        Ok(Box::pin(CollectedStream { inner, widths, reservation }))
+        Ok(Box::pin(CollectedStream { inner, widths, place, reservation }))
     }
 }
 
 struct CollectedStream {
     inner: SendableRecordBatchStream,
     widths: Widths,
+    place: Place,
     reservation: MemoryReservation,
 }
 
 impl CollectedStream {
     fn reserve(&self, batch: RecordBatch) -> Result<RecordBatch> {
-        self.reservation.try_grow(get_record_batch_memory_size(&batch).saturating_mul(COPIES))?;
+        self.reservation.try_grow(bytes_of(&batch).saturating_mul(COPIES))?;
         Ok(batch)
     }
+}
+
+/// Of the rows themselves, not of the buffers they are a part of, which others share.
+fn bytes_of(batch: &RecordBatch) -> usize {
+    let columns =
+        batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default());
+    columns.fold(0, usize::saturating_add)
 }
 
 impl Stream for CollectedStream {
@@ -89,6 +99,6 @@ impl RecordBatchStream for CollectedStream {
 
 impl Drop for CollectedStream {
     fn drop(&mut self) {
-        self.widths.keep(self.reservation.take());
+        self.widths.keep(self.place, self.reservation.take());
     }
 }

@@ -19,7 +19,7 @@ use datafusion::{
 };
 use futures::{Stream, StreamExt};
 
-use super::{Widths, columns::counted};
+use super::{NodeId, Place, Widths, columns::counted};
 use crate::{
     functions::{Bounds, largest_bytes},
     through::{Through, ThroughExec},
@@ -33,6 +33,7 @@ pub(crate) struct Measured {
     columns: Arc<[usize]>,
     /// How many partitions of the join copy the rows at once.
     partitions: usize,
+    node: NodeId,
 }
 
 impl Measured {
@@ -44,7 +45,8 @@ impl Measured {
         bounds: &Arc<Bounds>,
     ) -> Arc<dyn ExecutionPlan> {
         let partitions = (partitions / input.output_partitioning().partition_count().max(1)).max(1);
-        let way = Self { bounds: Arc::clone(bounds), columns: columns.into(), partitions };
+        let way =
+            Self { bounds: Arc::clone(bounds), columns: columns.into(), partitions, node: NodeId::next() };
         Arc::new(ThroughExec::new(input, way))
     }
 }
@@ -64,6 +66,7 @@ impl Through for Measured {
     ) -> Result<SendableRecordBatchStream> {
         let width = Width {
             way: self.clone(),
+            place: Place { node: self.node, partition },
             rows: context.session_config().batch_size(),
             widths: Widths::of(&context),
             reservation: MemoryConsumer::new("rows of a join").register(context.memory_pool()),
@@ -78,6 +81,7 @@ impl Through for Measured {
 #[derive(Debug)]
 struct Width {
     way: Measured,
+    place: Place,
     /// Of a batch of the join.
     rows: usize,
     widths: Widths,
@@ -129,7 +133,7 @@ impl Width {
 impl Drop for Width {
     /// What was read before the join began is copied until it ends.
     fn drop(&mut self) {
-        self.widths.keep(self.reservation.take());
+        self.widths.keep(self.place, self.reservation.take());
     }
 }
 
@@ -172,7 +176,13 @@ mod tests {
     fn width(rows: usize, free: usize) -> Width {
         let pool = |bytes| Arc::new(GreedyMemoryPool::new(bytes)) as Arc<dyn MemoryPool>;
         Width {
-            way: Measured { bounds: Bounds::new(&pool(BYTES)), columns: Arc::from([0, 1]), partitions: 2 },
+            way: Measured {
+                bounds: Bounds::new(&pool(BYTES)),
+                columns: Arc::from([0, 1]),
+                partitions: 2,
+                node: NodeId::next(),
+            },
+            place: Place { node: NodeId::next(), partition: 0 },
             rows,
             widths: Widths::default(),
             reservation: MemoryConsumer::new("test").register(&pool(free)),
@@ -196,7 +206,8 @@ mod tests {
         let widths = width.widths.clone();
         assert_eq!(widths.shorter(), None);
         drop(width);
-        assert_eq!(widths.0.kept.lock().unwrap()[0].size(), 12_000_000, "the join goes on");
+        let kept = widths.0.kept.lock().unwrap();
+        assert_eq!(kept.values().map(MemoryReservation::size).sum::<usize>(), 12_000_000, "the join goes on");
     }
 
     #[test]

@@ -16,9 +16,12 @@ mod cut;
 mod measured;
 mod sliced;
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use datafusion::execution::{TaskContext, memory_pool::MemoryReservation};
@@ -40,7 +43,25 @@ struct Common {
     /// Whether the reader has seen rows, so that no other run can follow.
     is_last: AtomicBool,
     /// For inputs that have been read: their rows are copied until the run ends.
-    kept: Mutex<Vec<MemoryReservation>>,
+    kept: Mutex<HashMap<Place, MemoryReservation>>,
+}
+
+/// Tells a node from others, also when it is reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct NodeId(usize);
+
+impl NodeId {
+    fn next() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A partition of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    node: NodeId,
+    partition: usize,
 }
 
 impl Default for Common {
@@ -63,11 +84,12 @@ impl Widths {
         self.0.rows.fetch_min(rows, Ordering::Relaxed);
     }
 
-    fn keep(&self, reservation: MemoryReservation) {
+    /// In the place of what was kept there: of a recursion one round is kept.
+    fn keep(&self, place: Place, reservation: MemoryReservation) {
         if reservation.size() == 0 {
             return;
         }
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).push(reservation);
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(place, reservation);
     }
 
     fn is_last(&self) -> bool {

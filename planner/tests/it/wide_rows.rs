@@ -71,21 +71,21 @@ async fn wide_rows_are_joined_as_others_are_and_in_small_batches() {
 #[tokio::test(flavor = "multi_thread")]
 async fn long_texts_that_rows_share_are_made_in_small_batches() {
     let fixture = narrow().await;
-    let text = "(SELECT arrow_cast(repeat('x', 20000), 'Utf8View') AS t) a";
+    let text = "(SELECT arrow_cast(repeat('x', 70000), 'Utf8View') AS t) a";
     for (sql, found) in [
         (
             format!("SELECT max(length(reverse(t))) FROM {text} CROSS JOIN generate_series(1, 8192) b"),
-            "20000",
+            "70000",
         ),
         (
             format!(
                 "SELECT max(length(arrow_cast(t, 'Utf8'))) FROM {text}, generate_series(1, 8192) b(v) WHERE v > 0"
             ),
-            "20000",
+            "70000",
         ),
         (
             format!("SELECT sum(length(reverse(t))) FROM (SELECT t, unnest(range(0, 8192)) FROM {text}) q"),
-            "163840000",
+            "573440000",
         ),
     ] {
         assert_eq!(fixture.value(&sql).await, found, "{sql}");
@@ -151,6 +151,10 @@ async fn what_operators_make_without_asking_is_within_bounds() {
         format!("SELECT max(length(s)) FROM (SELECT v, {text} AS s FROM generate_series(1, 8192) t(v)) q");
     let error = fixture.refusal(&column).await.to_string();
     assert!(error.contains("constant: 8192 rows of"), "{error}");
+    let inside = format!(
+        "SELECT max(length({text})), count(array_position(string_to_array({text}, ','), device_id)) FROM events"
+    );
+    assert!(fixture.table(&inside).await.contains("| 48399 "), "a function takes it as it is");
     let compared = format!("SELECT count(*) FROM generate_series(1, 8192) t(v) WHERE v::text < {text}");
     assert_ne!(fixture.value(&compared).await, "0");
     let window = "SELECT max(s) FROM (SELECT sum(v) OVER () AS s FROM generate_series(1, 5000000) t(v)) q";

@@ -38,13 +38,26 @@ pub(super) fn steps(row: &Row<'_>) -> u64 {
     (row.bytes(0).saturating_mul(states) / STATES_PER_STEP).saturating_add(compile)
 }
 
-/// `a{100}` is a hundred states, `(a{100}){100}` ten thousand.
+/// States of what stands before a count: a letter, or a class of them.
+const ATOM_STATES: u64 = 4;
+
+/// `a{100}` is some hundred states, `(a{100}){100}` ten thousand.
 fn states(pattern: &str) -> u64 {
-    let counted = pattern.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
-    let times = counted.map(|(numbers, _)| {
-        numbers.split(',').filter_map(|number| number.trim().parse::<u64>().ok()).max().unwrap_or(1).max(1)
-    });
-    times.fold(count(pattern.len()).max(1), u64::saturating_mul)
+    let mut sum = count(pattern.len()).max(1);
+    let mut parts = pattern.split('{');
+    let mut before = parts.next().unwrap_or_default();
+    for rest in parts {
+        if let Some((numbers, _)) = rest.split_once('}') {
+            let numbers = numbers.split(',').filter_map(|number| number.trim().parse::<u64>().ok());
+            let times = numbers.max().unwrap_or(0);
+            sum = match before.ends_with(')') {
+                true => sum.saturating_mul(times.max(1)),
+                false => sum.saturating_add(times.saturating_mul(ATOM_STATES)),
+            };
+        }
+        before = rest;
+    }
+    sum
 }
 
 #[cfg(test)]
@@ -54,8 +67,9 @@ mod tests {
     #[test]
     fn repetitions_multiply() {
         assert_eq!(states("abc"), 3);
-        assert_eq!(states("a{100}"), 600);
-        assert_eq!(states("(a{10,20}){30}"), 14 * 20 * 30);
+        assert_eq!(states("a{100}"), 6 + 400);
+        assert_eq!(states("(a{10,20}){30}"), (14 + 80) * 30);
+        assert_eq!(states("[0-9a-f]{8}-[0-9a-f]{4}"), 23 + 48);
         assert_eq!(states(r"\p{Greek}{"), 10);
     }
 }
