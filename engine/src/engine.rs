@@ -318,13 +318,29 @@ impl Engine {
         batch: &RecordBatch,
         on_bad_row: OnBadRow,
     ) -> Result<Appended> {
+        self.append_by(table, batch, on_bad_row, self.core.append_deadline()).await
+    }
+
+    /// As [`Self::append_with`], for a batch that has waited elsewhere already: it waits until `deadline` at most.
+    ///
+    /// **Cancellation**: as [`Self::append`].
+    ///
+    /// # Errors
+    /// As [`Self::append_with`].
+    pub async fn append_by(
+        &self,
+        table: &TableName,
+        batch: &RecordBatch,
+        on_bad_row: OnBadRow,
+        deadline: tokio::time::Instant,
+    ) -> Result<Appended> {
         self.core.check_writable()?;
         let parts = self.core.table(table)?;
         let appends = lock(&self.appends).clone().ok_or(EngineError::Closed)?;
         if let Some(failure) = self.core.stall.failure() {
             return Err(EngineError::WalStalled { failure });
         }
-        let deadline = self.core.append_deadline();
+        let deadline = deadline.min(self.core.append_deadline());
         let memory = self.core.reserve(needed_for(batch)?, deadline).await?;
         let (prepared, bad_rows) = self.prepare(parts, batch, memory, on_bad_row, deadline).await?;
         let Some((rows, memory)) = prepared else { return Ok(Appended { ack: None, bad_rows }) };

@@ -15,7 +15,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 use tonic::{Status, body::Body};
 
-use super::{ArrivalMemory, Arrived, FREE_BYTES, framing::Framing};
+use super::{ArrivalMemory, Arrived, FREE_BYTES, Waits, framing::Framing};
 
 /// Slower than any link that somebody would send a large message over, and longer than an append waits: while one does, nobody may read on.
 const PACE: Pace = Pace { wait: Duration::from_secs(15), bytes_min: 64 << 10 };
@@ -46,6 +46,7 @@ pub(super) struct ArrivingBody {
     kept: Option<Bytes>,
     /// For the first message of what is kept.
     waiting: Option<Waiting>,
+    waits: Waits,
     /// Of the message that is arriving.
     arriving: Option<Arrived>,
     /// Of the message that is complete; the reader of a stream has it until he asks for more.
@@ -63,7 +64,13 @@ impl fmt::Debug for ArrivingBody {
 }
 
 impl ArrivingBody {
-    pub(super) fn new(inner: Body, memory: Arc<ArrivalMemory>, bytes_max: usize, is_stream: bool) -> Self {
+    pub(super) fn new(
+        inner: Body,
+        memory: Arc<ArrivalMemory>,
+        waits: Waits,
+        bytes_max: usize,
+        is_stream: bool,
+    ) -> Self {
         Self {
             inner,
             memory,
@@ -72,6 +79,7 @@ impl ArrivingBody {
             framing: Framing::default(),
             kept: None,
             waiting: None,
+            waits,
             arriving: None,
             complete: None,
             pace: PACE,
@@ -124,6 +132,7 @@ impl ArrivingBody {
         {
             return Poll::Ready(Ok(memory));
         }
+        self.waits.begin();
         let memory = &self.memory;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(Arc::clone(memory).hold(bytes)));
         let held = ready!(waiting.as_mut().poll(context));

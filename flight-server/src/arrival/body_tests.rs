@@ -97,7 +97,7 @@ async fn a_message_that_its_reader_refuses_takes_nothing() {
 fn arriving(memory: &Arc<ArrivalMemory>, pieces: Vec<Bytes>) -> ArrivingBody {
     let pieces = stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)).chain(stream::pending());
     let inner = Body::new(axum::body::Body::from_stream(pieces));
-    ArrivingBody::new(inner, Arc::clone(memory), LIMIT, true)
+    ArrivingBody::new(inner, Arc::clone(memory), Waits::default(), LIMIT, true)
 }
 
 fn beginning(declared: usize, sent: usize) -> Bytes {

@@ -11,11 +11,11 @@ use crate::error::retry_later;
 /// What is taken without asking: small messages come through while large ones wait. As large as a frame of HTTP/2. **Units**: bytes.
 pub(crate) const FREE_BYTES: usize = 16 << 10;
 
-/// How long to wait for memory; as long as an append does.
-const WAIT: Duration = Duration::from_secs(10);
+/// How long to wait for memory, in all stages of a message together; as long as an append does.
+pub(crate) const WAIT: Duration = Duration::from_secs(10);
 
 /// When a client that found no memory is told to come back. **Units**: ms.
-const RETRY_MS: u64 = 1_000;
+pub(crate) const RETRY_MS: u64 = 1_000;
 
 /// See the module.
 #[derive(Debug)]

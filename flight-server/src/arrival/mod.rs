@@ -6,12 +6,14 @@
 //!               └ no room: the body is not polled, so HTTP/2's flow control holds the client back
 //! ```
 //! A message has its memory from its header on until the service asks for the next one: by then the engine has taken it over. Later stages
-//! have shares of their own, so nobody waits for what he holds himself.
+//! have shares of their own, so nobody waits for what he holds himself. All of them together wait as long as one (`Waits`).
 
 mod memory;
+mod waits;
 mod framing;
 mod body;
 mod service;
 
-pub(crate) use memory::{ArrivalMemory, Arrived, FREE_BYTES};
+pub(crate) use memory::{ArrivalMemory, Arrived, FREE_BYTES, RETRY_MS, WAIT};
 pub(crate) use service::Arrivals;
+pub(crate) use waits::Waits;

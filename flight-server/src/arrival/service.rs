@@ -12,7 +12,7 @@ use tonic::{
     server::NamedService,
 };
 
-use super::{ArrivalMemory, body::ArrivingBody};
+use super::{ArrivalMemory, Waits, body::ArrivingBody};
 
 /// Methods that take messages one after the other; all others take one.
 const STREAMS: [&str; 3] = ["/DoPut", "/DoExchange", "/Handshake"];
@@ -48,10 +48,12 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let (memory, bytes_max) = (&self.memory, self.message_bytes_max);
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let (memory, bytes_max, waits) = (&self.memory, self.message_bytes_max, Waits::default());
         let is_stream = STREAMS.iter().any(|method| request.uri().path().ends_with(method));
-        let arriving = |body| Body::new(ArrivingBody::new(body, Arc::clone(memory), bytes_max, is_stream));
+        request.extensions_mut().insert(waits.clone());
+        let arriving =
+            |body| Body::new(ArrivingBody::new(body, Arc::clone(memory), waits, bytes_max, is_stream));
         self.inner.call(request.map(arriving))
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 //! A push waits for memory; while two wait nothing is read, and gRPC's flow control holds the client back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use arrow_flight::{FlightData, FlightDescriptor, PutResult, flight_descriptor::DescriptorType};
@@ -20,7 +20,7 @@ use futures::{
 use hexflight_engine::{BadRow, EngineError, Import, OnBadRow, OnLoaded, SourceId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
@@ -36,6 +36,9 @@ const PUSHES: usize = 2;
 
 /// Answers that wait for a client that does not read them.
 const ANSWERS_WAITING_MAX: usize = 64;
+
+/// How long the next one waits for room: the import holds memory meanwhile.
+const ANSWER_WAIT: Duration = Duration::from_secs(60);
 
 /// Sources of one load, and of one question about them.
 const SOURCES_MAX: usize = 1 << 16;
@@ -201,8 +204,8 @@ async fn load(
                 Done::Commit(sources) => break sources,
                 Done::Batch { index, rows, bad, refusal } => {
                     rejected += bad.len();
-                    if command.acks && answers.send(Ok(batch_answer(index, rows, &bad))).await.is_err() {
-                        return Err(Status::cancelled("the client has gone"));
+                    if command.acks {
+                        answer(answers, batch_answer(index, rows, &bad)).await?;
                     }
                     if let Some(refusal) = refusal {
                         return Err(at_batch(index, &refusal));
@@ -221,6 +224,17 @@ async fn load(
         "version": summary.version,
     });
     Ok(PutResult { app_metadata: Bytes::from(body.to_string()) })
+}
+
+/// Tells the client of a batch.
+async fn answer(answers: &Answers, answer: PutResult) -> Result<(), Status> {
+    match timeout(ANSWER_WAIT, answers.send(Ok(answer))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Status::cancelled("the client has gone")),
+        Err(_) => Err(Status::deadline_exceeded(format!(
+            "nobody read the answers to the batches for {ANSWER_WAIT:?}; nothing was loaded"
+        ))),
+    }
 }
 
 /// What became of a step.

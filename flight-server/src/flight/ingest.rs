@@ -16,6 +16,7 @@ use super::{
     FlightContext,
     put::{BatchSource, PENDING_MAX, PendingBatch},
 };
+use crate::arrival::Waits;
 
 /// Appends the stream and answers once with the number of rows, when all of them are durable.
 pub(super) async fn ingest(
@@ -23,9 +24,10 @@ pub(super) async fn ingest(
     command: &CommandStatementIngest,
     first: FlightData,
     messages: Streaming<FlightData>,
+    waits: Waits,
 ) -> Result<PutResult, Status> {
     let table = target(context, command)?;
-    let source = BatchSource::new(context, table, first, messages);
+    let source = BatchSource::new(context, table, first, messages, waits);
     // On a task of its own: batches that the engine took become durable also when the client leaves, and those behind them are dropped.
     let gone = CancellationToken::new();
     let _until_dropped = gone.clone().drop_guard();

@@ -24,6 +24,7 @@ mod import;
 mod statement;
 mod advice;
 mod parameters;
+mod crowd;
 mod prepared;
 mod query;
 mod update;

@@ -24,12 +24,13 @@ use tonic::{Status, Streaming};
 use super::{
     FlightContext,
     advice::statement_status,
+    crowd::gives_way,
     ipc::{BatchDecoder, Decoded, Limits, declares_no_columns, expanded_bytes},
     put::unread,
     results::client_schema,
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
-use crate::timestamp_unit::TimestampUnit;
+use crate::{auth::Caller, timestamp_unit::TimestampUnit};
 
 /// Statements whose parameters are remembered.
 const BOUND_MAX: usize = 256;
@@ -56,6 +57,7 @@ pub(super) struct BoundParameters {
 struct Remembered {
     parameters: Vec<FlightData>,
     used: Instant,
+    user: Option<Arc<str>>,
     /// Of the share, and of everything.
     _memory: [Reservation; 2],
 }
@@ -66,8 +68,8 @@ impl BoundParameters {
         Self { by_id: Mutex::default(), share, total: Arc::clone(total) }
     }
 
-    /// Remembers parameters in place of the oldest ones; what is larger than the share is not remembered.
-    fn remember(&self, id: Bytes, parameters: Vec<FlightData>, now: Instant) {
+    /// Remembers parameters in place of the oldest ones of whoever has most; what is larger than the share is not remembered.
+    fn remember(&self, id: Bytes, caller: &Caller, parameters: Vec<FlightData>, now: Instant) {
         let bytes = parameters.iter().map(Message::encoded_len).sum();
         let mut bound = self.lock();
         bound.remove(&id);
@@ -80,11 +82,12 @@ impl BoundParameters {
                 && let Ok(share) = self.share.try_reserve(bytes, 1.0)
             {
                 let memory = [share, self.total.reserve_unchecked(bytes)];
-                bound.insert(id, Remembered { parameters, used: now, _memory: memory });
+                let user = caller.user.clone();
+                bound.insert(id, Remembered { parameters, used: now, user, _memory: memory });
                 return;
             }
-            let oldest = bound.iter().min_by_key(|(_, known)| known.used).map(|(id, _)| id.clone());
-            let Some(oldest) = oldest else { return };
+            let kept = bound.iter().map(|(id, known)| (id, known.user.as_deref(), known.used));
+            let Some(oldest) = gives_way(kept).cloned() else { return };
             bound.remove(&oldest);
         }
     }
@@ -152,11 +155,12 @@ pub(super) fn statement(context: &FlightContext, handle: &[u8]) -> Result<Statem
 pub(super) async fn bind(
     context: &Arc<FlightContext>,
     command: &CommandPreparedStatementQuery,
+    caller: &Caller,
     first: FlightData,
     messages: Streaming<FlightData>,
 ) -> Result<PutResult, Status> {
     let statement = bound(context, &command.prepared_statement_handle, first, messages).await?;
-    context.bound.remember(statement.id.clone(), statement.parameters.clone(), Instant::now());
+    context.bound.remember(statement.id.clone(), caller, statement.parameters.clone(), Instant::now());
     let answer = DoPutPreparedStatementResult { prepared_statement_handle: Some(statement.handle()) };
     Ok(PutResult { app_metadata: Bytes::from(answer.encode_to_vec()) })
 }
@@ -222,9 +226,9 @@ mod tests {
     fn parameters_are_forgotten_after_a_time_and_when_closed() {
         let bound = BoundParameters::new(&Budget::new(64 << 20));
         let (start, id) = (Instant::now(), Bytes::from_static(b"a"));
-        bound.remember(id.clone(), vec![FlightData::default()], start);
+        bound.remember(id.clone(), &Caller::default(), vec![FlightData::default()], start);
         assert!(bound.recall(&id, start).is_some());
-        bound.remember(Bytes::from_static(b"b"), Vec::new(), start + BOUND_FOR);
+        bound.remember(Bytes::from_static(b"b"), &Caller::default(), Vec::new(), start + BOUND_FOR);
         assert!(bound.recall(&id, start).is_none());
         bound.forget(&Bytes::from_static(b"b"));
         assert!(bound.recall(&Bytes::from_static(b"b"), start).is_none());
@@ -237,13 +241,13 @@ mod tests {
         let of =
             |bytes: usize| vec![FlightData { data_body: vec![0; bytes].into(), ..FlightData::default() }];
         let (start, [a, b, c]) = (Instant::now(), [b"a", b"b", b"c"].map(|id| Bytes::from_static(id)));
-        bound.remember(a.clone(), of(400), start);
-        bound.remember(b.clone(), of(400), start + Duration::from_secs(1));
-        bound.remember(b.clone(), of(500), start + Duration::from_secs(2));
+        bound.remember(a.clone(), &Caller::default(), of(400), start);
+        bound.remember(b.clone(), &Caller::default(), of(400), start + Duration::from_secs(1));
+        bound.remember(b.clone(), &Caller::default(), of(500), start + Duration::from_secs(2));
         assert!(bound.recall(&a, start).is_some());
-        bound.remember(c.clone(), of(400), start + Duration::from_secs(3));
+        bound.remember(c.clone(), &Caller::default(), of(400), start + Duration::from_secs(3));
         assert!(bound.recall(&a, start).is_none() && bound.recall(&b, start).is_some());
-        bound.remember(c.clone(), of(2_000), start + Duration::from_secs(4));
+        bound.remember(c.clone(), &Caller::default(), of(2_000), start + Duration::from_secs(4));
         assert!(bound.recall(&c, start).is_none() && bound.recall(&b, start).is_some());
         drop(bound);
         assert_eq!(budget.used(), 0);
@@ -255,7 +259,7 @@ mod tests {
         let start = Instant::now();
         for index in 0..=BOUND_MAX {
             let used = start + Duration::from_millis(index as u64);
-            bound.remember(Bytes::from(index.to_be_bytes().to_vec()), Vec::new(), used);
+            bound.remember(Bytes::from(index.to_be_bytes().to_vec()), &Caller::default(), Vec::new(), used);
         }
         assert_eq!(bound.lock().len(), BOUND_MAX);
         assert!(bound.recall(&Bytes::from(0_usize.to_be_bytes().to_vec()), start).is_none());

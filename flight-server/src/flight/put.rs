@@ -24,7 +24,7 @@ use super::{
     FlightContext,
     ipc::{BatchDecoder, Decoded},
 };
-use crate::{error::engine_status, telemetry};
+use crate::{arrival::Waits, error::engine_status, telemetry};
 
 /// Batches of one stream on their way to the WAL: enough to fill several group commits.
 pub(super) const PENDING_MAX: usize = 64;
@@ -39,8 +39,9 @@ pub(super) fn put(
     table: TableName,
     first: FlightData,
     messages: Streaming<FlightData>,
+    waits: Waits,
 ) -> BoxStream<'static, Result<PutResult, Status>> {
-    let source = BatchSource::new(context, table, first, messages);
+    let source = BatchSource::new(context, table, first, messages, waits);
     let (pending_sender, pending) = mpsc::channel(PENDING_MAX);
     let (acks_sender, acks) = mpsc::channel(ACKS_WAITING_MAX);
     context.puts.spawn(async move {
@@ -156,6 +157,7 @@ pub(super) struct BatchSource {
     decoder: BatchDecoder,
     first: Option<FlightData>,
     messages: Streaming<FlightData>,
+    waits: Waits,
     max_message_bytes: usize,
     /// Batches seen; the first is 1.
     index: usize,
@@ -167,6 +169,7 @@ impl BatchSource {
         table: TableName,
         first: FlightData,
         messages: Streaming<FlightData>,
+        waits: Waits,
     ) -> Self {
         Self {
             engine: Arc::clone(&context.engine),
@@ -175,6 +178,7 @@ impl BatchSource {
             decoder: BatchDecoder::new(context.limits).with_memory(&context.decode_memory),
             first: Some(first),
             messages,
+            waits,
             max_message_bytes: context.limits.body_bytes_max,
             index: 0,
         }
@@ -184,11 +188,13 @@ impl BatchSource {
     pub(super) async fn next(&mut self) -> Result<Option<PendingBatch>, Status> {
         while let Some(message) = self.next_message().await? {
             let (read_at, bytes) = (Instant::now(), message.data_body.len());
-            let decoded = self.decoder.decode(message).await;
+            let deadline = self.waits.take_deadline();
+            let decoded = self.decoder.decode_by(message, deadline).await;
             let decoded = decoded.map_err(|error| at_batch(self.index + 1, &error.into()))?;
             if let Decoded::Batch(batch) = decoded {
                 self.index += 1;
-                let ack = self.append(&batch).await.map_err(|status| at_batch(self.index, &status))?;
+                let ack =
+                    self.append(&batch, deadline).await.map_err(|status| at_batch(self.index, &status))?;
                 let (table, index) = (self.table.clone(), self.index);
                 return Ok(Some(PendingBatch { table, ack, index, bytes, read_at }));
             }
@@ -196,8 +202,12 @@ impl BatchSource {
         Ok(None)
     }
 
-    async fn append(&self, batch: &RecordBatch) -> Result<Option<PendingAck>, Status> {
-        let appended = self.engine.append_with(&self.table, batch, OnBadRow::Refuse).await;
+    async fn append(
+        &self,
+        batch: &RecordBatch,
+        deadline: tokio::time::Instant,
+    ) -> Result<Option<PendingAck>, Status> {
+        let appended = self.engine.append_by(&self.table, batch, OnBadRow::Refuse, deadline).await;
         Ok(appended.map_err(|error| engine_status(&error))?.ack)
     }
 

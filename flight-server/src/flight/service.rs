@@ -26,6 +26,7 @@ use super::{
     update::update,
 };
 use crate::{
+    arrival::Waits,
     auth::{Permission, forbidden},
     telemetry,
     timestamp_unit::TimestampUnit,
@@ -148,6 +149,7 @@ impl FlightApi {
     async fn put(
         &self,
         mut messages: Streaming<FlightData>,
+        waits: Waits,
         options: CallOptions,
     ) -> Result<Answers<PutResult>, Status> {
         let limit = self.context.max_message_bytes();
@@ -166,7 +168,7 @@ impl FlightApi {
             Request::Path(path) => {
                 may(&options, Permission::Write)?;
                 let table = self.context.table_of_path(&path)?;
-                return Ok(put::put(&self.context, table, first, messages));
+                return Ok(put::put(&self.context, table, first, messages, waits));
             }
             Request::Sql(_) => return Err(read_only("SQL text")),
             Request::Command(command) => *command,
@@ -175,10 +177,10 @@ impl FlightApi {
         may(&options, if writes { Permission::Write } else { Permission::Read })?;
         let answer = match command {
             Command::CommandStatementIngest(command) => {
-                ingest::ingest(&self.context, &command, first, messages).await?
+                ingest::ingest(&self.context, &command, first, messages, waits).await?
             }
             Command::CommandPreparedStatementQuery(command) => {
-                prepared::bind(&self.context, &command, first, messages).await?
+                prepared::bind(&self.context, &command, &options.caller, first, messages).await?
             }
             Command::CommandStatementUpdate(command) => {
                 refuse_transaction(command.transaction_id.as_ref())?;
@@ -279,7 +281,9 @@ impl FlightService for FlightApi {
 
     async fn do_put(&self, call: Call<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
         let options = self.options_of(&call)?;
-        let answers = self.put(call.into_inner(), options).await.inspect_err(telemetry::request_failed)?;
+        let waits = Waits::of(call.extensions());
+        let answers =
+            self.put(call.into_inner(), waits, options).await.inspect_err(telemetry::request_failed)?;
         Ok(Response::new(answers))
     }
 

@@ -34,9 +34,9 @@ mod bounded;
 
 pub(crate) use beside::beside;
 pub(crate) use bounded::{
-    Bounds, bounded_call, bounded_in_window, bounded_window_function, bytes_at, can_join, constant, entries,
-    is_bounded, is_bounded_in_window, is_bounded_window_function, is_collecting, is_unbounded, items_at,
-    joined, largest_bytes, scalar_bytes,
+    BATCH_ROWS, Bounds, UNRESERVED_ROW_BYTES, bounded_call, bounded_in_window, bounded_window_function,
+    bytes_at, can_join, constant, entries, is_bounded, is_bounded_in_window, is_bounded_window_function,
+    is_collecting, is_unbounded, items_at, joined, largest_bytes, scalar_bytes,
 };
 pub(crate) use geo::WITHIN_RADIUS;
 pub(crate) use interval_product::{interval_by, interval_times, times_interval};

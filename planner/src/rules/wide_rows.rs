@@ -1,4 +1,5 @@
-//! `WideRows`: rows that are copied are measured before a join, and cut before UNNEST (see `width`).
+//! `WideRows`: rows that are copied are measured before a join, cut before UNNEST, and come in few at once where many columns are made of
+//! them (see `width`).
 
 use std::sync::Arc;
 
@@ -12,7 +13,6 @@ use datafusion::{
     physical_optimizer::PhysicalOptimizerRule,
     physical_plan::{
         ExecutionPlan, ExecutionPlanProperties,
-        aggregates::{AggregateExec, AggregateMode},
         execution_plan::replace_children_if_necessary,
         joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec},
         unnest::UnnestExec,
@@ -22,14 +22,9 @@ use datafusion::{
 
 use crate::{
     functions::Bounds,
-    width::{Collected, Cut, Measured, Sliced, large_columns, wide_columns},
+    turn::Turns,
+    width::{Collected, Cut, Measured, Sliced, large_columns, rows_at_once, wide_columns},
 };
-
-/// Grouping sets of an aggregate that takes batches of usual length: for each set there may be a group of each row.
-const SETS_AT_ONCE: usize = 16;
-
-/// Rows of a usual batch.
-const BATCH_ROWS: usize = 8_192;
 
 /// See the module. Runs after all rules that look at the inputs of joins.
 #[derive(Debug)]
@@ -58,8 +53,14 @@ impl PhysicalOptimizerRule for WideRows {
                 let input = Cut::below(unnest, &self.bounds);
                 return replace_children_if_necessary(node, vec![input]).map(Transformed::yes);
             }
-            if let Some(input) = whole_input(&node) {
+            if let Some(window) = node.downcast_ref::<WindowAggExec>() {
+                let input = Collected::above(Arc::clone(window.input()), window.window_expr().len());
                 return replace_children_if_necessary(node, vec![input]).map(Transformed::yes);
+            }
+            if let Some(rows) = rows_at_once(&node)? {
+                let inputs = node.children().into_iter();
+                let inputs = inputs.map(|input| Turns::above(Sliced::to(Arc::clone(input), rows))).collect();
+                return replace_children_if_necessary(node, inputs).map(Transformed::yes);
             }
             let copied = copied_columns(&node);
             if copied.iter().all(Vec::is_empty) {
@@ -80,21 +81,6 @@ impl PhysicalOptimizerRule for WideRows {
     fn schema_check(&self) -> bool {
         true
     }
-}
-
-/// The input of a node that takes more memory for its rows than it asks for.
-fn whole_input(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
-    if let Some(window) = node.downcast_ref::<WindowAggExec>() {
-        return Some(Collected::above(Arc::clone(window.input())));
-    }
-    let aggregate = node.downcast_ref::<AggregateExec>()?;
-    let sets = aggregate.group_expr().groups().len();
-    let is_first = matches!(
-        aggregate.mode(),
-        AggregateMode::Partial | AggregateMode::Single | AggregateMode::SinglePartitioned
-    );
-    (is_first && sets > SETS_AT_ONCE)
-        .then(|| Sliced::to(Arc::clone(aggregate.input()), (SETS_AT_ONCE * BATCH_ROWS / sets).max(1)))
 }
 
 /// The columns of each input of a join that it copies for many rows of the other, and that can be large; none of another node.

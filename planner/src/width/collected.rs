@@ -1,5 +1,5 @@
 //! `Collected`: rows on their way into a window over whole partitions, which keeps all of them, and puts them together once it has seen the last:
-//! twice what came. It reserves nothing; this does, until the query ends.
+//! twice what came, and its own columns beside it. It reserves nothing; this does, until the query ends.
 
 use std::{
     pin::Pin,
@@ -24,16 +24,22 @@ use crate::through::{Through, ThroughExec};
 /// How often the rows are there.
 const COPIES: usize = 2;
 
+/// A number of a column of the window; what is larger is bounded by its function. **Units**: bytes.
+const COLUMN_BYTES: usize = 16;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Collected {
     node: NodeId,
+    /// What the window adds to a row. **Units**: bytes.
+    added: usize,
 }
 
 impl Collected {
-    /// The node above `input`.
-    pub(crate) fn above(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        Arc::new(ThroughExec::new(input, Self { node: NodeId::next() }))
+    /// The node above the input of a window, which adds so many `columns`.
+    pub(crate) fn above(input: Arc<dyn ExecutionPlan>, columns: usize) -> Arc<dyn ExecutionPlan> {
+        let added = columns.saturating_mul(COLUMN_BYTES);
+        Arc::new(ThroughExec::new(input, Self { node: NodeId::next(), added }))
     }
 }
 
@@ -41,7 +47,7 @@ impl Through for Collected {
     const NAME: &'static str = "CollectedExec";
 
     fn anew(&self) -> Self {
-        Self { node: self.node }
+        Self { node: self.node, added: self.added }
     }
 
     fn execute(
@@ -53,7 +59,7 @@ impl Through for Collected {
         let reservation = MemoryConsumer::new("rows of a window").register(context.memory_pool());
         let (widths, place) = (Widths::of(&context), Place { node: self.node, partition });
         let inner = input.execute(partition, context)?;
-        Ok(Box::pin(CollectedStream { inner, widths, place, reservation }))
+        Ok(Box::pin(CollectedStream { inner, widths, place, reservation, added: self.added }))
     }
 }
 
@@ -62,11 +68,13 @@ struct CollectedStream {
     widths: Widths,
     place: Place,
     reservation: MemoryReservation,
+    added: usize,
 }
 
 impl CollectedStream {
     fn reserve(&self, batch: RecordBatch) -> Result<RecordBatch> {
-        self.reservation.try_grow(bytes_of(&batch).saturating_mul(COPIES))?;
+        let added = batch.num_rows().saturating_mul(self.added);
+        self.reservation.try_grow(bytes_of(&batch).saturating_mul(COPIES).saturating_add(added))?;
         Ok(batch)
     }
 }

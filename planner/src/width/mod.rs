@@ -6,13 +6,14 @@
 //! ```text
 //!  input ─▶ Measured ─▶ join        too wide: Widths ─▶ Run: the same query with batches of fewer rows
 //!  input ─▶ Sliced ─▶ right side of a nested loop join
-//!  input ─▶ Sliced ─▶ aggregate with many grouping sets;  input ─▶ Collected ─▶ window over whole partitions
+//!  input ─▶ Sliced ─▶ what makes many columns of each row;  input ─▶ Collected ─▶ window over whole partitions
 //!  input ─▶ Cut ─▶ UNNEST           long lists come in pieces, each with what stands beside it
 //! ```
 
 mod collected;
 mod columns;
 mod cut;
+mod made;
 mod measured;
 mod sliced;
 
@@ -29,6 +30,7 @@ use datafusion::execution::{TaskContext, memory_pool::MemoryReservation};
 pub(crate) use collected::Collected;
 pub(crate) use columns::{large_columns, wide_columns};
 pub(crate) use cut::Cut;
+pub(crate) use made::rows_at_once;
 pub(crate) use measured::Measured;
 pub(crate) use sliced::Sliced;
 

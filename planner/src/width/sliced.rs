@@ -1,6 +1,6 @@
 //! `Sliced`: rows that come in batches as short as the session says, or shorter, also from a scan that hands on what is in memory as it lies there.
-//! For the right side of a nested loop join, which makes a batch of each of its batches and a left row, and for an aggregate with many
-//! grouping sets, which makes groups of each row for all of them before it asks for memory.
+//! For the right side of a nested loop join, which makes a batch of each of its batches and a left row, and for what makes many columns of
+//! each row before it asks for memory.
 
 use std::sync::Arc;
 

@@ -221,3 +221,47 @@ async fn what_cannot_be_cut_is_refused_by_name() {
     let table = fixture.table(&with("arrow_cast(repeat(device_id, 20), 'Utf8')", lists)).await;
     assert!(table.contains("| 400000 ") && table.contains("| 120 "), "{table}");
 }
+
+/// Columns of a few bytes each become large together, as constants do that are written once.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_columns_are_made_of_few_rows_at_once() {
+    let fixture = fixture(1_024).await;
+    let list = |count: usize, column: &dyn Fn(usize) -> String| {
+        (0..count).map(column).collect::<Vec<_>>().join(", ")
+    };
+    let rows = "FROM generate_series(1, 8192) t(v)";
+    let constants =
+        list(20, &|column| format!("repeat('{}', 1900) AS c{column}", char::from(b'a' + column as u8)));
+    let texts = list(40, &|column| format!("concat('x{column}', v) AS c{column}"));
+    let numbers = list(500, &|column| format!("v + {column} AS c{column}"));
+    for (columns, at_most) in [(constants, 883), (texts, 1_638), (numbers, 4_194)] {
+        let batches = fixture.rows(&format!("SELECT {columns} {rows}")).await;
+        assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 8_192);
+        let longest = batches.iter().map(|batch| batch.num_rows()).max();
+        assert!(longest.is_some_and(|rows| rows <= at_most && rows > at_most / 2), "{longest:?} {at_most}");
+    }
+    let sums = list(300, &|column| format!("max(v % {}) AS c{column}", column + 2));
+    let keys = list(40, &|column| format!("concat('x', v % {})", column + 2));
+    for (sql, value) in [
+        (
+            format!(
+                "SELECT max({}) FROM (SELECT {sums} {rows} GROUP BY v) q",
+                list(300, &|column| format!("c{column}")).replace(", ", " + ")
+            ),
+            "27605",
+        ),
+        (
+            format!(
+                "SELECT string_agg(v::text, ',') FROM (SELECT v {rows} WHERE v < 8 ORDER BY {keys} LIMIT 3) q"
+            ),
+            "6,4,2",
+        ),
+    ] {
+        assert_eq!(fixture.value(&sql).await, value, "{sql}");
+        let plan = fixture.table(&format!("EXPLAIN {sql}")).await;
+        assert!(plan.contains("SlicedExec"), "{plan}");
+    }
+    let few = list(7, &|column| format!("concat('x{column}', v) AS c{column}"));
+    let plan = fixture.table(&format!("EXPLAIN SELECT {few}, v + 1 {rows}")).await;
+    assert!(!plan.contains("SlicedExec"), "{plan}");
+}

@@ -19,10 +19,11 @@ use arrow::{
 };
 use arrow_flight::FlightData;
 use bytes::Bytes;
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::{DecodeMemory, Limits, check::check_batch, check_schema::check_schema, memory::expanded_bytes};
-use crate::arrival::{Arrived, FREE_BYTES};
+use crate::arrival::{Arrived, FREE_BYTES, WAIT};
 
 /// Bodies from this size on are decoded off the I/O threads: 8 MiB take about 5 ms.
 const OFFLOAD_BYTES_MIN: usize = 8 << 20;
@@ -107,17 +108,29 @@ impl BatchDecoder {
         Self { takes_unions: true, ..self }
     }
 
-    /// Decodes the next message of the stream; waits for memory for what it becomes.
+    /// Decodes the next message of the stream; waits for memory for what it becomes, as long as messages wait.
     ///
     /// # Errors
     /// `NoMemory` when there is none in time, or none for its dictionary.
     pub(crate) async fn decode(&mut self, data: FlightData) -> Result<Decoded, DecodeError> {
+        self.decode_by(data, Instant::now() + WAIT).await
+    }
+
+    /// As [`Self::decode`], with a deadline for memory.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub(crate) async fn decode_by(
+        &mut self,
+        data: FlightData,
+        deadline: Instant,
+    ) -> Result<Decoded, DecodeError> {
         self.last_held = None;
         let Some(memory) = self.memory.clone() else { return self.decode_anywhere(data, 0).await };
         // More than a body may become is refused before anything is made of it.
         let bytes = expanded_bytes(&data).min(self.limits.body_bytes_max);
         if bytes > FREE_BYTES {
-            let held = Arc::clone(&memory.batches).hold(bytes).await;
+            let held = Arc::clone(&memory.batches).hold_until(bytes, deadline).await;
             self.last_held = Some(held.map_err(|status| DecodeError::NoMemory(Box::new(status)))?);
         }
         let decoded = self.decode_anywhere(data, bytes).await?;

@@ -9,9 +9,9 @@ use std::{
 use uuid::Uuid;
 
 use super::SessionOptions;
-use crate::auth::Caller;
+use crate::{auth::Caller, flight::crowd::gives_way};
 
-/// Sessions remembered; one more ends the one that was not used for longest.
+/// Sessions remembered; one more ends one of whoever has most.
 const SESSIONS_MAX: usize = 10_000;
 
 /// How long a session is remembered after its last use.
@@ -47,7 +47,9 @@ impl Sessions {
         }
         if sessions.len() >= SESSIONS_MAX
             && !sessions.contains_key(&id)
-            && let Some(oldest) = sessions.iter().min_by_key(|(_, session)| session.used).map(|(id, _)| *id)
+            && let Some(oldest) = gives_way(
+                sessions.iter().map(|(id, session)| (*id, session.caller.user.as_deref(), session.used)),
+            )
         {
             sessions.remove(&oldest);
         }

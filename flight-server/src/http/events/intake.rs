@@ -9,16 +9,20 @@ use axum::{
     http::{header, request::Parts},
 };
 use hexflight_engine::{BadRow, EngineError, OnBadRow, TableName};
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant as Deadline, timeout_at},
+};
 
 use super::{
     answer::{self, Accepted},
     body,
-    document::{self, Events, Format},
+    document::{self, Events},
     fault::{Faults, Origin},
     request::{Encoding, Head},
 };
 use crate::{
+    arrival::{RETRY_MS, WAIT},
     error::engine_problem,
     http::{
         Api, Problem,
@@ -61,9 +65,9 @@ impl Intake {
                 return Err(problem);
             }
         };
-        let sent_bytes = held.bytes.len();
-        let (events, held) = self.parse(&api, head.format, head.encoding, held).await?;
-        let accepted = self.store(&api, events, head.on_bad_row).await?;
+        let (sent_bytes, deadline) = (held.bytes.len(), Deadline::now() + WAIT);
+        let (events, held) = self.parse(&api, &head, held, deadline).await?;
+        let accepted = self.store(&api, events, head.on_bad_row, deadline).await?;
         drop(held);
         if let Some(rows) = accepted.rows_written() {
             telemetry::batch_acknowledged(rows, sent_bytes, started.elapsed());
@@ -87,10 +91,11 @@ impl Intake {
     async fn parse(
         &self,
         api: &Api,
-        format: Format,
-        encoding: Encoding,
+        head: &Head,
         held: Held,
+        deadline: Deadline,
     ) -> Result<(Events, Held), Problem> {
+        let (format, encoding) = (head.format.clone(), head.encoding);
         let is_short = encoding == Encoding::Identity && held.bytes.len() <= INLINE_BYTES_MAX;
         let limits = api.limits.clone();
         let work = move || {
@@ -103,8 +108,10 @@ impl Intake {
         if is_short {
             return work();
         }
-        // Never closed: an error here would mean so.
-        let turn = Arc::clone(&self.parsing).acquire_owned().await;
+        let turn = timeout_at(deadline, Arc::clone(&self.parsing).acquire_owned()).await;
+        // Never closed: an error of the turn itself would mean so.
+        let late = EngineError::Delayed { step: "a turn to be parsed", waited: WAIT, retry_ms: RETRY_MS };
+        let turn = turn.map_err(|_| engine_problem(&late))?;
         let parsing = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             work()
@@ -119,7 +126,13 @@ impl Intake {
         }
     }
 
-    async fn store(&self, api: &Api, events: Events, on_bad_row: OnBadRow) -> Result<Accepted, Problem> {
+    async fn store(
+        &self,
+        api: &Api,
+        events: Events,
+        on_bad_row: OnBadRow,
+        deadline: Deadline,
+    ) -> Result<Accepted, Problem> {
         if on_bad_row == OnBadRow::Refuse && events.faults.total > 0 {
             let bad_rows = self.check(api, &events).await;
             return Err(refused(events, &bad_rows));
@@ -130,7 +143,7 @@ impl Intake {
                 OnBadRow::Skip => Accepted::some(None, events.count, events.faults),
             });
         };
-        let appended = match api.engine.append_with(&self.table, batch, on_bad_row).await {
+        let appended = match api.engine.append_by(&self.table, batch, on_bad_row, deadline).await {
             Ok(appended) => appended,
             Err(EngineError::InvalidRows(first)) => {
                 // One rule was broken; the others are checked now. The clock may have made a row good since.

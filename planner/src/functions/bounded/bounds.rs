@@ -22,7 +22,7 @@ const BATCHES_MIN: u64 = 4;
 const FOLDED_BYTES_MAX: u64 = BATCH_BYTES_MAX / BATCH_ROWS;
 
 /// Rows of a batch unless options say otherwise.
-pub(super) const BATCH_ROWS: u64 = 8_192;
+pub(crate) const BATCH_ROWS: u64 = 8_192;
 
 /// Rows that a join copies have this part of what one batch may have: it has some at once, for its condition and for its result.
 const JOINED_PART: u64 = 2;
@@ -32,6 +32,12 @@ const PIECE_PART: u64 = 16;
 
 /// Smaller results are not reserved: most batches of ordinary functions are, and come and go within a millisecond.
 const RESERVED_BYTES_MIN: u64 = 4 << 20;
+
+/// Results of few rows are reserved from here on: a node that makes many columns is given batches of few rows (see `width`).
+const RESERVED_BYTES_OF_FEW: u64 = 16 << 10;
+
+/// What a row of a result has that is not reserved.
+pub(crate) const UNRESERVED_ROW_BYTES: u64 = RESERVED_BYTES_MIN / BATCH_ROWS;
 
 /// Steps of one value, of some ns each.
 const STEPS_MAX: u64 = 100_000_000;
@@ -150,12 +156,23 @@ impl Bounds {
         bytes >= RESERVED_BYTES_MIN
     }
 
-    /// Reserves what is about to be built; nothing for what is small.
+    /// Whether a column of so many rows and bytes is worth a reservation.
+    pub(super) fn is_column_reserved(rows: usize, bytes: u64) -> bool {
+        let rows_bytes = count(rows).saturating_mul(UNRESERVED_ROW_BYTES);
+        bytes >= rows_bytes.clamp(RESERVED_BYTES_OF_FEW, RESERVED_BYTES_MIN)
+    }
+
+    /// Reserves what is about to be built for so many rows; nothing for what is small.
     ///
     /// # Errors
     /// `ResourcesExhausted` when queries have no more memory.
-    pub(super) fn reserve(&self, function: &str, bytes: u64) -> Result<Option<MemoryReservation>> {
-        if !Self::is_reserved(bytes) {
+    pub(super) fn reserve(
+        &self,
+        function: &str,
+        rows: usize,
+        bytes: u64,
+    ) -> Result<Option<MemoryReservation>> {
+        if !Self::is_column_reserved(rows, bytes) {
             return Ok(None);
         }
         let reservation = MemoryConsumer::new(function).register(&self.pool);

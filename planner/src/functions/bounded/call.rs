@@ -90,7 +90,7 @@ impl Bounded {
         if is_planning && most > self.bounds.folded_bytes().saturating_mul(self.growth.excess()) {
             return self.later(most);
         }
-        let reservation = self.bounds.reserve(self.name(), most)?;
+        let reservation = self.bounds.reserve(self.name(), rows, most)?;
         let value = piece(|| self.inner.invoke_with_args(ScalarFunctionArgs { number_rows: 1, ..args }))?;
         if most <= self.bounds.folded_bytes() {
             return Ok(value);
@@ -117,7 +117,7 @@ impl Bounded {
     fn repeated(&self, value: ColumnarValue, bytes: u64, rows: usize) -> Result<ColumnarValue> {
         let all_bytes = bytes.saturating_mul(count(rows));
         self.bounds.check_batch(self.name(), rows, all_bytes)?;
-        let reservation = self.bounds.reserve(self.name(), all_bytes)?;
+        let reservation = self.bounds.reserve(self.name(), rows, all_bytes)?;
         let column = match value {
             ColumnarValue::Array(array) if rows == array.len() => array,
             ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0)?.to_array_of_size(rows)?,
@@ -130,8 +130,8 @@ impl Bounded {
         let arguments = args.args.iter().map(Argument::of).collect::<Result<Vec<_>>>()?;
         let pieces = Pieces::of(self.growth, &self.bounds, &arguments, args.number_rows)?;
         drop(arguments);
-        let reservation = self.bounds.reserve(self.name(), pieces.bytes)?;
         let rows = args.number_rows;
+        let reservation = self.bounds.reserve(self.name(), rows, pieces.bytes)?;
         let value = match pieces.ranges.as_slice() {
             [] => self.inner.invoke_with_args(args)?,
             [_] => piece(|| self.inner.invoke_with_args(args))?,
@@ -172,7 +172,7 @@ fn part_of(args: &ScalarFunctionArgs, rows: &Range<usize>) -> ScalarFunctionArgs
 fn kept(column: ArrayRef, reservation: Option<MemoryReservation>) -> Result<ColumnarValue> {
     let Some(reservation) = reservation else { return Ok(ColumnarValue::Array(column)) };
     let bytes = column.get_buffer_memory_size();
-    if !Bounds::is_reserved(count(bytes)) {
+    if !Bounds::is_column_reserved(column.len(), count(bytes)) {
         return Ok(ColumnarValue::Array(column));
     }
     reservation.try_resize(bytes.min(reservation.size().saturating_mul(2)))?;

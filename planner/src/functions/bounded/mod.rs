@@ -26,7 +26,7 @@ pub(crate) use aggregates::{
     bounded_in_window, bounded_window_function, is_bounded_in_window, is_bounded_window_function,
     is_collecting,
 };
-pub(crate) use bounds::Bounds;
+pub(crate) use bounds::{BATCH_ROWS, Bounds, UNRESERVED_ROW_BYTES};
 pub(crate) use call::{bounded, bounded_call, is_bounded, is_unbounded};
 pub(crate) use constant::constant;
 pub(crate) use joined::{can_join, joined};
