@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
+    delta::{ColumnRange, DataFile, ScalarBound, extend_ranges},
     error::{EngineError, ErrorKind, Result},
-    flush::blocking,
     rollup::RollupCheck,
     schema::TableSpec,
     segment::Reader,
     store::Store,
-    table::{ColumnRange, DataFile, ScalarBound, extend_ranges},
+    tasks::blocking,
 };
 
 /// What a check of one file found.

@@ -1,11 +1,9 @@
 //! `LogLimit`: keeps a line that anybody can cause from filling the log. Lines above the limit are counted, and the next one that is
 //! written says how many there were.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 /// Lines of one kind within a [`WINDOW`]: enough to see who does what, some 100 MB a day at the very most.
 const LINES_MAX: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(10);
@@ -37,7 +35,7 @@ impl LogLimit {
     }
 
     fn admit(&self, now: Instant) -> Option<u64> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner.lock();
         if inner.began.is_none_or(|began| now.saturating_duration_since(began) >= WINDOW) {
             inner.began = Some(now);
             inner.lines = 0;

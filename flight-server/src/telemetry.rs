@@ -2,12 +2,13 @@
 
 use std::{
     io::IsTerminal as _,
-    sync::{OnceLock, PoisonError, RwLock},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use hexflight_engine::Budget;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use parking_lot::RwLock;
 use tracing_subscriber::EnvFilter;
 
 /// Rows acknowledged over Flight and HTTP.
@@ -242,10 +243,10 @@ impl Readiness {
 
     /// Says from now on that work is taken, or why not.
     pub(crate) fn set(&self, state: Result<(), &'static str>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
+        *self.0.write() = state;
     }
 
     pub(crate) fn get(&self) -> Result<(), &'static str> {
-        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+        *self.0.read()
     }
 }

@@ -6,10 +6,10 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use object_store::path::Path as Key;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     error::{EngineError, Result},
@@ -227,7 +227,7 @@ impl Copier {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+        self.files.lock()
     }
 }
 

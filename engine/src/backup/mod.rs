@@ -45,12 +45,12 @@ use self::{
 };
 use crate::{
     clock::SystemClock,
+    delta::DeltaLog,
     error::Result,
     finding::Finding,
-    flush::blocking,
     schema::{StreamId, TableSpec},
     store::Store,
-    table::DeltaLog,
+    tasks::blocking,
     wal::registry,
 };
 

@@ -7,10 +7,10 @@ use object_store::path::Path;
 
 use super::copier::{CopiedObject, Copier};
 use crate::{
+    delta::{DeltaLog, TableState, mark_text},
     error::{EngineError, Result},
     finding::Finding,
-    flush::blocking,
-    table::{DeltaLog, TableState, mark_text},
+    tasks::blocking,
 };
 
 /// Files copied at once.

@@ -10,8 +10,8 @@ use crate::{
     check::{Streams, WalObject},
     error::Result,
     finding::Finding,
-    flush::blocking,
     schema::{Sequence, StreamId},
+    tasks::blocking,
     wal::{self, ObjectKind},
 };
 

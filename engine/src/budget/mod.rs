@@ -9,9 +9,11 @@
 mod ledger;
 mod reservation;
 mod queue;
+mod admission;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::{Mutex, RwLock};
 use tokio::{sync::Notify, time::Instant};
 
 use self::{
@@ -20,6 +22,7 @@ use self::{
 };
 use crate::error::{EngineError, Result};
 
+pub(crate) use admission::Admission;
 pub(crate) use ledger::RETRY_MS;
 pub use reservation::Reservation;
 
@@ -59,7 +62,7 @@ impl Budget {
 
     /// Asks `reclaim` for memory before anybody is refused any.
     pub fn add_reclaim(&self, reclaim: Weak<dyn Reclaim>) {
-        let mut reclaims = self.reclaims.write().unwrap_or_else(PoisonError::into_inner);
+        let mut reclaims = self.reclaims.write();
         reclaims.retain(|held| held.strong_count() > 0);
         reclaims.push(reclaim);
     }
@@ -85,43 +88,43 @@ impl Budget {
     /// What is reserved now. **Units**: bytes.
     #[must_use]
     pub fn used(&self) -> usize {
-        lock(&self.inner).ledger.used()
+        self.inner.lock().ledger.used()
     }
 
     /// The most that was ever reserved at once. **Units**: bytes.
     #[must_use]
     pub fn peak(&self) -> usize {
-        lock(&self.inner).ledger.peak()
+        self.inner.lock().ledger.peak()
     }
 
     /// The most that events on their way to files may take. **Units**: bytes.
     #[must_use]
     pub fn events_max(&self) -> usize {
-        lock(&self.inner).ledger.events_max()
+        self.inner.lock().ledger.events_max()
     }
 
     /// The most that queries and their caches may hold. **Units**: bytes.
     #[must_use]
     pub fn queries_max(&self) -> usize {
-        lock(&self.inner).ledger.queries_max()
+        self.inner.lock().ledger.queries_max()
     }
 
     /// The most that small queries may hold. **Units**: bytes.
     #[must_use]
     pub fn small_queries_max(&self) -> usize {
-        lock(&self.inner).ledger.small_queries_max()
+        self.inner.lock().ledger.small_queries_max()
     }
 
     /// Says how much the process has beyond what is held here, as far as it is more than usual: queries get that much less, a fifth of the
     /// limit at most. **Units**: bytes.
     pub fn set_uncounted(&self, bytes: usize) {
-        lock(&self.inner).ledger.set_uncounted(bytes);
+        self.inner.lock().ledger.set_uncounted(bytes);
     }
 
     /// How many wait for memory for events.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        lock(&self.inner).queue.len()
+        self.inner.lock().queue.len()
     }
 
     /// Takes `bytes` if `share` (0 to 1) of the limit still has room for them, whoever holds the rest.
@@ -186,7 +189,7 @@ impl Budget {
 
     /// Refuses all who wait for memory for events, and whoever would have to wait from now on.
     pub(crate) fn refuse_waiting(&self) {
-        lock(&self.inner).queue.close();
+        self.inner.lock().queue.close();
     }
 
     /// Nothing yet, for a query or for what is kept for queries.
@@ -208,7 +211,7 @@ impl Budget {
 
     fn grow(&self, holder: Holder, bytes: usize, cap: usize) -> Result<()> {
         self.try_take(holder, bytes, cap).or_else(|_| {
-            let lacking = lock(&self.inner).ledger.reclaimable(holder, bytes, cap);
+            let lacking = self.inner.lock().ledger.reclaimable(holder, bytes, cap);
             if lacking > 0 {
                 self.reclaim(lacking);
             }
@@ -217,13 +220,13 @@ impl Budget {
     }
 
     fn reclaim(&self, bytes: usize) {
-        let reclaims = self.reclaims.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let reclaims = self.reclaims.read().clone();
         reclaims.iter().filter_map(Weak::upgrade).for_each(|held| held.reclaim(bytes));
     }
 
     /// Events come in order: who has not waited does not overtake those who do.
     fn try_take(&self, holder: Holder, bytes: usize, cap: usize) -> Result<()> {
-        let Inner { ledger, queue } = &mut *lock(&self.inner);
+        let Inner { ledger, queue } = &mut *self.inner.lock();
         let overtakes = holder == Holder::Events && queue.len() > 0;
         match ledger.shortage(holder, bytes, cap) {
             None if !overtakes => {
@@ -235,13 +238,13 @@ impl Budget {
     }
 
     fn take(self: &Arc<Self>, holder: Holder, bytes: usize) -> Reservation {
-        lock(&self.inner).ledger.take(holder, bytes);
+        self.inner.lock().ledger.take(holder, bytes);
         Reservation::of(self, bytes, holder)
     }
 
     /// Why `holder` has not got `bytes`.
     fn refusal(&self, holder: Holder, bytes: usize) -> EngineError {
-        let ledger = &lock(&self.inner).ledger;
+        let ledger = &self.inner.lock().ledger;
         let shortage = ledger.shortage(holder, bytes, self.limit);
         shortage.unwrap_or_else(|| ledger.held_by(holder, self.limit)).refuse(bytes)
     }
@@ -250,7 +253,7 @@ impl Budget {
         if from == to || bytes == 0 {
             return;
         }
-        let mut inner = lock(&self.inner);
+        let mut inner = self.inner.lock();
         inner.ledger.give_back(from, bytes);
         inner.ledger.take(to, bytes);
         drop(inner);
@@ -261,7 +264,7 @@ impl Budget {
         if bytes == 0 {
             return;
         }
-        lock(&self.inner).ledger.give_back(holder, bytes);
+        self.inner.lock().ledger.give_back(holder, bytes);
         self.grant();
         self.freed.notify_waiters();
     }
@@ -275,7 +278,7 @@ impl Budget {
     }
 
     fn next_granted(&self) -> Option<(usize, tokio::sync::oneshot::Sender<Reservation>)> {
-        let Inner { ledger, queue } = &mut *lock(&self.inner);
+        let Inner { ledger, queue } = &mut *self.inner.lock();
         let bytes = queue.first()?;
         if ledger.shortage(Holder::Events, bytes, self.limit).is_some() {
             return None;
@@ -283,11 +286,6 @@ impl Budget {
         ledger.take(Holder::Events, bytes);
         Some((bytes, queue.pop()?))
     }
-}
-
-/// What is counted while it is held cannot be left half changed by a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Budget, Holder, Reservation, lock};
+use super::{Budget, Holder, Reservation};
 use crate::error::{EngineError, Result};
 
 /// See the module.
@@ -79,7 +79,7 @@ impl Waiter {
     /// # Errors
     /// `Closed` when nobody is to wait any more.
     pub(super) fn queue_up(budget: &Arc<Budget>, bytes: usize) -> Result<Self> {
-        let (number, granted) = lock(&budget.inner).queue.push(bytes)?;
+        let (number, granted) = budget.inner.lock().queue.push(bytes)?;
         Ok(Self { budget: Arc::clone(budget), number, bytes, granted })
     }
 
@@ -101,7 +101,7 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        lock(&self.budget.inner).queue.remove(self.number);
+        self.budget.inner.lock().queue.remove(self.number);
         // Those behind may ask for less.
         self.budget.grant();
     }

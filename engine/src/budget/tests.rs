@@ -21,7 +21,7 @@ struct EmptyCache {
 impl Reclaim for EmptyCache {
     fn reclaim(&self, bytes: usize) {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        lock(&self.held).shrink(bytes);
+        self.held.lock().shrink(bytes);
     }
 }
 

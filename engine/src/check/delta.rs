@@ -1,9 +1,9 @@
 //! Looks at the Delta log: whether its versions are contiguous and whole, and where they lead.
 
 use crate::{
+    delta::{DeltaLog, TableState, mark_text},
     error::{ErrorKind, Result},
     finding::Finding,
-    table::{DeltaLog, TableState, mark_text},
 };
 
 /// What the log says.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
+    delta::{DataFile, DeltaLog, TableState},
     error::{EngineError, Result},
     file_check::{FileCheck, check_file},
     finding::Finding,
-    table::{DataFile, DeltaLog, TableState},
 };
 
 /// What all files came to.

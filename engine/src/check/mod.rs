@@ -19,8 +19,13 @@ pub(crate) use streams::{Streams, WalObject};
 
 use self::{delta::DeltaSeen, files::FilesSeen, wal::WalSeen};
 use crate::{
-    clock::SystemClock, core::cores, error::Result, finding::Finding, flush::blocking, schema::TableSpec,
-    store::Store, table::DeltaLog,
+    clock::SystemClock,
+    delta::DeltaLog,
+    error::Result,
+    finding::Finding,
+    schema::TableSpec,
+    store::Store,
+    tasks::{blocking, cores},
 };
 
 /// What was looked at.

@@ -10,9 +10,9 @@ use std::{
 use object_store::path::Path;
 
 use crate::{
+    delta::{RollupObject, TableState, is_data_file},
     error::{EngineError, Result},
     store::is_own_file,
-    table::{RollupObject, TableState, is_data_file},
     wal::{self, registry},
 };
 

@@ -8,12 +8,12 @@ use object_store::path::Path;
 
 use super::{Streams, WalObject, streams::Gap};
 use crate::{
+    delta::{DeltaLog, TableState},
     error::Result,
     finding::Finding,
-    flush::blocking,
     schema::{Sequence, StreamId},
     store::{LOCK_FILE, Store},
-    table::{DeltaLog, TableState},
+    tasks::blocking,
     wal::{self, ObjectKind, Takeover, landed, registry},
 };
 

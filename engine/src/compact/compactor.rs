@@ -13,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CompactSummary, Limits, policy::next_merge, rewrite::RewriteRun, tree::FileShape};
 use crate::{
-    core::{Core, Table},
+    budget::Admission,
+    delta::{DataFile, ScalarBound},
     error::{EngineError, ErrorKind, Result},
-    flush::blocking,
+    options::EngineOptions,
     schema::column,
-    table::{DataFile, ScalarBound},
+    tables::{Table, Tables},
+    tasks::blocking,
 };
 
 /// Longest pause between two looks.
@@ -37,10 +39,14 @@ pub(crate) enum CompactMessage {
 }
 
 /// Runs until `stop` is cancelled or every sender of `inbox` is gone.
-pub(crate) async fn run(core: Arc<Core>, mut inbox: mpsc::Receiver<CompactMessage>, stop: CancellationToken) {
-    let interval = core.options.flush_interval.min(LOOK_INTERVAL_MAX);
-    let is_on = core.options.compact;
-    let mut compactor = Compactor { core, stop, set_aside: HashMap::new(), failures: 0 };
+pub(crate) async fn run(
+    parts: CompactParts,
+    mut inbox: mpsc::Receiver<CompactMessage>,
+    stop: CancellationToken,
+) {
+    let interval = parts.options.flush_interval.min(LOOK_INTERVAL_MAX);
+    let is_on = parts.options.compact;
+    let mut compactor = Compactor { parts, stop, set_aside: HashMap::new(), failures: 0 };
     let mut next = Instant::now() + interval;
     loop {
         tokio::select! {
@@ -61,8 +67,16 @@ pub(crate) async fn run(core: Arc<Core>, mut inbox: mpsc::Receiver<CompactMessag
     }
 }
 
+/// What merges work on.
+#[derive(Debug)]
+pub(crate) struct CompactParts {
+    pub(crate) options: EngineOptions,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) admission: Arc<Admission>,
+}
+
 struct Compactor {
-    core: Arc<Core>,
+    parts: CompactParts,
     stop: CancellationToken,
     /// Files that could not be rewritten, and until when they are left alone.
     set_aside: HashMap<Path, Instant>,
@@ -74,9 +88,9 @@ impl Compactor {
     /// Runs rewrites until none is due. A damaged file does not keep the others from being merged; it is the error in the end.
     async fn everything(&mut self) -> Result<CompactSummary> {
         self.set_aside.clear();
-        let core = Arc::clone(&self.core);
+        let tables = Arc::clone(&self.parts.tables);
         let (mut sum, mut damage) = (CompactSummary::default(), None);
-        for table in core.tables.values() {
+        for table in tables.iter() {
             loop {
                 let left_alone = self.set_aside.len();
                 match self.rewrite_next(table, i64::MAX).await {
@@ -95,14 +109,14 @@ impl Compactor {
 
     /// Runs one rewrite if one is due. Returns how long to pause before the next; `None`: there was none.
     async fn one_due(&mut self) -> Option<Duration> {
-        if self.core.is_short_of_memory() {
+        if self.parts.admission.is_short() {
             return None;
         }
         let now = Instant::now();
         self.set_aside.retain(|_, until| *until > now);
-        let core = Arc::clone(&self.core);
-        let quiet = self.core.options.flush_interval.saturating_mul(QUIET_FLUSHES);
-        for table in core.tables.values() {
+        let tables = Arc::clone(&self.parts.tables);
+        let quiet = self.parts.options.flush_interval.saturating_mul(QUIET_FLUSHES);
+        for table in tables.iter() {
             let quiet_ms = i64::try_from(quiet.as_millis()).unwrap_or(i64::MAX);
             let quiet_since_ms = table.log.now_ms().saturating_sub(quiet_ms);
             match self.rewrite_next(table, quiet_since_ms).await {
@@ -121,7 +135,7 @@ impl Compactor {
     /// As long as the bytes that were moved take at the rate that is allowed.
     fn pause_after(&self, summary: &CompactSummary) -> Duration {
         let bytes = (summary.bytes_in + summary.bytes_out) as f64;
-        Duration::from_secs_f64(bytes / self.core.options.compact_bytes_per_second as f64)
+        Duration::from_secs_f64(bytes / self.parts.options.compact_bytes_per_second as f64)
     }
 
     fn failed(&mut self, error: &EngineError) -> Duration {
@@ -143,7 +157,7 @@ impl Compactor {
         let state = Arc::clone(&table.view.snapshot().table);
         let candidates: Vec<Arc<DataFile>> =
             state.files().iter().filter(|file| self.can_rewrite(file)).map(Arc::clone).collect();
-        let limits = Limits::of(&self.core.options, table.spec.bucket_micros());
+        let limits = Limits::of(&self.parts.options, table.spec.bucket_micros());
         let planned = blocking("compact plan", move || {
             let known: Vec<(Arc<DataFile>, FileShape)> = candidates
                 .into_iter()
@@ -156,7 +170,7 @@ impl Compactor {
             }))
         });
         let Some((inputs, cuts)): Option<(Vec<Arc<DataFile>>, _)> = planned.await? else { return Ok(None) };
-        let run = RewriteRun::new(&self.core, table, &state, inputs.clone(), cuts, &self.stop);
+        let run = RewriteRun::new(&self.parts.admission, table, &state, inputs.clone(), cuts, &self.stop);
         // An old state must not keep removed files alive.
         drop(state);
         let end = Box::pin(run.run()).await;

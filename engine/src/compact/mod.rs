@@ -13,9 +13,9 @@ mod compactor;
 #[cfg(test)]
 mod policy_tests;
 
-use crate::engine::EngineOptions;
+use crate::options::EngineOptions;
 
-pub(crate) use compactor::{CompactMessage, run};
+pub(crate) use compactor::{CompactMessage, CompactParts, run};
 use tree::FileShape;
 
 /// Part of the memory limit that a rewrite uses at most.

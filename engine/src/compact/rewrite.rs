@@ -3,39 +3,32 @@
 //! Until the commit nothing of it is visible, and what it wrote is deleted when it ends early. After it the old files stay for those
 //! who still read them, until a vacuum.
 
-use std::{
-    ops::Range,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{ops::Range, sync::Arc, time::Instant};
 
 use arrow::{
     array::{AsArray, RecordBatch},
     datatypes::TimestampMicrosecondType,
 };
 use metrics::{counter, histogram};
-use object_store::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use super::{CompactSummary, ROW_BYTES, share_bytes, tree::Cuts};
 use crate::{
-    budget::Reservation,
-    core::{Core, Table},
+    budget::{Admission, Reservation},
+    delta::{Change, DataFile, Rewrite, TableState, rewrite_app_id},
     error::{EngineError, ErrorKind, Result},
-    flush::{Encoded, NewFile, blocking},
+    file::{Attempt, Encoded, NewFile},
     rollup::RollupCheck,
     schema::column,
-    segment::{Groups, ROW_GROUP_ROWS, Reader, SortedRows},
-    table::{Change, DataFile, Rewrite, TableState, rewrite_app_id},
+    segment::{Groups, Reader, SortedRows},
+    tables::{CommitEnd, Table},
+    tasks::blocking,
 };
-
-/// How often a rewrite that found no memory looks again. It stands in no queue: appends come first.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A rewrite under way.
 #[derive(Debug)]
 pub(super) struct RewriteRun<'a> {
-    core: &'a Core,
+    admission: &'a Admission,
     table: &'a Table,
     inputs: Vec<Arc<DataFile>>,
     cuts: Arc<Cuts>,
@@ -43,13 +36,13 @@ pub(super) struct RewriteRun<'a> {
     expected: i64,
     stop: &'a CancellationToken,
     /// Files that were or are being put.
-    locations: Vec<Path>,
+    put: Attempt,
 }
 
 impl<'a> RewriteRun<'a> {
     /// A rewrite of files that are active in `state`.
     pub(super) fn new(
-        core: &'a Core,
+        admission: &'a Admission,
         table: &'a Table,
         state: &TableState,
         inputs: Vec<Arc<DataFile>>,
@@ -57,7 +50,7 @@ impl<'a> RewriteRun<'a> {
         stop: &'a CancellationToken,
     ) -> Self {
         let expected = state.txn(&rewrite_app_id(table.spec.name())).unwrap_or(0);
-        Self { core, table, inputs, cuts: Arc::new(cuts), expected, stop, locations: vec![] }
+        Self { admission, table, inputs, cuts: Arc::new(cuts), expected, stop, put: Attempt::default() }
     }
 
     /// Runs it to its end.
@@ -71,7 +64,7 @@ impl<'a> RewriteRun<'a> {
         let files = match self.write().await {
             Ok(files) => files,
             Err(error) => {
-                self.discard().await;
+                self.put.discard(&self.table.log).await;
                 return Err(error);
             }
         };
@@ -101,8 +94,7 @@ impl<'a> RewriteRun<'a> {
         for places in sorted.groups() {
             self.check()?;
             let file = self.encode(Arc::clone(&sorted), places.clone()).await?;
-            // Named before it is put: whatever becomes of the put, the file is found when the rewrite is given up.
-            self.locations.extend(file.locations().cloned());
+            self.put.begin(file.locations());
             files.push(file.put(&self.table.log).await?);
         }
         self.check()?;
@@ -111,27 +103,11 @@ impl<'a> RewriteRun<'a> {
         Ok(files)
     }
 
-    /// Waits for memory without hurrying anybody, and not for ever.
     async fn reserve(&self, rows: u64) -> Result<Reservation> {
         let encoded: u64 = self.inputs.iter().map(|file| file.size_bytes).sum();
         let bytes = usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(ROW_BYTES)
             + usize::try_from(encoded).unwrap_or(usize::MAX);
-        let deadline = self.core.append_deadline();
-        loop {
-            self.check()?;
-            let refusal = match self.core.budget.try_events(bytes) {
-                Ok(reservation) => return Ok(reservation),
-                Err(refusal) => refusal,
-            };
-            let now = tokio::time::Instant::now();
-            if now >= deadline {
-                return Err(refusal);
-            }
-            tokio::select! {
-                () = self.stop.cancelled() => return Err(EngineError::Closed),
-                () = tokio::time::sleep_until(deadline.min(now + LOOK_INTERVAL)) => {}
-            }
-        }
+        self.admission.reserve_behind(bytes, self.stop).await
     }
 
     /// Reads every input, checks its bytes, and its rows by what its rollup says of them: what is damaged must not become
@@ -141,7 +117,7 @@ impl<'a> RewriteRun<'a> {
         for file in &self.inputs {
             self.check()?;
             let (path, schema) = (file.location.to_string(), Arc::clone(self.table.spec.query_schema()));
-            let bytes = file.bytes(&self.core.store).await?;
+            let bytes = file.bytes(&self.table.log.store).await?;
             let reader = Reader::open(&path, &schema, bytes)?;
             memory.try_grow(reader.decoded_bytes(), 1.0)?;
             let row_count = file.row_count.unwrap_or(0);
@@ -160,7 +136,7 @@ impl<'a> RewriteRun<'a> {
 
     /// The rollup of an input. `None`: it has none that can be compared with its rows.
     async fn rollup(&self, file: &DataFile) -> Result<Option<RollupCheck>> {
-        match RollupCheck::read(&self.core.store, file).await {
+        match RollupCheck::read(&self.table.log.store, file).await {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 tracing::warn!(%error, "a rollup cannot be compared with its rows; the merge makes a new one");
                 Ok(None)
@@ -172,32 +148,20 @@ impl<'a> RewriteRun<'a> {
     /// The one place that makes a file of rewritten rows.
     async fn encode(&self, sorted: Arc<SortedRows>, places: Range<usize>) -> Result<NewFile> {
         let spec = Arc::clone(&self.table.spec);
-        let row_count = places.len();
-        let encoded = blocking("compact encode", move || {
-            let end = places.end;
-            let batches = places
-                .step_by(ROW_GROUP_ROWS)
-                .map(|start| sorted.gather(start..(start + ROW_GROUP_ROWS).min(end)));
-            Encoded::of(&spec, row_count, batches)
-        })
-        .await?;
+        let encoded = blocking("compact encode", move || Encoded::of_sorted(&spec, &sorted, places)).await?;
         Ok(NewFile::new(&self.table.log, encoded))
     }
 
     async fn commit(self, files: &[DataFile]) -> Result<CompactSummary> {
         let rewrite = Rewrite { removes: &self.inputs, expected: self.expected };
         let change = Change { files, rewrite: Some(rewrite), ..Change::default() };
-        match self.table.commit(&change).await {
-            Ok(_) => {}
-            // Its answer was lost, but it is there: the names of files are never used twice.
-            Err(_) if self.is_committed(files) => {}
-            Err(error) => {
-                // Of any other error the version may come to light later: its files must be there then.
-                if error.kind() == ErrorKind::Conflict {
-                    self.discard().await;
-                }
+        match CommitEnd::of(self.table, &change).await {
+            CommitEnd::Committed(_) => {}
+            CommitEnd::Refused(error) => {
+                self.put.discard(&self.table.log).await;
                 return Err(error);
             }
+            CommitEnd::Unknown(error) => return Err(error),
         }
         Ok(CompactSummary {
             rewrites: 1,
@@ -209,38 +173,9 @@ impl<'a> RewriteRun<'a> {
         })
     }
 
-    fn is_committed(&self, files: &[DataFile]) -> bool {
-        let snapshot = self.table.view.snapshot();
-        let first = files.first().map(|file| &file.location);
-        first.is_some_and(|first| snapshot.files().iter().any(|file| file.location == *first))
-    }
-
-    /// Deletes what was written.
-    async fn discard(&self) {
-        for location in &self.locations {
-            if let Err(error) = self.core.store.delete(location).await {
-                tracing::warn!(%error, "a file of a rewrite that was given up stays until it is an orphan");
-            }
-        }
-    }
-
     /// `Err` when the rewrite should end: the engine closes, or appends wait for the memory that it holds.
     fn check(&self) -> Result<()> {
-        if self.stop.is_cancelled() {
-            return Err(EngineError::Closed);
-        }
-        if self.core.is_short_of_memory() {
-            let (limit, used) = (self.core.budget.limit(), self.core.budget.used());
-            let by = "all together, and appends wait (memory_limit)";
-            return Err(EngineError::Exhausted {
-                requested: share_bytes(limit),
-                by,
-                used,
-                limit,
-                retry_ms: 0,
-            });
-        }
-        Ok(())
+        self.admission.check_behind(share_bytes(self.admission.budget.limit()), self.stop)
     }
 }
 

@@ -4,6 +4,5 @@ mod files;
 mod table;
 mod flusher;
 
-pub(crate) use files::{Encoded, NewFile, blocking};
-pub(crate) use flusher::{FlushMessage, FlushSignals, run};
-pub(crate) use table::{Portion, flush_table};
+pub(crate) use flusher::{FlushMessage, Flusher, run};
+pub(crate) use table::Portion;

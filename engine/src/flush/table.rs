@@ -3,16 +3,18 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use metrics::{counter, histogram};
+use parking_lot::Mutex;
 
-use super::files::{blocking, discard, write_files};
+use super::files::write_files;
 use crate::{
     budget::Budget,
-    core::Table,
+    delta::{Change, DeltaLog, Progress, TableState},
     error::{EngineError, Result},
     memory::{Generation, GenerationState, Left},
     schema::{Sequence, StreamId},
     segment,
-    table::{Change, DataFile, DeltaLog, Progress, TableState},
+    tables::Table,
+    tasks::blocking,
     view::TableView,
 };
 
@@ -104,14 +106,23 @@ async fn commit_generations(
 ) -> Result<()> {
     let started = Instant::now();
     let log = table.log.with_reserve();
-    let files = write_files(&log, budget, generations, concurrency).await?;
+    let put = Mutex::default();
+    let files = write_files(&log, budget, generations, concurrency, &put).await;
+    let put = put.into_inner();
+    let files = match files {
+        Ok(files) => files,
+        Err(error) => {
+            // On a full disk they would take the space that the next attempt needs.
+            put.discard(&log).await;
+            return Err(error);
+        }
+    };
     let committing = Instant::now();
     let progress = progress(state, generations);
     let committed = table.commit(&Change { files: &files, progress: &progress, ..Change::default() }).await;
     if committed.as_ref().is_err_and(EngineError::is_storage_full) {
         // The version was not put, and will not come to light: its files would only take the space that the next attempt needs.
-        let written: Vec<_> = files.iter().flat_map(DataFile::locations).cloned().collect();
-        discard(&log, &written).await;
+        put.discard(&log).await;
     }
     let committed = committed?;
     histogram!("hexflight_flush_commit_seconds").record(committing.elapsed());

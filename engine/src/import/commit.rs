@@ -10,7 +10,7 @@ use metrics::histogram;
 
 use super::{
     ImportSummary, OnLoaded, SourceId,
-    load::{Load, lock},
+    load::Load,
     part::bytes_of,
     partitions::Partitions,
     plan::{Unit, pack},
@@ -19,11 +19,10 @@ use super::{
     width::Width,
 };
 use crate::{
-    core::cores,
-    error::{EngineError, ErrorKind, Result},
-    flush::blocking,
-    table::{Change, DataFile, LoadedSource, check_sources},
-    view::Snapshot,
+    delta::{Change, LoadedSource, check_sources},
+    error::{EngineError, Result},
+    tables::CommitEnd,
+    tasks::{blocking, cores},
 };
 
 /// Units under way for each core; most of them wait for the disk.
@@ -77,14 +76,14 @@ impl Load {
 
     /// Takes no more rows and waits for the steps under way.
     async fn settle(&self) -> Result<()> {
-        lock(&self.state).is_closed = true;
+        self.state.lock().is_closed = true;
         loop {
             let settled = self.settled.notified();
             tokio::pin!(settled);
             // Registered before the check: a step that ends in between wakes us.
             settled.as_mut().enable();
             self.check()?;
-            if lock(&self.state).steps == 0 {
+            if self.state.lock().steps == 0 {
                 return Ok(());
             }
             tokio::select! {
@@ -97,7 +96,7 @@ impl Load {
     /// What is left to write. When something was spilled, all is: the memory is wanted for sorting.
     async fn plan(self: &Arc<Self>) -> Result<Vec<Unit>> {
         let (width, in_memory) = {
-            let partitions = &mut lock(&self.state).partitions;
+            let partitions = &mut self.state.lock().partitions;
             if !partitions.has_spilled() {
                 let plan = pack(partitions.take_all(), partitions.width, &self.memory.limits);
                 return Ok(plan.into_units(&self.memory.limits));
@@ -106,7 +105,7 @@ impl Load {
         };
         let chunks = self.spill(in_memory).await?;
         let partitions = {
-            let partitions = &mut lock(&self.state).partitions;
+            let partitions = &mut self.state.lock().partitions;
             partitions.take_chunks(chunks);
             partitions.take_all()
         };
@@ -171,7 +170,7 @@ impl Load {
     async fn publish(&self, sources: &[LoadedSource]) -> Result<ImportSummary> {
         let table = self.table()?;
         let (rows, files) = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock();
             (state.rows, std::mem::take(&mut state.files))
         };
         let written: u64 = files.iter().filter_map(|file| file.row_count).sum();
@@ -190,30 +189,18 @@ impl Load {
         self.check()?;
         self.may_be_committed.store(true, Ordering::SeqCst);
         let change = Change { files: &files, sources, ..Change::default() };
-        let committed = table.commit(&change).await;
+        let end = CommitEnd::of(table, &change).await;
         histogram!("hexflight_import_commit_seconds").record(started.elapsed());
-        match committed {
-            Ok(state) => {
+        match end {
+            CommitEnd::Committed(state) => {
                 summary.version = state.version();
                 Ok(summary)
             }
-            // Its answer was lost, but it is there: the names of files are never used twice.
-            Err(_) if is_part_of(&table.view.snapshot(), &files) => {
-                summary.version = table.view.snapshot().version();
-                Ok(summary)
-            }
-            Err(error) => {
-                // Of any other error the version may come to light later: its files must be there then.
-                if error.kind() == ErrorKind::Conflict {
-                    self.may_be_committed.store(false, Ordering::SeqCst);
-                }
+            CommitEnd::Refused(error) => {
+                self.may_be_committed.store(false, Ordering::SeqCst);
                 Err(error)
             }
+            CommitEnd::Unknown(error) => Err(error),
         }
     }
-}
-
-fn is_part_of(snapshot: &Snapshot, files: &[DataFile]) -> bool {
-    let first = files.first().map(|file| &file.location);
-    first.is_some_and(|first| snapshot.files().iter().any(|file| file.location == *first))
 }

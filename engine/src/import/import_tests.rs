@@ -5,7 +5,6 @@ use std::{fs::OpenOptions, sync::Arc, time::Duration};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 
 use super::{
-    load::lock,
     part::{Held, bytes_of},
     partitions::{Partitions, Step},
     plan::Limits,
@@ -31,7 +30,7 @@ async fn a_full_disk_fails_the_load_and_leaves_ingest_alone() {
     let table = TableName::new("events");
     let import = engine.begin_import(&table).await.unwrap();
     let full = OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
-    *lock(&import.load.scratch) = Some(Arc::new(Scratch::over(full, directory.path())));
+    *import.load.scratch.lock() = Some(Arc::new(Scratch::over(full, directory.path())));
     let batch = batch(&(0..20_000).map(|n| START + n * 7_919 % 20_000 * HOUR / 1_000).collect::<Vec<_>>());
     let refused = loop {
         if let Err(error) = import.push(batch.clone(), OnBadRow::Refuse).await {

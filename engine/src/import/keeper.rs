@@ -3,12 +3,11 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use object_store::path::Path;
-
-use super::load::{Load, lock};
+use super::load::Load;
 use crate::{
+    delta::DataFile,
     error::{EngineError, Result},
-    table::DataFile,
+    file::NewFile,
 };
 
 impl Load {
@@ -17,37 +16,35 @@ impl Load {
         self.stop.cancelled().await;
         self.tasks.close();
         self.tasks.wait().await;
-        drop(lock(&self.scratch).take());
-        let locations = {
-            let mut state = lock(&self.state);
+        drop(self.scratch.lock().take());
+        let put = {
+            let mut state = self.state.lock();
             // Their memory is given back.
             drop(state.partitions.take_all());
             drop(state.small.take());
-            std::mem::take(&mut state.locations)
+            std::mem::take(&mut state.put)
         };
         if self.may_be_committed.load(Ordering::SeqCst) {
             return;
         }
-        for location in locations {
-            if let Err(error) = self.core.store.delete(&location).await {
-                tracing::warn!(%error, "a file of a load that was given up stays until it is an orphan");
-            }
+        if let Ok(table) = self.table() {
+            put.discard(&table.log).await;
         }
     }
 
-    /// An object is about to be put.
-    pub(super) fn begin_file(&self, location: &Path) {
-        lock(&self.state).locations.push(location.clone());
+    /// A file is about to be put.
+    pub(super) fn begin_file(&self, file: &NewFile) {
+        self.state.lock().put.begin(file.locations());
     }
 
     /// A file was put.
     pub(super) fn end_file(&self, file: DataFile) {
-        lock(&self.state).files.push(file);
+        self.state.lock().files.push(file);
     }
 
     /// Gives the load up with an error.
     pub(super) fn fail(&self, error: &EngineError) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if !self.stop.is_cancelled() {
             state.failure = Some((error.kind(), error.to_string()));
             self.stop.cancel();
@@ -56,7 +53,7 @@ impl Load {
 
     /// Why the load was stopped.
     pub(super) fn failure(&self) -> EngineError {
-        lock(&self.state).failure()
+        self.state.lock().failure()
     }
 
     /// `Err` once the load was stopped.

@@ -7,7 +7,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Instant,
@@ -15,7 +15,7 @@ use std::{
 
 use arrow::{array::RecordBatch, compute::concat_batches};
 use metrics::{counter, histogram};
-use object_store::path::Path;
+use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
     sync::{Notify, Semaphore, SemaphorePermit},
@@ -23,7 +23,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    ImportProgress,
+    ImportParts, ImportProgress,
     memory::Memory,
     part::{Held, bytes_of},
     partitions::{Partitions, Step},
@@ -32,19 +32,24 @@ use super::{
     spread::spread,
 };
 use crate::{
-    core::{Core, Table, cores, needed_for},
-    engine::OnBadRow,
+    budget::Admission,
+    delta::DataFile,
     error::{BadRow, EngineError, ErrorKind, Result},
-    flush::blocking,
+    file::Attempt,
+    ingest::{OnBadRow, needed_for},
     schema::TableName,
-    table::DataFile,
+    tables::{Table, Tables},
+    tasks::{blocking, cores},
 };
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Load {
-    pub(super) core: Arc<Core>,
+    tables: Arc<Tables>,
     table: TableName,
+    admission: Arc<Admission>,
+    /// Large batches normalised at once, of all that come.
+    normalising: Arc<Semaphore>,
     pub(super) memory: Memory,
     pub(super) state: Mutex<State>,
     /// `None` once the load has ended.
@@ -74,8 +79,8 @@ pub(super) struct State {
     /// Takes no more rows: the commit has begun.
     pub(super) is_closed: bool,
     pub(super) rows: u64,
-    /// Names of files that were or are being put.
-    pub(super) locations: Vec<Path>,
+    /// Files that were or are being put.
+    pub(super) put: Attempt,
     pub(super) files: Vec<DataFile>,
     pub(super) failure: Option<(ErrorKind, String)>,
 }
@@ -96,18 +101,20 @@ impl Load {
     ///
     /// # Errors
     /// `NotFound` for an unknown table, `Closed` at shutdown, `Unavailable` when there is no place for the scratch file.
-    pub(super) async fn begin(core: &Arc<Core>, table: &TableName) -> Result<Arc<Self>> {
-        let bucket_micros = core.table(table)?.spec.bucket_micros();
-        let stop = core.closing.child_token();
+    pub(super) async fn begin(parts: &ImportParts, table: &TableName) -> Result<Arc<Self>> {
+        let bucket_micros = parts.tables.get(table)?.spec.bucket_micros();
+        let stop = parts.loads.stop();
         if stop.is_cancelled() {
             return Err(EngineError::Closed);
         }
-        let folder = scratch_folder(core.store.root());
+        let folder = scratch_folder(parts.store.root());
         let scratch = blocking("import scratch", move || Scratch::create(&folder)).await?;
         let load = Arc::new(Self {
-            core: Arc::clone(core),
+            tables: Arc::clone(&parts.tables),
             table: table.clone(),
-            memory: Memory::new(&core.budget),
+            admission: Arc::clone(&parts.admission),
+            normalising: Arc::clone(&parts.normalising),
+            memory: Memory::new(&parts.admission.budget),
             state: Mutex::new(State {
                 partitions: Partitions::new(bucket_micros),
                 small: SmallBatches::default(),
@@ -115,7 +122,7 @@ impl Load {
                 is_spilling: false,
                 is_closed: false,
                 rows: 0,
-                locations: vec![],
+                put: Attempt::default(),
                 files: vec![],
                 failure: None,
             }),
@@ -127,7 +134,7 @@ impl Load {
             tasks: TaskTracker::new(),
             may_be_committed: AtomicBool::new(false),
         });
-        core.loads.spawn(Arc::clone(&load).keep());
+        parts.loads.keep(Arc::clone(&load).keep());
         Ok(load)
     }
 
@@ -142,7 +149,7 @@ impl Load {
         }
         let held = self.reserve(needed_for(&batch)?).await?;
         // Never closed: an error here would mean so.
-        let _turn = self.core.normalising.acquire().await.map_err(|_| EngineError::Closed)?;
+        let _turn = self.normalising.acquire().await.map_err(|_| EngineError::Closed)?;
         let load = Arc::clone(self);
         // Tracked: it goes on when the caller does not wait for it.
         let taken = self.tasks.spawn_blocking(move || load.take(&batch, held, on_bad_row)).await;
@@ -162,7 +169,7 @@ impl Load {
         counter!("hexflight_import_rows_total").increment(rows.num_rows() as u64);
         let held = held.resized(bytes_of(&rows));
         let (rows, held) = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock();
             self.check_open(&state)?;
             state.rows += rows.num_rows() as u64;
             match state.small.join(rows, held, self.memory.limits.part_bytes()) {
@@ -181,10 +188,10 @@ impl Load {
             [rows] => rows.clone(),
             batches => concat_batches(batches[0].schema_ref(), batches)?,
         };
-        let width = lock(&self.state).partitions.width;
+        let width = self.state.lock().partitions.width;
         let spread = spread(&rows, width, self.memory.limits.part_bytes(), held)?;
         histogram!("hexflight_import_spread_seconds").record(started.elapsed());
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.partitions.take(spread, &self.memory.limits);
         self.begin_step(&mut state);
         Ok(())
@@ -192,7 +199,7 @@ impl Load {
 
     /// Spreads the small batches that still wait for more.
     pub(super) async fn take_small(self: &Arc<Self>) -> Result<()> {
-        let Some((rows, held)) = lock(&self.state).small.take() else { return Ok(()) };
+        let Some((rows, held)) = self.state.lock().small.take() else { return Ok(()) };
         let load = Arc::clone(self);
         blocking("import spread", move || load.take_rows(rows, held)).await
     }
@@ -202,13 +209,13 @@ impl Load {
         let mut waiting = None;
         let when_short = || {
             waiting.get_or_insert_with(|| Waiting::begin(&self.waiting));
-            self.begin_step(&mut lock(&self.state));
+            self.begin_step(&mut self.state.lock());
         };
         let own = self.memory.rows(bytes, &self.stop, when_short).await;
         drop(waiting);
         let own = own.ok_or_else(|| self.failure())?;
         let engine = tokio::select! {
-            engine = self.core.reserve(bytes, self.core.append_deadline()) => engine?,
+            engine = self.admission.reserve(bytes, self.admission.deadline()) => engine?,
             () = self.stop.cancelled() => return Err(self.failure()),
         };
         Ok(Held { own, engine })
@@ -245,7 +252,7 @@ impl Load {
         if let Err(error) = end {
             self.fail(&error);
         }
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.steps -= 1;
         self.begin_step(&mut state);
         drop(state);
@@ -253,8 +260,8 @@ impl Load {
     }
 
     pub(super) fn progress(&self) -> ImportProgress {
-        let spilled_bytes = lock(&self.scratch).as_ref().map_or(0, |scratch| scratch.bytes());
-        let state = lock(&self.state);
+        let spilled_bytes = self.scratch.lock().as_ref().map_or(0, |scratch| scratch.bytes());
+        let state = self.state.lock();
         ImportProgress {
             rows: state.rows,
             spilled_bytes,
@@ -268,11 +275,11 @@ impl Load {
     }
 
     pub(super) fn scratch(&self) -> Result<Arc<Scratch>> {
-        lock(&self.scratch).clone().ok_or(EngineError::Closed)
+        self.scratch.lock().clone().ok_or(EngineError::Closed)
     }
 
     pub(super) fn table(&self) -> Result<&Table> {
-        self.core.table(&self.table)
+        self.tables.get(&self.table)
     }
 
     /// Waits for a turn to use a core.
@@ -297,8 +304,4 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

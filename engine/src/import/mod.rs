@@ -10,6 +10,7 @@ mod source;
 mod width;
 mod part;
 mod memory;
+mod loads;
 mod load;
 mod small;
 mod spread;
@@ -24,15 +25,19 @@ mod keeper;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use tokio::sync::Semaphore;
 
 use crate::{
-    engine::{Engine, OnBadRow},
+    budget::Admission,
     error::{BadRow, EngineError, Result},
+    ingest::OnBadRow,
     schema::TableName,
+    store::Store,
+    tables::Tables,
 };
 
 use load::Load;
-pub(crate) use scratch::SCRATCH_FOLDER;
+pub(crate) use loads::Loads;
 pub use source::{ContentHash, OnLoaded, SourceId};
 
 /// How far a load is.
@@ -67,28 +72,27 @@ pub struct Import {
     load: Arc<Load>,
 }
 
-impl Engine {
-    /// Begins a bulk load into a table.
-    ///
-    /// # Errors
-    /// `NotFound` for an unknown table, `Closed` at shutdown, `Unavailable` when there is no place for scratch files.
-    pub async fn begin_import(&self, table: &TableName) -> Result<Import> {
-        self.core.check_writable()?;
-        Ok(Import { load: Load::begin(&self.core, table).await? })
-    }
-
-    /// Whether a source was loaded into the table before.
-    ///
-    /// # Errors
-    /// `NotFound` for an unknown table.
-    pub fn is_imported(&self, table: &TableName, source: &SourceId) -> Result<bool> {
-        let snapshot = self.snapshot(table)?;
-        Ok(source.app_ids().any(|app_id| snapshot.table.txn(&app_id).is_some()))
-    }
+/// What loads work on.
+#[derive(Debug)]
+pub(crate) struct ImportParts {
+    pub(crate) store: Store,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) admission: Arc<Admission>,
+    /// Large batches normalised at once, of all that come: more than cores only wait for each other.
+    pub(crate) normalising: Arc<Semaphore>,
+    pub(crate) loads: Arc<Loads>,
 }
 
 impl Import {
-    /// Takes a batch: validates it by the rules of [`Engine::append`], and spreads it over time buckets. May be called from
+    /// Begins a load into a table.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown table, `Closed` at shutdown, `Unavailable` when there is no place for scratch files.
+    pub(crate) async fn begin(parts: &ImportParts, table: &TableName) -> Result<Self> {
+        Ok(Self { load: Load::begin(parts, table).await? })
+    }
+
+    /// Takes a batch: validates it by the rules of [`Engine::append`](crate::Engine::append), and spreads it over time buckets. May be called from
     /// several tasks at once; waits for memory. Returns the rows that were left out, numbered within the batch.
     ///
     /// **Cancellation**: whether the batch is part of the load is then unknown; drop the load.

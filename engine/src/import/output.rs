@@ -12,12 +12,13 @@ use super::{
     scratch::Scratch,
 };
 use crate::{
+    delta::DeltaLog,
     error::Result,
-    flush::{Encoded, NewFile, blocking},
+    file::{Encoded, NewFile},
     ingest::to_query,
     schema::TableSpec,
-    segment::{self, ROW_GROUP_ROWS, SortedRows},
-    table::DeltaLog,
+    segment::{self, SortedRows},
+    tasks::blocking,
 };
 
 impl Load {
@@ -46,7 +47,7 @@ impl Load {
         for file in puts {
             let started = Instant::now();
             // Named before it is put: whatever becomes of the put, the file is found when the load is given up.
-            file.locations().for_each(|location| self.begin_file(location));
+            self.begin_file(&file);
             let file = file.put(log).await?;
             histogram!("hexflight_import_put_seconds").record(started.elapsed());
             counter!("hexflight_import_files_total").increment(1);
@@ -74,15 +75,10 @@ impl Load {
 
     async fn encode(&self, log: &DeltaLog, unit: Arc<SortedUnit>, places: Range<usize>) -> Result<NewFile> {
         let spec = Arc::clone(&log.spec);
-        let row_count = places.len();
         let _turn = self.turn().await?;
         let encoded = blocking("import encode", move || {
             let started = Instant::now();
-            let end = places.end;
-            let batches = places
-                .step_by(ROW_GROUP_ROWS)
-                .map(|start| unit.rows.gather(start..(start + ROW_GROUP_ROWS).min(end)));
-            let encoded = Encoded::of(&spec, row_count, batches)?;
+            let encoded = Encoded::of_sorted(&spec, &unit.rows, places)?;
             histogram!("hexflight_import_encode_seconds").record(started.elapsed());
             Ok(encoded)
         })

@@ -8,7 +8,6 @@ use std::{
     io::{self, ErrorKind, IoSlice, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 use arrow::{
@@ -17,11 +16,12 @@ use arrow::{
     compute::concat_batches,
     ipc::{reader::StreamDecoder, writer::StreamEncoder},
 };
+use parking_lot::Mutex;
 
-use crate::error::{EngineError, Result};
-
-/// Folder of scratch files below a local store's root, and below the system's temporary folder for other stores.
-pub(crate) const SCRATCH_FOLDER: &str = "import-scratch";
+use crate::{
+    error::{EngineError, Result},
+    store::SCRATCH_FOLDER,
+};
 
 /// Rows of a batch from which it is written as it is; smaller ones are joined.
 const BATCH_ROWS_MIN: usize = 1_024;
@@ -62,7 +62,7 @@ impl Scratch {
 
     /// Bytes written so far.
     pub(super) fn bytes(&self) -> u64 {
-        *self.end.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.end.lock()
     }
 
     /// Appends batches as one chunk. Blocking.
@@ -84,7 +84,7 @@ impl Scratch {
         }
         buffers.extend(encoder.finish()?);
         let length: usize = buffers.iter().map(Buffer::len).sum();
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut end = self.end.lock();
         let offset = *end;
         write_all(&mut &self.file, &buffers)
             .map_err(|source| failed("write the scratch file in", &self.folder, source))?;

@@ -3,8 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
+    delta::LoadedSource,
     error::{EngineError, Result},
-    table::LoadedSource,
 };
 
 /// BLAKE3 hash of bytes. Its text is 64 lower-case hex digits.

@@ -5,14 +5,10 @@ use std::{sync::Arc, time::Instant};
 use arrow::array::RecordBatch;
 use metrics::{counter, histogram};
 
-use super::{
-    load::{Load, lock},
-    part::Piece,
-    scratch::Chunk,
-};
+use super::{load::Load, part::Piece, scratch::Chunk};
 use crate::{
     error::{EngineError, Result},
-    flush::blocking,
+    tasks::blocking,
 };
 
 impl Load {
@@ -20,7 +16,7 @@ impl Load {
     pub(super) async fn spill_step(self: Arc<Self>, partitions: Vec<(i64, Vec<Piece>)>) {
         let end = self.spill(partitions).await;
         let end = end.map(|chunks| {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock();
             state.is_spilling = false;
             state.partitions.take_chunks(chunks);
         });

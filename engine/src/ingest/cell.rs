@@ -1,10 +1,9 @@
 //! H3 cells of positions. Converting a position takes h3o 0.5 to 0.7 µs, so positions seen lately are remembered: a device
 //! that stands still costs a lookup. The cell depends on the position alone, so the memory is keyed by it and cannot be stale.
 
-use std::sync::{Mutex, PoisonError};
-
 use arrow::array::{Array, Float64Array, Int64Array};
 use h3o::{LatLng, Resolution};
+use parking_lot::Mutex;
 
 /// Sets of a cache, as a power of two: with four ways, half a million positions in 12 MiB.
 const SET_BITS: u32 = 17;
@@ -57,12 +56,12 @@ impl CellDeriver {
     }
 
     fn borrow(&self) -> CellCache {
-        let pooled = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let pooled = self.pool.lock().pop();
         pooled.unwrap_or_else(|| CellCache::new(self.resolution, SET_BITS))
     }
 
     fn give_back(&self, cache: CellCache) {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = self.pool.lock();
         if pool.len() < self.pooled_max {
             pool.push(cache);
         }
@@ -191,6 +190,6 @@ mod tests {
         let deriver = CellDeriver::new(9);
         let borrowed: Vec<CellCache> = (0..deriver.pooled_max + 2).map(|_| deriver.borrow()).collect();
         borrowed.into_iter().for_each(|cache| deriver.give_back(cache));
-        assert_eq!(deriver.pool.lock().unwrap().len(), deriver.pooled_max);
+        assert_eq!(deriver.pool.lock().len(), deriver.pooled_max);
     }
 }

@@ -1,6 +1,6 @@
-//! `growth_of`: how many bytes the text of a batch takes once it is normalised, beyond those that came. A dictionary names one text again and again,
-//! and a struct has the keys once that the JSON of every row repeats; both are counted before anything is built, so that memory for it is
-//! there first.
+//! `needed_for`: how much memory a batch takes on its way in: its own bytes, and those that its text grows by when it is normalised. A
+//! dictionary names one text again and again, and a struct has the keys once that the JSON of every row repeats; both are counted before
+//! anything is built, so that memory for it is there first.
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
@@ -22,12 +22,28 @@ const OFFSET_BYTES: usize = 4;
 /// Deepest nesting that is looked at; what is deeper is refused later.
 const DEPTH_MAX: usize = 64;
 
+/// Memory that a batch of the WAL schema takes with its query form: its own bytes and a view per text.
+pub(crate) fn memory_of(batch: &RecordBatch) -> usize {
+    const VIEW_BYTES: usize = 16;
+    let columns = batch.columns().iter();
+    let own: usize = columns.map(|array| array.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+    own + batch.num_rows() * VIEW_BYTES * 3
+}
+
+/// Memory that a batch takes while it is normalised: what came, and what becomes of it.
+///
+/// # Errors
+/// `Invalid` when it would be more than one batch may have.
+pub(crate) fn needed_for(input: &RecordBatch) -> Result<usize> {
+    Ok(memory_of(input).saturating_add(growth_of(input)?))
+}
+
 /// Bytes that the text columns of a batch grow by when they are normalised. **Units**: bytes, about; 0 for a batch whose columns are refused
 /// later.
 ///
 /// # Errors
 /// `Invalid` when the text of a column would be more than one may have.
-pub(crate) fn growth_of(input: &RecordBatch) -> Result<usize> {
+fn growth_of(input: &RecordBatch) -> Result<usize> {
     let Ok(columns) = InputColumns::of(input) else { return Ok(0) };
     let mut growth = 0_usize;
     for column in [&columns.device_id, &columns.event_type].into_iter().chain(&columns.metadata) {

@@ -22,11 +22,13 @@ mod json;
 mod slack;
 mod query;
 mod bad_rows;
+mod on_bad_row;
 
 pub use decimal::nearest_doubles;
 pub use epoch::{UNIX_SECONDS_MAX, not_seconds};
-pub(crate) use growth::growth_of;
+pub(crate) use growth::{memory_of, needed_for};
 pub use normaliser::Normaliser;
+pub use on_bad_row::OnBadRow;
 pub use query::to_query;
 
 #[cfg(test)]

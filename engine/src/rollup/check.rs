@@ -16,7 +16,7 @@ use super::{
     totals::{Tally, TypeTotal, differs},
     wire::corrupt,
 };
-use crate::{error::Result, store::Store, table::DataFile};
+use crate::{delta::DataFile, error::Result, store::Store};
 
 /// See the module.
 #[derive(Debug)]

@@ -10,9 +10,9 @@ use super::{
     wire::{Reader, corrupt},
 };
 use crate::{
+    delta::{DataFile, RollupObject},
     error::Result,
     store::Store,
-    table::{DataFile, RollupObject},
 };
 
 /// Bytes that are read first: most directories, and small objects whole. **Units**: bytes.

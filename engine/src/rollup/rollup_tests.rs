@@ -21,10 +21,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use super::{DeviceRollup, Rollup, RollupBuilder, Sums, cells, minutes::MINUTE_MICROS};
 use crate::{
     EngineError,
+    delta::{DataFile, RollupObject},
     schema::{TableSpec, column},
     segment,
     store::Store,
-    table::{DataFile, RollupObject},
 };
 
 /// 2026-01-01T00:00:00Z in µs.

@@ -15,12 +15,13 @@ use std::{
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::{
     files::{Files, OpenFile},
@@ -240,7 +241,7 @@ impl DurableFiles {
         at(operation, path)(source)
     }
 
-    fn lock_directories(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
-        self.durable_directories.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_directories(&self) -> parking_lot::MutexGuard<'_, HashSet<PathBuf>> {
+        self.durable_directories.lock()
     }
 }

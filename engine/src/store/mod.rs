@@ -32,7 +32,7 @@ use reserve::{Lease, Reserve};
 pub use files::{DiskFiles, Files, OpenFile};
 pub(crate) use fsync::LOCK_FILE;
 pub use open::SPILL_FOLDER;
-pub(crate) use open::{UNFINISHED_BACKUP, is_own_file};
+pub(crate) use open::{SCRATCH_FOLDER, UNFINISHED_BACKUP, is_own_file};
 pub(crate) use privacy::{PRIVATE_FILE, PRIVATE_FOLDER, is_private, set_mode};
 pub use recording::RecordingFiles;
 

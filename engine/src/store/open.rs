@@ -19,14 +19,14 @@ use super::{
     probe::PROBE_PREFIX,
     reserve::RESERVE_FILE,
 };
-use crate::{
-    error::{EngineError, Result},
-    import::SCRATCH_FOLDER,
-};
+use crate::error::{EngineError, Result};
 
 /// File below the root of a backup that is being made. A copy that lacks half of its objects must not be taken for a directory
 /// that has none.
 pub(crate) const UNFINISHED_BACKUP: &str = "UNFINISHED-BACKUP";
+
+/// Folder of the scratch files of imports below a local store's root, and below the system's temporary folder for other stores.
+pub(crate) const SCRATCH_FOLDER: &str = "import-scratch";
 
 /// Folder below the root for what queries write when memory is short. Emptied at a start.
 pub const SPILL_FOLDER: &str = "query-spill";

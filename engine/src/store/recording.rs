@@ -5,10 +5,10 @@ use std::{
     collections::HashMap,
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     crash::{CrashState, Effect, FileId},
@@ -82,7 +82,7 @@ impl RecordingFiles {
 
     /// Held over an effect and its record, so that the order of the list is the order on disk.
     fn lock(&self) -> MutexGuard<'_, Recorded> {
-        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recorded.lock()
     }
 }
 

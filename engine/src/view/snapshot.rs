@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
+    delta::{DataFile, TableState},
     memory::{Generation, MemoryBatch},
     schema::TableSpec,
-    table::{DataFile, TableState},
 };
 
 /// A consistent cut: every acknowledged row is in exactly one of `files` and `generations`.

@@ -3,15 +3,16 @@
 //! A change takes the lock, edits the snapshot in place when no query holds it and a shallow copy otherwise, and lets go:
 //! a query sees the whole change or nothing of it. CPU work (zone maps, sorting) happens before the lock is taken.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use super::Snapshot;
 use crate::{
+    delta::TableState,
     error::Result,
     memory::{Generation, GenerationState, MemoryBatch},
     schema::{Sequence, StreamId, TableSpec},
-    table::TableState,
 };
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The newest snapshot of a table.
 #[derive(Debug)]
@@ -133,11 +134,11 @@ impl TableView {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Arc<Snapshot>> {
-        self.newest.read().unwrap_or_else(PoisonError::into_inner)
+        self.newest.read()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Arc<Snapshot>> {
-        self.newest.write().unwrap_or_else(PoisonError::into_inner)
+        self.newest.write()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The write-ahead log: streams, their registry, and the objects that make batches durable before they are acknowledged.
 
+mod ack;
 mod object;
 mod put;
 pub(crate) mod landed;
@@ -10,6 +11,7 @@ mod takeover;
 mod recovery;
 mod close;
 
+pub use ack::{Ack, PendingAck};
 pub(crate) use close::{close_stream, delete_commits, delete_listed_commits};
 pub(crate) use object::{ObjectKind, decode, decode_header};
 pub(crate) use put::{PutEnd, key as object_path, parse_key};

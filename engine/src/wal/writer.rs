@@ -7,26 +7,27 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use arrow::array::RecordBatch;
 use metrics::{counter, histogram};
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     task::JoinSet,
 };
 
 use super::{
-    landed, object,
+    Ack, landed, object,
     put::{PutEnd, key, put_until_known},
     registry,
 };
 use crate::{
-    engine::{Ack, EngineOptions},
     error::{EngineError, Result},
     memory::MemoryBatch,
+    options::EngineOptions,
     schema::{Sequence, StreamId, TableName},
     store::Store,
 };
@@ -90,12 +91,12 @@ pub(crate) struct Stall {
 impl Stall {
     /// The newest failure while the WAL cannot be written.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure.lock().clone()
     }
 
     /// Says that the log cannot be written before anybody has tried.
     pub(crate) fn raise(&self, failure: String) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        *self.failure.lock() = Some(failure);
     }
 
     fn note(&self, attempt: u32, failure: String) {
@@ -103,7 +104,7 @@ impl Stall {
         if attempt < STALLED_ATTEMPTS {
             return;
         }
-        let mut newest = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = self.failure.lock();
         if newest.is_none() {
             tracing::error!(
                 failure,
@@ -115,7 +116,7 @@ impl Stall {
     }
 
     fn clear(&self) {
-        if self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+        if self.failure.lock().take().is_some() {
             tracing::info!("the WAL can be written again");
         }
     }

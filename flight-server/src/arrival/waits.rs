@@ -1,8 +1,9 @@
 //! `Waits`: since when the message that is read next waits for memory. Whoever reads it takes the moment with it, so that all stages together
 //! do not wait longer than one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tonic::Extensions;
 
@@ -20,12 +21,12 @@ impl Waits {
 
     /// A message begins to wait.
     pub(super) fn begin(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+        self.0.lock().get_or_insert_with(Instant::now);
     }
 
     /// Until when the message that has just been read may wait for what follows.
     pub(crate) fn take_deadline(&self) -> Instant {
-        let began = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let began = self.0.lock().take();
         began.unwrap_or_else(Instant::now) + WAIT
     }
 }

@@ -1,11 +1,9 @@
 //! `Callers`: over which connections which users call, so that the connections of a user who is removed can be closed.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use crate::listen::{Peer, WeakPeer};
+use parking_lot::Mutex;
 
 /// Connections by the name of the user.
 #[derive(Debug, Default)]
@@ -26,7 +24,7 @@ impl Callers {
         if !peer.is_first_call_of(user) {
             return;
         }
-        let mut by_user = self.by_user.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_user = self.by_user.lock();
         let connections = by_user.entry(Arc::clone(user)).or_default();
         if connections.peers.len() >= connections.tidy_at {
             connections.peers.retain(WeakPeer::is_alive);
@@ -37,7 +35,7 @@ impl Callers {
 
     /// Closes the connections of a user.
     pub(super) fn end(&self, user: &str) {
-        let ended = self.by_user.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
+        let ended = self.by_user.lock().remove(user);
         ended.into_iter().flat_map(|connections| connections.peers).for_each(|peer| peer.close());
     }
 }

@@ -4,11 +4,11 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use blake3::Hash;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::listen::network_of;
 
@@ -66,7 +66,7 @@ impl Failures {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(Hash, IpAddr), Window>> {
-        self.by_pair.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_pair.lock()
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::RwLock;
 use tokio::{task::spawn_blocking, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -250,7 +251,7 @@ impl Guard {
         }
         let users = Arc::new(users);
         let old = {
-            let mut current = self.users.write().unwrap_or_else(PoisonError::into_inner);
+            let mut current = self.users.write();
             std::mem::replace(&mut *current, Arc::clone(&users))
         };
         for user in old.iter().filter(|user| users.get(&user.name) != Some(user)) {
@@ -278,7 +279,7 @@ impl Guard {
     }
 
     fn users(&self) -> Arc<Users> {
-        Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.users.read())
     }
 }
 

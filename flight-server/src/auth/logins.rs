@@ -4,11 +4,12 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use blake3::Hash;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::spawn_blocking,
@@ -53,11 +54,11 @@ struct Memories(Mutex<Vec<Memory>>);
 
 impl Memories {
     fn take(&self) -> Memory {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.0.lock().pop().unwrap_or_default()
     }
 
     fn put(&self, memory: Memory) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        self.0.lock().push(memory);
     }
 }
 
@@ -72,7 +73,7 @@ pub(super) struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(network) = self.network else { return };
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
         if let Entry::Occupied(mut count) = waiting.entry(network) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
@@ -106,7 +107,7 @@ impl Logins {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let network = address.map(network_of);
         if let Some(network) = network {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.waiting.lock();
             let count = waiting.entry(network).or_default();
             if *count >= WAITING_OF_NETWORK_MAX {
                 return None;
@@ -163,6 +164,6 @@ impl Logins {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Hash, Instant>> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.remembered.lock()
     }
 }

@@ -3,11 +3,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use blake3::Hash;
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::{scopes::Scopes, users::User};
@@ -141,7 +142,7 @@ impl Tokens {
     }
 
     fn lock(&self) -> Held<'_> {
-        Held(self.by_hash.lock().unwrap_or_else(PoisonError::into_inner))
+        Held(self.by_hash.lock())
     }
 }
 

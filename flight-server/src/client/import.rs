@@ -1,10 +1,6 @@
 //! `ImportStream`: one bulk load through a server. Batches go out, each is answered, a commit loads them all.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use arrow_flight::{
@@ -14,6 +10,7 @@ use arrow_flight::{
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use hexflight_engine::{BadRow, OnBadRow, OnLoaded, SourceId, TableName};
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -126,7 +123,7 @@ impl ImportStream {
         {
             // Held over both, so that answers are waited for in the order in which batches are sent.
             let requests = self.requests.lock().await;
-            lock(&self.waiting).expect_batch(outcome)?;
+            self.waiting.lock().expect_batch(outcome)?;
             // Fails only when the call has ended; the reason comes as the answer.
             let _ended = requests.send(batch).await;
         }
@@ -139,7 +136,7 @@ impl ImportStream {
     /// `Status` with the server's words. When the connection breaks the load may or may not have become visible.
     pub async fn commit(self, sources: &[SourceId]) -> Result<ImportAnswer, ClientError> {
         let (outcome, answer) = oneshot::channel();
-        lock(&self.waiting).expect_commit(outcome)?;
+        self.waiting.lock().expect_commit(outcome)?;
         let sources: Vec<String> = sources.iter().map(SourceId::to_string).collect();
         let body = json!({ "commit": { "sources": sources } }).to_string();
         // As for batches.
@@ -177,7 +174,7 @@ async fn dispatch(
     let ended = loop {
         match answers.next().await {
             Some(Ok(answer)) => {
-                if let Err(error) = lock(&waiting).answered(&answer) {
+                if let Err(error) = waiting.lock().answered(&answer) {
                     break error;
                 }
             }
@@ -185,7 +182,7 @@ async fn dispatch(
             None => break no_answer(),
         }
     };
-    lock(&waiting).end(ended);
+    waiting.lock().end(ended);
 }
 
 impl Waiting {
@@ -233,10 +230,6 @@ impl Waiting {
         }
         self.ended = Some(ended);
     }
-}
-
-fn lock(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The same error for another one who waits.

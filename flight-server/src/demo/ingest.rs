@@ -1,11 +1,12 @@
 //! The demo's ingest: the load run, its progress line, and counts that are asked while it runs.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use hexflight_engine::{Clock, SystemClock};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -131,7 +132,7 @@ impl Watched {
         stats: &LoadStats,
         ledger: &Mutex<Ledger>,
     ) -> Result<(), CliError> {
-        let acked_before = ledger.lock().unwrap_or_else(PoisonError::into_inner).row_count() as u64;
+        let acked_before = ledger.lock().row_count() as u64;
         let answer = client.query(COUNT_SQL).await?.collect().await?;
         let sent_after = stats.totals().sent_rows;
         self.counts += 1;
@@ -156,5 +157,5 @@ fn take_back(ledger: Arc<Mutex<Ledger>>) -> Result<Ledger, CliError> {
         name: "load connection",
         reason: "still holds the ledger".to_owned(),
     })?;
-    Ok(ledger.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(ledger.into_inner())
 }

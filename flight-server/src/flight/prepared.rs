@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,7 @@ use arrow_flight::{
 };
 use bytes::Bytes;
 use hexflight_engine::{Budget, Reservation};
+use parking_lot::{Mutex, MutexGuard};
 use prost::Message;
 use tonic::{Status, Streaming};
 
@@ -105,7 +106,7 @@ impl BoundParameters {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Bytes, Remembered>> {
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_id.lock()
     }
 }
 

@@ -1,9 +1,6 @@
 //! The dry run: reads every file whole, judges every row by the rules of the table, loads nothing, and says what it found.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use arrow::{
     array::{AsArray, RecordBatch},
@@ -15,6 +12,7 @@ use chrono::{DateTime, SecondsFormat};
 use hexflight_engine::{
     BadRow, EngineError, Normaliser, OnBadRow, SourceId, SystemClock, TableName, TableSpec, column,
 };
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -58,7 +56,7 @@ impl Sink for Judge {
         if let Some(times) = good.as_ref().and_then(|good| good.column_by_name(column::TIMESTAMP)) {
             let times = times.as_primitive::<TimestampMicrosecondType>();
             if let (Some(least), Some(most)) = (min(times), max(times)) {
-                let mut range = self.range.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut range = self.range.lock();
                 let (first, last) = range.unwrap_or((least, most));
                 *range = Some((first.min(least), last.max(most)));
             }
@@ -138,7 +136,7 @@ async fn look_at(
     load.run_one(file.clone()).await?;
     let problems =
         rejects.kept().await.iter().take(PROBLEMS_SHOWN).map(|reject| row_text(&reject.bad)).collect();
-    let range = *judge.range.lock().unwrap_or_else(PoisonError::into_inner);
+    let range = *judge.range.lock();
     Ok(Report {
         mapping: file.mapping(),
         rows: progress.rows(),

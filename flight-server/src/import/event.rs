@@ -1,12 +1,10 @@
 //! One line of an NDJSON file becomes an event, or the member, the value and the rule that are its fault. Values are read from their
 //! text: numbers by their digits, metadata as it was written.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{borrow::Cow, sync::Arc};
 
 use hexflight_engine::BadRow;
+use parking_lot::Mutex;
 
 use super::{
     column::{ArrayOrder, Column},
@@ -85,18 +83,18 @@ impl Seen {
 
     /// As a mapping.
     pub(crate) fn mapping(&self) -> Mapping {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let entries = self.entries.lock().clone();
         Mapping { entries, position: None, ignored: self.ignored.clone() }
     }
 
     /// Whether a line gave a column.
     pub(crate) fn has(&self, column: Column) -> bool {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.lock();
         entries.iter().any(|entry| entry.column == column && !entry.found.is_empty())
     }
 
     fn remember(&self, column: Column, name: &str, found: Kind) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock();
         let Some(entry) = entries.iter_mut().find(|entry| entry.column == column) else { return };
         if entry.found.is_empty() {
             name.clone_into(&mut entry.name);

@@ -1,11 +1,8 @@
 //! `Ignored`: the columns and fields of a file that fill nothing. Text files show them only while they are read.
 
-use std::{
-    borrow::Cow,
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
+use parking_lot::Mutex;
 /// Names that are listed; a file whose keys are data has any number of them.
 const LISTED_MAX: usize = 100;
 
@@ -30,7 +27,7 @@ impl Ignored {
     /// Adds a name that may be known already.
     pub(crate) fn add(&self, name: &str) {
         let name = shortened(name);
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.0.lock();
         if names.has_more || names.known.contains(name.as_ref()) {
             return;
         }
@@ -45,7 +42,7 @@ impl Ignored {
 
     /// The names so far.
     pub(crate) fn names(&self) -> Vec<String> {
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = self.0.lock();
         let more = names.has_more.then(|| MORE.to_owned());
         names.listed.iter().cloned().chain(more).collect()
     }

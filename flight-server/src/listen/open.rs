@@ -1,11 +1,9 @@
 //! `Open`: the connections of a port that have not ended, so that a shutdown can cut those that would hold it up.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Peer, WeakPeer};
+use parking_lot::{Mutex, MutexGuard};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -43,7 +41,7 @@ impl Open {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

@@ -3,13 +3,14 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicU8, AtomicU32, Ordering},
     },
     task::Waker,
 };
 
 use futures::task::AtomicWaker;
+use parking_lot::Mutex;
 
 /// Refused calls after which a stranger's connection is closed: more than a person needs to find the right password.
 const REFUSALS_MAX: u32 = 16;
@@ -107,7 +108,7 @@ impl Peer {
 
     /// Whether a user calls over it for the first time.
     pub(crate) fn is_first_call_of(&self, user: &Arc<str>) -> bool {
-        let mut users = self.shared.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut users = self.shared.users.lock();
         let is_first = !users.contains(user);
         if is_first {
             users.push(Arc::clone(user));

@@ -5,10 +5,11 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::RwLock;
 use tokio::{task::spawn_blocking, time::MissedTickBehavior};
 use tokio_rustls::{
     TlsAcceptor,
@@ -73,7 +74,7 @@ impl Tls {
 
     /// What accepts the next connection.
     pub(super) fn acceptor(&self, protocol: Protocol) -> TlsAcceptor {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.read();
         TlsAcceptor::from(Arc::clone(match protocol {
             Protocol::Grpc => &current.grpc,
             Protocol::Http => &current.http,
@@ -117,7 +118,7 @@ impl Tls {
         let files = self.files.clone();
         let read = spawn_blocking(move || configs(&files)).await;
         let configs = read.unwrap_or_else(|error| Err(error.to_string()))?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = configs;
+        *self.current.write() = configs;
         tracing::info!("the certificate {} is used from now on", self.files.cert.display());
         Ok(())
     }

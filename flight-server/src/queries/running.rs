@@ -3,11 +3,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use bytes::Bytes;
 use hexflight_planner::{Asker, ProgressReport, QueryProgress, StopReason};
+use parking_lot::{Mutex, MutexGuard};
 
 /// Reports kept of queries that ended: enough that who asks every second sees the end of a query on a busy server.
 const ENDED_MAX: usize = 256;
@@ -65,7 +66,7 @@ impl RunningQueries {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

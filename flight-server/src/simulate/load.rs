@@ -1,13 +1,9 @@
 //! `run_load`: a whole load run, several connections at once. The command and the demo start it; benchmarks may.
 
-use std::{
-    collections::VecDeque,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use hexflight_engine::{Clock, TableName};
+use parking_lot::Mutex;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 

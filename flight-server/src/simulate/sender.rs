@@ -1,13 +1,10 @@
 //! `Sender`: one connection's loop. Batches go out when they are due, acks are recorded, and what a refusal leaves
 //! unacknowledged is sent again where that cannot double rows.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use hexflight_engine::TableName;
+use parking_lot::Mutex;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, sleep_until},
@@ -108,7 +105,7 @@ impl Sender {
         self.failures = 0;
         // The ledger first: whoever reads the counter may then look into the ledger for as many rows.
         if let Some(ledger) = &self.ledger {
-            ledger.lock().unwrap_or_else(PoisonError::into_inner).record(batch.events);
+            ledger.lock().record(batch.events);
         }
         self.stats.acked(&ack);
         Ok(())

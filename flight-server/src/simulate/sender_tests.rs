@@ -94,7 +94,7 @@ async fn send_to(replies: Vec<Reply>, reconnect: bool) -> Run {
     let observers = LoadObservers { stats: Arc::clone(&stats), ledger: Some(Arc::clone(&ledger)), stop };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ended = run_load(plan, &fleet, &clock, clock.now_micros(), &observers).await;
-    let recorded_rows = ledger.lock().unwrap().row_count();
+    let recorded_rows = ledger.lock().row_count();
     Run { ended, totals: stats.totals(), recorded_rows, stored_rows: server.stored_rows() }
 }
 

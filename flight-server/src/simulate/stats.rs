@@ -1,14 +1,12 @@
 //! `LoadStats`: what a load run has sent and what came back, shared by its connections and read by the progress line.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use crate::client::PutAck;
+use parking_lot::Mutex;
 
 /// Sub-buckets per power of two: a quantile is off by at most one sixteenth.
 const SUB_BUCKETS: usize = 16;
@@ -59,7 +57,7 @@ impl LoadStats {
     pub(super) fn acked(&self, ack: &PutAck) {
         self.acked_rows.fetch_add(ack.rows as u64, Ordering::Relaxed);
         self.acked_batches.fetch_add(1, Ordering::Relaxed);
-        self.latencies.lock().unwrap_or_else(PoisonError::into_inner).record(ack.latency);
+        self.latencies.lock().record(ack.latency);
     }
 
     pub(super) fn refused(&self) {
@@ -73,7 +71,7 @@ impl LoadStats {
     /// Reads all counters.
     #[must_use]
     pub fn totals(&self) -> LoadTotals {
-        let latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+        let latencies = self.latencies.lock();
         LoadTotals {
             sent_rows: self.sent_rows.load(Ordering::Relaxed),
             acked_rows: self.acked_rows.load(Ordering::Relaxed),

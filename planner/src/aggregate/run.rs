@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,7 @@ use datafusion::{
 };
 use futures::StreamExt;
 use hexflight_engine::{DataFile, column};
+use parking_lot::Mutex;
 
 use super::{
     groups::{Groups, Key, Selection},
@@ -196,11 +197,11 @@ impl<T: Item> Queue<T> {
     }
 
     fn next(&self) -> Option<T> {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.items.lock().pop_front()
     }
 
     fn len(&self) -> usize {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.items.lock().len()
     }
 }
 

@@ -1,12 +1,10 @@
 //! `DeviceNames`: a number for each device id that was read, so that rows compare and add up by small integers.
 
-use std::{
-    hash::BuildHasher,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+use std::{hash::BuildHasher, sync::Arc};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use hexflight_engine::{Budget, Reservation};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Memory of a name beside its text, about: its end, its place in the table. **Units**: bytes.
 const NAME_BYTES: usize = 16;
@@ -48,12 +46,12 @@ impl DeviceNames {
 
     /// For looking names up by their numbers.
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Names> {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+        self.inner.read()
     }
 
     /// For numbering names.
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Names> {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+        self.inner.write()
     }
 }
 

@@ -3,10 +3,11 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak},
+    sync::{Arc, Weak},
 };
 
 use hexflight_engine::{Budget, DataFile, Reclaim, Reservation};
+use parking_lot::{Mutex, MutexGuard};
 
 /// Share of the whole budget up to which something is kept: above it memory is short.
 const BUDGET_SHARE_MAX: f64 = 0.8;
@@ -124,7 +125,7 @@ impl<V: Clone + fmt::Debug + Send + 'static> Lru<V> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<V>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 
@@ -156,11 +157,7 @@ impl<V> Inner<V> {
 impl<V: Clone + fmt::Debug + Send + 'static> Reclaim for Lru<V> {
     /// Whoever holds the lock is about to make room by itself.
     fn reclaim(&self, bytes: usize) {
-        let mut inner = match self.inner.try_lock() {
-            Ok(inner) => inner,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
-        };
+        let Some(mut inner) = self.inner.try_lock() else { return };
         let spare = inner.held.bytes().saturating_sub(self.limit / KEPT_PART);
         inner.evict(bytes.max(self.limit / EVICTED_PART).min(spare));
     }

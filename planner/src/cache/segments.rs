@@ -2,7 +2,7 @@
 
 use std::{
     ops::{Deref, Range},
-    sync::{Arc, PoisonError, RwLock, Weak},
+    sync::{Arc, Weak},
 };
 
 use arrow::datatypes::SchemaRef;
@@ -10,6 +10,7 @@ use datafusion::error::{DataFusionError, Result};
 use hexflight_engine::{
     Budget, CellGroup, Checksums, DataFile, ErrorKind, MinuteGroup, Rollup, Store, Sums, TypeRollup,
 };
+use parking_lot::RwLock;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use super::{
@@ -124,11 +125,11 @@ impl SegmentCache {
 
     /// The numbers of devices for one query. Numbered afresh when they have become too many; columns of numbers go with them.
     pub(crate) fn names(&self) -> Arc<DeviceNames> {
-        let names = Arc::clone(&self.names.read().unwrap_or_else(PoisonError::into_inner));
+        let names = Arc::clone(&self.names.read());
         if names.read().bytes() <= self.budget.limit() / NAMES_PART {
             return names;
         }
-        let mut newest = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = self.names.write();
         if Arc::ptr_eq(&newest, &names) {
             *newest = Arc::new(DeviceNames::new(&self.budget, names.id().wrapping_add(1)));
             [ColumnKind::Device.name(), DEVICES].iter().for_each(|kind| self.parts.forget(kind));

@@ -4,7 +4,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -12,6 +12,7 @@ use std::{
 
 use datafusion::{error::DataFusionError, physical_plan::ExecutionPlan};
 use hexflight_engine::{Clock, SystemClock};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{Asker, ProgressReport, QueryProgress, QueryState, Stop, StopReason, results::ReaderWatch};
 use crate::{QueryErrorKind, error::classify, session::QueryMemory};
@@ -76,7 +77,7 @@ impl QueryLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<LoggedQuery>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock()
     }
 }
 

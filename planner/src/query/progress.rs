@@ -2,11 +2,12 @@
 //! before planning starts, and holds the plan (with its snapshot) only while the query runs.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use datafusion::physical_plan::ExecutionPlan;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{Asker, Stop};
 use crate::{
@@ -146,7 +147,7 @@ impl QueryProgress {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

@@ -3,13 +3,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use arrow::array::RecordBatch;
 use datafusion::{error::Result, execution::memory_pool::MemoryReservation};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// A batch on its way to a client is there as it was made, converted, encoded, and as bytes of the connection.
@@ -58,7 +59,7 @@ struct Waiting {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

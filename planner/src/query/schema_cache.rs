@@ -1,12 +1,10 @@
 //! Remembers what statements return and want, by their text: clients ask for the schema before each run, prepared statements twice.
 //! Columns of a table never change while the process runs, so an entry stays true. Holds no snapshot and no plan.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
 
 use super::LogicalSchema;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Statements remembered; when there are more, all are forgotten.
 const ENTRIES_MAX: usize = 256;
@@ -39,7 +37,7 @@ impl SchemaCache {
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<String, LogicalSchema>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use datafusion::{
@@ -11,6 +11,7 @@ use datafusion::{
     error::Result,
     logical_expr::{Expr, LogicalPlan, Volatility},
 };
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     catalog,
@@ -129,6 +130,6 @@ impl StatementCache {
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Arc<Statement>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock()
     }
 }

@@ -1,8 +1,9 @@
 //! `DecodeMemory`: counts what the Parquet reader holds of the row groups that it decodes among the memory of the query that reads them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use parking_lot::Mutex;
 
 /// How much is held for what was read: as it was read, as pages that are decompressed, and as rows.
 const COPIES: usize = 3;
@@ -19,12 +20,12 @@ pub(super) struct HeldRows(Option<MemoryReservation>);
 impl DecodeMemory {
     /// Files that are opened from now on count with `pool`.
     pub(super) fn count_with(&self, pool: &Arc<dyn MemoryPool>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(pool));
+        *self.0.lock() = Some(Arc::clone(pool));
     }
 
     /// Nothing yet, of a file that is opened.
     pub(super) fn of_file(&self) -> HeldRows {
-        let pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pool = self.0.lock();
         HeldRows(pool.as_ref().map(|pool| MemoryConsumer::new("SegmentScanExec").register(pool)))
     }
 }

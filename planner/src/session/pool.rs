@@ -1,10 +1,7 @@
 //! `BudgetPool`: DataFusion's memory pool over the engine's budget. Queries have a share of it, which ends where that of events begins,
 //! and small queries one of their own; a query that does not get its memory fails, nothing else does.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use datafusion::{
     common::human_readable_size,
@@ -12,6 +9,7 @@ use datafusion::{
     execution::memory_pool::{MemoryLimit, MemoryPool, MemoryReservation},
 };
 use hexflight_engine::{Budget, Reservation};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::admission::Class;
 
@@ -76,7 +74,7 @@ impl BudgetPool {
 
     /// A panic while the lock is held cannot leave the reservation half changed.
     fn held(&self) -> MutexGuard<'_, Reservation> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 
     fn refuse(&self, reservation: &MemoryReservation, additional: usize, held: usize) -> DataFusionError {

@@ -1,11 +1,9 @@
 //! Turns that last too long: code in them neither gives its thread back nor asks whether its query has ended. They are counted, so that
 //! somebody looks at what does not.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 /// Longer than any piece of work takes on a machine that is not overloaded.
 const TURN_MAX: Duration = Duration::from_secs(1);
 
@@ -20,7 +18,7 @@ pub(super) fn note(node: &str, lasted: Duration) {
         return;
     }
     metrics::counter!("hexflight_query_long_turns_total").increment(1);
-    if is_due(&mut LOGGED.lock().unwrap_or_else(PoisonError::into_inner), Instant::now()) {
+    if is_due(&mut LOGGED.lock(), Instant::now()) {
         tracing::warn!(node, seconds = lasted.as_secs_f64(), "a query kept its thread for long");
     }
 }

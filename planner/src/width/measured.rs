@@ -206,7 +206,7 @@ mod tests {
         let widths = width.widths.clone();
         assert_eq!(widths.shorter(), None);
         drop(width);
-        let kept = widths.0.kept.lock().unwrap();
+        let kept = widths.0.kept.lock();
         assert_eq!(kept.values().map(MemoryReservation::size).sum::<usize>(), 12_000_000, "the join goes on");
     }
 

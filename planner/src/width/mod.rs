@@ -20,12 +20,13 @@ mod sliced;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use datafusion::execution::{TaskContext, memory_pool::MemoryReservation};
+use parking_lot::Mutex;
 
 pub(crate) use collected::Collected;
 pub(crate) use columns::{large_columns, wide_columns};
@@ -91,7 +92,7 @@ impl Widths {
         if reservation.size() == 0 {
             return;
         }
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(place, reservation);
+        self.0.kept.lock().insert(place, reservation);
     }
 
     fn is_last(&self) -> bool {

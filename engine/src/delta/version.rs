@@ -175,7 +175,7 @@ fn is_of_stream(action: &Action) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::action::{Add, Txn};
+    use crate::delta::action::{Add, Txn};
 
     #[test]
     fn every_cut_and_every_flipped_bit_is_found() {

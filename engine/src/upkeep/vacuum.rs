@@ -10,10 +10,10 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    core::{Core, Table},
+    delta::{RollupObject, is_data_file},
     error::Result,
     schema::TableName,
-    table::{RollupObject, is_data_file},
+    tables::{Table, Tables},
 };
 
 /// Files deleted at once.
@@ -23,22 +23,36 @@ const LOOK_PART: u32 = 8;
 /// Shortest and longest pause between two looks.
 const LOOK_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
 
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Vacuum {
+    tables: Arc<Tables>,
+    /// How long a removed file stays.
+    retention: Duration,
+    seen: tokio::sync::Mutex<Seen>,
+}
+
 /// What a vacuum remembers of the one before.
 #[derive(Debug, Default)]
-pub(crate) struct Vacuum {
+struct Seen {
     /// Tables whose folder was listed: the log of a start names every file that was ever removed, and most are gone.
     listed: HashSet<TableName>,
 }
 
 impl Vacuum {
+    pub(crate) fn new(tables: Arc<Tables>, retention: Duration) -> Self {
+        Self { tables, retention, seen: tokio::sync::Mutex::default() }
+    }
+
     /// Deletes what is due in every table. Returns the number of files.
     ///
     /// # Errors
     /// `Unavailable` when the store fails; what was not deleted is found next time.
-    pub(crate) async fn run(&mut self, core: &Core) -> Result<usize> {
+    pub(crate) async fn delete_due(&self) -> Result<usize> {
+        let mut seen = self.seen.lock().await;
         let mut deleted = 0;
-        for (name, table) in &core.tables {
-            let retention_ms = i64::try_from(core.options.vacuum_after.as_millis()).unwrap_or(i64::MAX);
+        for table in self.tables.iter() {
+            let retention_ms = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
             let before_ms = table.log.now_ms().saturating_sub(retention_ms);
             let mut due = table.view.snapshot().table.unreferenced(before_ms);
             // What another tool wrote and removed, that tool deletes.
@@ -46,12 +60,33 @@ impl Vacuum {
             if due.is_empty() {
                 continue;
             }
-            deleted += self.delete(name, table, due).await?;
+            deleted += seen.delete(table, due).await?;
         }
         Ok(deleted)
     }
 
-    async fn delete(&mut self, name: &TableName, table: &Table, due: Vec<Path>) -> Result<usize> {
+    /// Vacuums from time to time until `stop` is cancelled.
+    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let (shortest, longest) = LOOK_INTERVAL;
+        let mut tick = tokio::time::interval((self.retention / LOOK_PART).clamp(shortest, longest));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                _ = tick.tick() => {}
+            }
+            if let Err(error) = self.delete_due().await {
+                counter!("hexflight_vacuum_failures_total").increment(1);
+                tracing::warn!(%error, "cannot delete removed files; they are tried again");
+            }
+        }
+    }
+}
+
+impl Seen {
+    async fn delete(&mut self, table: &Table, due: Vec<Path>) -> Result<usize> {
+        let name = table.spec.name();
         let store = &table.log.store;
         // A rollup goes before its file: a file that is still listed is looked at again.
         let root = table.log.root();
@@ -79,23 +114,5 @@ impl Vacuum {
             tracing::info!(files = count, table = %name, "deleted files that were removed");
         }
         Ok(count)
-    }
-}
-
-/// Vacuums from time to time until `stop` is cancelled.
-pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
-    let (shortest, longest) = LOOK_INTERVAL;
-    let mut tick = tokio::time::interval((core.options.vacuum_after / LOOK_PART).clamp(shortest, longest));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
-        if let Err(error) = core.vacuum().await {
-            counter!("hexflight_vacuum_failures_total").increment(1);
-            tracing::warn!(%error, "cannot delete removed files; they are tried again");
-        }
     }
 }

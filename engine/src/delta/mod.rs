@@ -13,14 +13,12 @@ mod state;
 mod log;
 mod mark;
 mod commit;
-mod orphans;
 
 pub use checksums::FileChecksums;
 pub(crate) use commit::{Change, LoadedSource, Progress, Rewrite, check_sources, commit, rewrite_app_id};
 pub use file::{ColumnRange, DataFile, RollupObject, ScalarBound};
 pub(crate) use log::DeltaLog;
 pub(crate) use mark::mark_text;
-pub(crate) use names::is_data_file;
-pub(crate) use orphans::{OrphanEnd, delete_young_orphans, end_orphans};
+pub(crate) use names::{data_file_of, is_data_file};
 pub use state::TableState;
 pub(crate) use statistics::extend as extend_ranges;

@@ -7,26 +7,67 @@ use std::collections::HashSet;
 use object_store::{ObjectMeta, path::Path};
 use uuid::Uuid;
 
-use super::{TableState, log::DeltaLog, names::data_file_of};
-use crate::{error::Result, quarantine};
+use crate::{
+    delta::{DeltaLog, TableState, data_file_of},
+    error::Result,
+    health::Health,
+    quarantine,
+    store::Store,
+    tables::Tables,
+};
 
 /// Age from which an unnamed file is an orphan, by the store's own times. **Units**: µs.
 const ORPHAN_AGE_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
 /// What becomes of an orphan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OrphanEnd {
+enum OrphanEnd {
     /// The log is whole: nobody can want it. One that a version of an earlier build may have named is set aside all the same.
     Deleted,
     /// Something was found amiss, and nobody has looked at it yet.
     SetAside,
 }
 
+/// Makes space on a full disk at a start, before anything is flushed: what a flush that was cut off has left takes the space that the
+/// next one needs. Beside anything amiss nothing is deleted.
+pub(crate) async fn free_space(store: &Store, tables: &Tables, health: &Health) {
+    if store.root().is_none() || !store.is_full() || !health.is_whole().await {
+        return;
+    }
+    for table in tables.iter() {
+        match delete_young_orphans(&table.log, &table.view.snapshot().table).await {
+            Ok(0) => {}
+            Ok(files) => tracing::warn!(
+                files,
+                "the disk is full: deleted what was written for a flush that was cut off"
+            ),
+            Err(error) => tracing::warn!(%error, "cannot look for orphaned files"),
+        }
+    }
+}
+
+/// Deletes what flushes that were cut off have left; while something is in quarantine it goes there as well. Only a missed clean-up
+/// when it fails.
+pub(crate) async fn end_orphans(store: &Store, tables: &Tables) {
+    let end = match quarantine::is_empty(store).await {
+        Ok(true) => OrphanEnd::Deleted,
+        Ok(false) => OrphanEnd::SetAside,
+        Err(error) => return tracing::warn!(%error, "cannot look for orphaned files"),
+    };
+    for table in tables.iter() {
+        match end_orphans_of(&table.log, &table.view.snapshot().table, end).await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, table = %table.spec.name(), ?end, "orphaned files"),
+            Err(error) => tracing::warn!(%error, "cannot look for orphaned files"),
+        }
+    }
+}
+
 /// Ends the orphans of a table and returns how many there were. `state` must not be older than the listing less the age.
 ///
 /// # Errors
 /// `Unavailable` when the store fails; what was left is found next time.
-pub(crate) async fn end_orphans(log: &DeltaLog, state: &TableState, end: OrphanEnd) -> Result<usize> {
+async fn end_orphans_of(log: &DeltaLog, state: &TableState, end: OrphanEnd) -> Result<usize> {
     let oldest_kept = log.clock.now_micros() - ORPHAN_AGE_MICROS;
     let mut count = 0;
     for meta in orphans(log, state).await? {
@@ -48,7 +89,7 @@ pub(crate) async fn end_orphans(log: &DeltaLog, state: &TableState, end: OrphanE
 ///
 /// # Errors
 /// `Unavailable` when the store fails; what was left is found next time.
-pub(crate) async fn delete_young_orphans(log: &DeltaLog, state: &TableState) -> Result<usize> {
+async fn delete_young_orphans(log: &DeltaLog, state: &TableState) -> Result<usize> {
     if log.newest_mark().await? != Some(state.version()) {
         return Ok(0);
     }
@@ -108,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn only_files_of_ours_that_no_version_names_are_deleted() {
         let (log, state) = table().await;
-        assert_eq!(end_orphans(&log, &state, OrphanEnd::Deleted).await.unwrap(), 2);
+        assert_eq!(end_orphans_of(&log, &state, OrphanEnd::Deleted).await.unwrap(), 2);
         let kept = [data("active"), data("removed"), rollup("active"), rollup("removed")];
         assert_eq!(left(&log, log.root()).await, [&kept[..], &["foo.parquet".to_owned()]].concat());
     }
@@ -117,11 +158,11 @@ mod tests {
     async fn beside_what_nobody_has_looked_at_orphans_are_set_aside() {
         let (log, state) = table().await;
         let before = left(&log, log.root()).await.len();
-        assert_eq!(end_orphans(&log, &state, OrphanEnd::SetAside).await.unwrap(), 2);
+        assert_eq!(end_orphans_of(&log, &state, OrphanEnd::SetAside).await.unwrap(), 2);
         let aside = Path::from(format!("quarantine/{}", log.root()));
         assert_eq!(left(&log, &aside).await, [data("orphan"), rollup("orphan")]);
         assert_eq!(left(&log, log.root()).await.len(), before - 2);
-        assert_eq!(end_orphans(&log, &state, OrphanEnd::SetAside).await.unwrap(), 0);
+        assert_eq!(end_orphans_of(&log, &state, OrphanEnd::SetAside).await.unwrap(), 0);
     }
 
     #[tokio::test]
@@ -140,7 +181,7 @@ mod tests {
             .await
             .unwrap();
         let state = log.open(None).await.unwrap();
-        assert_eq!(end_orphans(&log, &state, OrphanEnd::Deleted).await.unwrap(), 2);
+        assert_eq!(end_orphans_of(&log, &state, OrphanEnd::Deleted).await.unwrap(), 2);
         assert_eq!(left(&log, &Path::from("quarantine")).await.len(), 2);
         assert_eq!(named_ms(&Path::from(data("orphan"))), Some(0x01a2_011b_0003));
     }

@@ -1,0 +1,67 @@
+//! Deletes the log behind what is in files, and closes streams that have ended. Called after each flush.
+
+use super::{Streams, streams::EndedStream};
+use crate::{
+    error::Result,
+    schema::{Sequence, StreamId},
+    store::Store,
+    tables::Tables,
+    wal,
+};
+
+impl Streams {
+    /// Deletes the WAL behind what is in files; `reserve` is the store that may fill the disk. One stream that fails does not keep the
+    /// others from it.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub(crate) async fn retire(&self, tables: &Tables, store: &Store, reserve: &Store) -> Result<()> {
+        let mut failure = None;
+        let ended: Vec<EndedStream> = self.ended.lock().clone();
+        for EndedStream { stream, fence } in ended {
+            let is_flushed = !tables.holds(stream);
+            let retired = match is_flushed {
+                true => wal::close_stream(reserve, stream, fence).await,
+                false => self.delete_listed(tables, reserve, stream).await,
+            };
+            match retired {
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
+                Ok(()) if is_flushed => {
+                    self.ended.lock().retain(|ended| ended.stream != stream);
+                    self.deleted.lock().remove(&stream);
+                }
+                Ok(()) => {}
+            }
+        }
+        let freed = self.delete_flushed(tables, store).await;
+        failure.map_or(freed, Err)
+    }
+
+    /// Of a stream that has ended and is not all in files, what was flushed goes, once.
+    async fn delete_listed(&self, tables: &Tables, store: &Store, stream: StreamId) -> Result<()> {
+        if self.deleted.lock().contains_key(&stream) {
+            return Ok(());
+        }
+        let flushed = tables.flushed(stream);
+        wal::delete_listed_commits(store, stream, flushed).await?;
+        self.deleted.lock().insert(stream, flushed);
+        Ok(())
+    }
+
+    /// Deletes the commits that were flushed since the last time.
+    async fn delete_flushed(&self, tables: &Tables, store: &Store) -> Result<()> {
+        let live: Vec<(StreamId, Sequence)> =
+            self.deleted.lock().iter().map(|(stream, through)| (*stream, *through)).collect();
+        for (stream, through) in live {
+            let flushed = tables.flushed(stream);
+            if flushed > through {
+                // The last one stays: should the version that names it get lost, the gap before it tells.
+                wal::delete_commits(store, stream, through, flushed).await?;
+                self.deleted.lock().insert(stream, flushed);
+            }
+        }
+        Ok(())
+    }
+}
