@@ -149,10 +149,15 @@ impl Load {
         }
         let held = self.reserve(needed_for(&batch)?).await?;
         // Never closed: an error here would mean so.
-        let _turn = self.normalising.acquire().await.map_err(|_| EngineError::Closed)?;
+        let turn = Arc::clone(&self.normalising).acquire_owned().await.map_err(|_| EngineError::Closed)?;
         let load = Arc::clone(self);
         // Tracked: it goes on when the caller does not wait for it.
-        let taken = self.tasks.spawn_blocking(move || load.take(&batch, held, on_bad_row)).await;
+        let take = move || {
+            // Ends with the work, also when nobody asks for its outcome.
+            let _turn = turn;
+            load.take(&batch, held, on_bad_row)
+        };
+        let taken = self.tasks.spawn_blocking(take).await;
         taken.map_err(|error| EngineError::Task { task: "import push", detail: error.to_string() })?
     }
 

@@ -137,6 +137,7 @@ impl ArrivingBody {
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(Arc::clone(memory).hold(bytes)));
         let held = ready!(waiting.as_mut().poll(context));
         self.waiting = None;
+        self.waits.end();
         Poll::Ready(held)
     }
 

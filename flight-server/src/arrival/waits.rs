@@ -1,7 +1,7 @@
-//! `Waits`: since when the message that is read next waits for memory. Whoever reads it takes the moment with it, so that all stages together
-//! do not wait longer than one.
+//! `Waits`: how long the message that is read next has waited for memory. Whoever reads it takes that with it, so that all stages together do
+//! not wait longer than one. The time that its bytes take to arrive is the client's, and does not count.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -11,7 +11,13 @@ use super::memory::WAIT;
 
 /// Of one call; known to its body and to who reads it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Waits(Arc<Mutex<Option<Instant>>>);
+pub(crate) struct Waits(Arc<Mutex<Waited>>);
+
+#[derive(Debug, Default)]
+struct Waited {
+    since: Option<Instant>,
+    before: Duration,
+}
 
 impl Waits {
     /// Of the call with these extensions.
@@ -19,15 +25,23 @@ impl Waits {
         extensions.get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// A message begins to wait.
+    /// The message begins to wait.
     pub(super) fn begin(&self) {
-        self.0.lock().get_or_insert_with(Instant::now);
+        self.0.lock().since.get_or_insert_with(Instant::now);
+    }
+
+    /// It has memory.
+    pub(super) fn end(&self) {
+        let mut waited = self.0.lock();
+        if let Some(since) = waited.since.take() {
+            waited.before += since.elapsed();
+        }
     }
 
     /// Until when the message that has just been read may wait for what follows.
     pub(crate) fn take_deadline(&self) -> Instant {
-        let began = self.0.lock().take();
-        began.unwrap_or_else(Instant::now) + WAIT
+        let waited = std::mem::take(&mut *self.0.lock());
+        Instant::now() + WAIT.saturating_sub(waited.before)
     }
 }
 
@@ -37,13 +51,16 @@ mod tests {
 
     #[test]
     fn a_message_that_waited_has_less_time_left_and_the_next_has_all() {
-        let waits = Waits::default();
-        waits.begin();
-        let began = Instant::now();
-        std::thread::sleep(std::time::Duration::from_millis(2));
-        waits.begin();
+        let (waits, pause) = (Waits::default(), Duration::from_millis(2));
+        for _ in 0..2 {
+            waits.begin();
+            std::thread::sleep(pause);
+            waits.begin();
+            waits.end();
+            std::thread::sleep(pause);
+        }
         let deadline = waits.take_deadline();
-        assert!(deadline <= began + WAIT);
-        assert!(waits.take_deadline() > deadline + std::time::Duration::from_millis(1));
+        assert!(deadline <= Instant::now() + WAIT - 2 * pause);
+        assert!(waits.take_deadline() >= deadline + 2 * pause);
     }
 }

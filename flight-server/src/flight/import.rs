@@ -37,8 +37,8 @@ const PUSHES: usize = 2;
 /// Answers that wait for a client that does not read them.
 const ANSWERS_WAITING_MAX: usize = 64;
 
-/// How long the next one waits for room: the import holds memory meanwhile.
-const ANSWER_WAIT: Duration = Duration::from_secs(60);
+/// How long the next one waits for room: the import holds memory meanwhile, and its place among those who wait for more.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// Sources of one load, and of one question about them.
 const SOURCES_MAX: usize = 1 << 16;

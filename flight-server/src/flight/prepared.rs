@@ -25,7 +25,7 @@ use tonic::{Status, Streaming};
 use super::{
     FlightContext,
     advice::statement_status,
-    crowd::gives_way,
+    crowd::{Kept, gives_way},
     ipc::{BatchDecoder, Decoded, Limits, declares_no_columns, expanded_bytes},
     put::unread,
     results::client_schema,
@@ -59,6 +59,7 @@ struct Remembered {
     parameters: Vec<FlightData>,
     used: Instant,
     user: Option<Arc<str>>,
+    weight: usize,
     /// Of the share, and of everything.
     _memory: [Reservation; 2],
 }
@@ -72,6 +73,8 @@ impl BoundParameters {
     /// Remembers parameters in place of the oldest ones of whoever has most; what is larger than the share is not remembered.
     fn remember(&self, id: Bytes, caller: &Caller, parameters: Vec<FlightData>, now: Instant) {
         let bytes = parameters.iter().map(Message::encoded_len).sum();
+        // A share of the places, or of the bytes.
+        let weight = bytes + self.share.limit() / BOUND_MAX;
         let mut bound = self.lock();
         bound.remove(&id);
         if bytes > self.share.limit() {
@@ -84,11 +87,16 @@ impl BoundParameters {
             {
                 let memory = [share, self.total.reserve_unchecked(bytes)];
                 let user = caller.user.clone();
-                bound.insert(id, Remembered { parameters, used: now, user, _memory: memory });
+                bound.insert(id, Remembered { parameters, used: now, user, weight, _memory: memory });
                 return;
             }
-            let kept = bound.iter().map(|(id, known)| (id, known.user.as_deref(), known.used));
-            let Some(oldest) = gives_way(kept).cloned() else { return };
+            let kept = bound.iter().map(|(key, known)| Kept {
+                key,
+                user: known.user.as_deref(),
+                weight: known.weight,
+                used: known.used,
+            });
+            let Some(oldest) = gives_way(kept, (caller.user.as_deref(), weight)).cloned() else { return };
             bound.remove(&oldest);
         }
     }

@@ -68,7 +68,7 @@ impl Templates {
     pub(crate) fn new(engine: &Arc<Engine>, options: &QueryOptions, log: &Arc<QueryLog>) -> Result<Self> {
         let caches = caches(engine, options);
         let memory = ClassPools::new(engine.budget(), options.memory_share);
-        let any = template(engine, options, log, &caches, memory.of(Class::Large))?;
+        let any = template(engine, options, log, &caches, &memory)?;
         let caches = if options.rollups { caches } else { Caches::new() };
         Ok(Self { plain: shape::for_plain(&any), any, caches, memory })
     }
@@ -138,10 +138,11 @@ fn template(
     options: &QueryOptions,
     log: &Arc<QueryLog>,
     caches: &Caches,
-    memory: &Arc<BudgetPool>,
+    pools: &ClassPools,
 ) -> Result<SessionState> {
+    let memory = pools.of(Class::Large);
     let runtime = Arc::new(runtime_env(engine, options, memory)?);
-    let bounds = Bounds::new(&runtime.memory_pool);
+    let bounds = Bounds::new(&runtime.memory_pool, &(Arc::clone(pools.of(Class::Small)) as _));
     let mut builder = SessionStateBuilder::new()
         .with_config(session_config(options, memory)?.with_extension(Arc::new(caches.clone())))
         .with_runtime_env(runtime)

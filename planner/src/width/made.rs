@@ -1,11 +1,11 @@
-//! What a node makes of each row of its input before anybody counts it: columns of a projection, arguments and groups of an aggregate, keys of a
-//! sort. A few columns are small whatever they are, since what is large is reserved; a statement of thousands of them is not.
+//! What a node makes of each row of its input before anybody counts it: columns of a projection, a condition, arguments and groups of an
+//! aggregate, keys of a sort. A few columns are small whatever they are, since what is large is reserved; a statement of thousands of them is not.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
 use datafusion::{
-    common::tree_node::TreeNodeRecursion,
+    common::tree_node::{TreeNode, TreeNodeRecursion},
     error::Result,
     physical_expr::{
         PhysicalExpr,
@@ -14,8 +14,10 @@ use datafusion::{
     physical_plan::{
         ExecutionPlan,
         aggregates::{AggregateExec, AggregateMode},
+        filter::FilterExec,
         projection::ProjectionExec,
-        sorts::sort::SortExec,
+        sorts::{sort::SortExec, sort_preserving_merge::SortPreservingMergeExec},
+        windows::BoundedWindowAggExec,
     },
 };
 
@@ -30,19 +32,30 @@ const NUMBER_BYTES: u64 = 16;
 /// A row of the groups of one grouping set. **Units**: bytes.
 const GROUP_BYTES: u64 = UNRESERVED_ROW_BYTES / 2;
 
-/// How many rows a batch of the node's input may have, if those of a usual one are too many.
+/// Rows of a batch that a scan hands on as it lies in memory, at most.
+const SCANNED_ROWS: u64 = 65_536;
+
+/// A truth, with what stands around it. **Units**: bytes.
+const TRUTH_BYTES: u64 = 1;
+
+/// How many rows a batch of the node's input may have, if those of the longest are too many.
 ///
 /// # Errors
 /// None of its own: those of a walk through the node's expressions.
 pub(crate) fn rows_at_once(node: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>> {
     let bytes = made_bytes(node)?;
     let rows = MADE_BYTES_MAX / bytes.max(1);
-    Ok((rows < BATCH_ROWS).then(|| usize::try_from(rows).unwrap_or(usize::MAX).max(1)))
+    Ok((rows < SCANNED_ROWS).then(|| usize::try_from(rows.clamp(1, BATCH_ROWS)).unwrap_or(usize::MAX)))
 }
 
 /// What the node makes of a row. **Units**: bytes.
 fn made_bytes(node: &Arc<dyn ExecutionPlan>) -> Result<u64> {
-    if node.is::<ProjectionExec>() || node.is::<SortExec>() {
+    let makes = node.is::<ProjectionExec>()
+        || node.is::<FilterExec>()
+        || node.is::<SortExec>()
+        || node.is::<SortPreservingMergeExec>()
+        || node.is::<BoundedWindowAggExec>();
+    if makes {
         return of_expressions(node);
     }
     match node.downcast_ref::<AggregateExec>() {
@@ -62,22 +75,36 @@ fn of_expressions(node: &Arc<dyn ExecutionPlan>) -> Result<u64> {
     let Some(schema) = node.children().first().map(|input| input.schema()) else { return Ok(0) };
     let mut bytes = 0_u64;
     node.apply_expressions(&mut |expression: &Arc<dyn PhysicalExpr>| {
-        bytes = bytes.saturating_add(of_expression(expression, &schema));
+        bytes = bytes.saturating_add(of_expression(expression, &schema)?);
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(bytes)
 }
 
-fn of_expression(expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> u64 {
-    if expression.is::<Column>() {
-        return 0;
-    }
+/// What a column takes, and all that it is made of: some of it is there at once. A constant inside of an expression is one value.
+fn of_expression(expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<u64> {
     if let Some(constant) = expression.downcast_ref::<Literal>() {
-        return scalar_bytes(constant.value());
+        let value = constant.value();
+        return Ok(match of_type(&value.data_type()) {
+            UNRESERVED_ROW_BYTES => scalar_bytes(value).saturating_add(NUMBER_BYTES),
+            number => number,
+        });
     }
-    match expression.data_type(schema) {
-        Ok(DataType::Boolean | DataType::Null) => NUMBER_BYTES,
-        Ok(number) if number.is_primitive() => NUMBER_BYTES,
+    let mut bytes = 0_u64;
+    expression.apply(|part| {
+        if !part.is::<Column>() && !part.is::<Literal>() {
+            let own = part.data_type(schema).map_or(UNRESERVED_ROW_BYTES, |made| of_type(&made));
+            bytes = bytes.saturating_add(own);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(bytes)
+}
+
+fn of_type(made: &DataType) -> u64 {
+    match made {
+        DataType::Boolean | DataType::Null => TRUTH_BYTES,
+        number if number.is_primitive() => NUMBER_BYTES,
         _ => UNRESERVED_ROW_BYTES,
     }
 }

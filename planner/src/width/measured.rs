@@ -177,7 +177,7 @@ mod tests {
         let pool = |bytes| Arc::new(GreedyMemoryPool::new(bytes)) as Arc<dyn MemoryPool>;
         Width {
             way: Measured {
-                bounds: Bounds::new(&pool(BYTES)),
+                bounds: Bounds::new(&pool(BYTES), &pool(BYTES)),
                 columns: Arc::from([0, 1]),
                 partitions: 2,
                 node: NodeId::next(),

@@ -234,7 +234,7 @@ async fn many_columns_are_made_of_few_rows_at_once() {
         list(20, &|column| format!("repeat('{}', 1900) AS c{column}", char::from(b'a' + column as u8)));
     let texts = list(40, &|column| format!("concat('x{column}', v) AS c{column}"));
     let numbers = list(500, &|column| format!("v + {column} AS c{column}"));
-    for (columns, at_most) in [(constants, 883), (texts, 1_638), (numbers, 4_194)] {
+    for (columns, at_most) in [(constants, 875), (texts, 1_638), (numbers, 4_194)] {
         let batches = fixture.rows(&format!("SELECT {columns} {rows}")).await;
         assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 8_192);
         let longest = batches.iter().map(|batch| batch.num_rows()).max();
@@ -261,7 +261,6 @@ async fn many_columns_are_made_of_few_rows_at_once() {
         let plan = fixture.table(&format!("EXPLAIN {sql}")).await;
         assert!(plan.contains("SlicedExec"), "{plan}");
     }
-    let few = list(7, &|column| format!("concat('x{column}', v) AS c{column}"));
-    let plan = fixture.table(&format!("EXPLAIN SELECT {few}, v + 1 {rows}")).await;
+    let plan = fixture.table(&format!("EXPLAIN SELECT v + 1, v + 2, v > 3 {rows}")).await;
     assert!(!plan.contains("SlicedExec"), "{plan}");
 }

@@ -9,7 +9,10 @@ use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::SessionOptions;
-use crate::{auth::Caller, flight::crowd::gives_way};
+use crate::{
+    auth::Caller,
+    flight::crowd::{Kept, gives_way},
+};
 
 /// Sessions remembered; one more ends one of whoever has most.
 const SESSIONS_MAX: usize = 10_000;
@@ -47,9 +50,7 @@ impl Sessions {
         }
         if sessions.len() >= SESSIONS_MAX
             && !sessions.contains_key(&id)
-            && let Some(oldest) = gives_way(
-                sessions.iter().map(|(id, session)| (*id, session.caller.user.as_deref(), session.used)),
-            )
+            && let Some(oldest) = gives_way(sessions.iter().map(kept), (caller.user.as_deref(), 1))
         {
             sessions.remove(&oldest);
         }
@@ -67,6 +68,11 @@ impl Sessions {
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Session>> {
         self.by_id.lock()
     }
+}
+
+/// A session among those of others.
+fn kept<'a>((id, session): (&Uuid, &'a Session)) -> Kept<'a, Uuid> {
+    Kept { key: *id, user: session.caller.user.as_deref(), weight: 1, used: session.used }
 }
 
 impl Session {

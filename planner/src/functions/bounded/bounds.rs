@@ -8,6 +8,8 @@ use datafusion::{
     execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation},
 };
 
+use crate::admission::Class;
+
 /// One value; a fourth of what one batch may have.
 const VALUE_BYTES_MAX: u64 = 64 << 20;
 
@@ -48,19 +50,34 @@ pub(crate) struct Bounds {
     value_bytes: u64,
     batch_bytes: u64,
     folded_bytes: u64,
-    pool: Arc<dyn MemoryPool>,
+    /// Of large queries, and of small ones.
+    pools: [Arc<dyn MemoryPool>; 2],
 }
 
 impl Bounds {
-    /// Bounds for queries that share a memory pool; narrower ones where the pool is small.
-    pub(crate) fn new(pool: &Arc<dyn MemoryPool>) -> Arc<Self> {
-        let batch_bytes = match pool.memory_limit() {
+    /// Bounds for queries that share memory pools, one of large and one of small queries; narrower ones where the first is small.
+    pub(crate) fn new(large: &Arc<dyn MemoryPool>, small: &Arc<dyn MemoryPool>) -> Arc<Self> {
+        let batch_bytes = match large.memory_limit() {
             MemoryLimit::Finite(limit) => BATCH_BYTES_MAX.min(count(limit) / BATCHES_MIN),
             _ => BATCH_BYTES_MAX,
         };
         let value_bytes = VALUE_BYTES_MAX.min(batch_bytes / 2);
         let folded_bytes = FOLDED_BYTES_MAX.min(batch_bytes / BATCH_ROWS);
-        Arc::new(Self { value_bytes, batch_bytes, folded_bytes, pool: Arc::clone(pool) })
+        Arc::new(Self {
+            value_bytes,
+            batch_bytes,
+            folded_bytes,
+            pools: [Arc::clone(large), Arc::clone(small)],
+        })
+    }
+
+    /// The pool of the query whose thread this is.
+    fn pool(&self) -> &Arc<dyn MemoryPool> {
+        let [large, small] = &self.pools;
+        match Class::of_thread() {
+            Class::Large => large,
+            Class::Small => small,
+        }
     }
 
     pub(super) fn batch_bytes(&self) -> u64 {
@@ -175,7 +192,7 @@ impl Bounds {
         if !Self::is_column_reserved(rows, bytes) {
             return Ok(None);
         }
-        let reservation = MemoryConsumer::new(function).register(&self.pool);
+        let reservation = MemoryConsumer::new(function).register(self.pool());
         reservation.try_grow(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         Ok(Some(reservation))
     }
@@ -194,7 +211,7 @@ impl Bounds {
         if bytes < reserved.saturating_add(RESERVED_BYTES_MIN) {
             return Ok(());
         }
-        let held = held.get_or_insert_with(|| MemoryConsumer::new(function).register(&self.pool));
+        let held = held.get_or_insert_with(|| MemoryConsumer::new(function).register(self.pool()));
         held.try_grow(usize::try_from(bytes - reserved).unwrap_or(usize::MAX))
     }
 }

@@ -221,6 +221,6 @@ fn state() -> SessionState {
     let mut state = SessionStateBuilder::new().with_default_features().build();
     datafusion_functions_json::register_all(&mut state).unwrap();
     let pool: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
-    functions::register_all(&mut state, &Bounds::new(&pool)).unwrap();
+    functions::register_all(&mut state, &Bounds::new(&pool, &pool)).unwrap();
     state
 }

@@ -84,7 +84,7 @@ fn lists_are_measured_with_all_that_is_in_them() {
 #[test]
 fn batches_are_cut_where_they_are_large() {
     let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(4 << 30));
-    let bounds = Bounds::new(&pool);
+    let bounds = Bounds::new(&pool, &pool);
     let text = ColumnarValue::Scalar(ScalarValue::from("x"));
     let pieces = |times: Vec<i64>| {
         let rows = times.len();

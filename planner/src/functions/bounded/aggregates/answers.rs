@@ -70,7 +70,7 @@ mod tests {
 
     fn answers() -> (Answers, Arc<dyn MemoryPool>) {
         let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(64 << 20));
-        (Answers::new("string_agg", &Bounds::new(&pool)), pool)
+        (Answers::new("string_agg", &Bounds::new(&pool, &pool)), pool)
     }
 
     #[test]

@@ -88,7 +88,7 @@ mod tests {
     fn an_answer_of_a_query_that_has_ended_is_not_made() {
         let pool: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
         let inner = SlidingDistinctCountAccumulator::try_new(&arrow::datatypes::DataType::Int64).unwrap();
-        let mut windowed = Windowed::new(Box::new(inner), "count", false, &Bounds::new(&pool));
+        let mut windowed = Windowed::new(Box::new(inner), "count", false, &Bounds::new(&pool, &pool));
         let token = CancellationToken::new();
         token.cancel();
         let began = Instant::now();
