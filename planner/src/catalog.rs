@@ -17,10 +17,15 @@ use hexflight_engine::{Engine, TableName, TableSpec};
 
 use crate::{
     provider::EventsProvider,
-    query::{Asker, QueryLog},
-    session::{CATALOG_NAME, SCHEMA_NAME},
     system::{QUERIES_TABLE, QueriesTable, SYSTEM_SCHEMA_NAME},
+    watch::{Asker, QueryLog},
 };
+
+/// Name of the one catalog.
+pub const CATALOG_NAME: &str = "hexflight";
+
+/// Name of the schema that holds the tables.
+pub const SCHEMA_NAME: &str = "public";
 
 /// The list that holds the one catalog.
 #[derive(Debug)]

@@ -13,39 +13,45 @@
 //! whole query, lets so many run at once (`admission`), and hands batches over through bounded results; dropping the [`QueryStream`] stops the query. Knows no gRPC
 //! and never writes.
 
-mod query;
 mod through;
 mod turn;
-mod width;
+mod options;
 mod admission;
-mod sql;
+mod memory;
+mod results;
+mod error;
 mod geo;
 mod wide_sums;
 mod functions;
 mod guard;
-mod rules;
-mod session;
-mod system;
-mod catalog;
-mod provider;
+mod width;
 mod predicate;
 mod prune;
 mod cache;
 mod scan;
+mod provider;
 mod aggregate;
-mod error;
+mod rules;
+mod watch;
+mod system;
+mod catalog;
+mod sql;
+mod session;
+mod query;
 
+pub use catalog::{CATALOG_NAME, SCHEMA_NAME};
 pub use datafusion::{common::ScalarValue, error::DataFusionError, error::Result};
 pub use error::{QueryError, QueryErrorKind, classify};
 pub use functions::whole_moment;
+pub use options::{QueryOptions, default_queries_max};
 pub use provider::EventsProvider;
 #[doc(hidden)]
 pub use query::PlanTimes;
 pub use query::{
-    Asker, CatalogTable, Decimal, LogicalSchema, ProgressReport, QueryEngine, QueryOptions, QueryProgress,
-    QueryState, QueryStream, Stop, StopReason, default_queries_max, has_time_of_day, in_unit, nanos_of_text,
+    CatalogTable, Decimal, LogicalSchema, QueryEngine, QueryStream, has_time_of_day, in_unit, nanos_of_text,
     params_of_row, without_negative_zero,
 };
 pub use scan::{ScanCounts, SegmentScanExec};
-pub use session::{CATALOG_NAME, SCHEMA_NAME};
 pub use system::SYSTEM_SCHEMA_NAME;
+pub use turn::{Stop, StopReason};
+pub use watch::{Asker, ProgressReport, QueryProgress, QueryState};

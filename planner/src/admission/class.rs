@@ -1,16 +1,6 @@
-//! `Class`: whether a query is small. Told from its plan: what it reads is known, and nothing in it makes many rows of few.
+//! `Class`: whether a query is small, and of which class the threads are.
 
-use std::{cell::Cell, sync::Arc};
-
-use datafusion::{
-    datasource::source::DataSourceExec,
-    physical_plan::{ExecutionPlan, empty::EmptyExec, placeholder_row::PlaceholderRowExec},
-};
-
-use crate::{aggregate::RollupAggregateExec, scan::SegmentScanExec};
-
-/// Rows that a small query reads at most: some ms of work, and some MiB if all of them are kept.
-const SMALL_ROWS_MAX: usize = 1 << 17;
+use std::cell::Cell;
 
 /// How much work a query is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,36 +26,4 @@ impl Class {
     pub(crate) fn set_of_thread(self) {
         OF_THREAD.set(self);
     }
-
-    /// Walks without recursion: a plan may be deep.
-    pub(crate) fn of(plan: &Arc<dyn ExecutionPlan>) -> Self {
-        let mut rows = 0_usize;
-        let mut waiting = vec![plan];
-        while let Some(node) = waiting.pop() {
-            let children = node.children();
-            if children.len() > 1 && node.name().contains("Join") {
-                return Self::Large;
-            }
-            if children.is_empty() {
-                rows = match leaf_rows(node) {
-                    Some(more) => rows.saturating_add(more),
-                    None => return Self::Large,
-                };
-            }
-            waiting.extend(children);
-        }
-        if rows <= SMALL_ROWS_MAX { Self::Small } else { Self::Large }
-    }
-}
-
-/// Rows that a leaf reads; `None` where that is not known, or no bound of the work.
-fn leaf_rows(leaf: &Arc<dyn ExecutionPlan>) -> Option<usize> {
-    if let Some(scan) = leaf.downcast_ref::<SegmentScanExec>() {
-        return Some(scan.rows_max());
-    }
-    let is_small = leaf.is::<RollupAggregateExec>()
-        || leaf.is::<PlaceholderRowExec>()
-        || leaf.is::<EmptyExec>()
-        || leaf.is::<DataSourceExec>();
-    is_small.then_some(0)
 }

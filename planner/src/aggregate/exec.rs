@@ -44,7 +44,7 @@ pub(crate) struct RollupAggregateExec {
 impl RollupAggregateExec {
     /// Answers with the groups' keys, then the measures. `known` is what is known of these columns: a node above that counts on a constant
     /// one asks again when it runs.
-    pub(super) fn new(
+    pub(crate) fn new(
         question: Question,
         scan: Arc<SegmentScanExec>,
         cache: Arc<SegmentCache>,

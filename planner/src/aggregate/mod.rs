@@ -26,7 +26,7 @@ mod run;
 mod top;
 mod output;
 mod exec;
-mod rule;
 
 pub(crate) use exec::RollupAggregateExec;
-pub(crate) use rule::AnswerFromRollups;
+pub(crate) use question::Question;
+pub(crate) use top::Top;

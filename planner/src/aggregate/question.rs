@@ -78,7 +78,7 @@ pub(crate) struct Question {
 
 impl Question {
     /// What `aggregate`, whose input is the scan, asks of the rows that `facts` describe. `None`: something else.
-    pub(super) fn of(aggregate: &AggregateExec, facts: Facts, cell_resolution: u8) -> Option<Self> {
+    pub(crate) fn of(aggregate: &AggregateExec, facts: Facts, cell_resolution: u8) -> Option<Self> {
         let group_by = aggregate.group_expr();
         if !facts.is_all || group_by.has_grouping_set() || aggregate.filter_expr().iter().any(Option::is_some)
         {

@@ -13,13 +13,19 @@ const COUNT_MAX: usize = 1 << 16;
 
 /// At least all groups that can be among the first `count` are kept: ties with the last of them, too.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Top {
+pub(crate) struct Top {
     pub(super) measure: Measure,
     pub(super) descending: bool,
     pub(super) count: usize,
 }
 
 impl Top {
+    /// The first `count` groups by a column of the answer; `None` where that is a key.
+    pub(crate) fn of(question: &Question, column: usize, descending: bool, count: usize) -> Option<Self> {
+        let measure = question.measures.get(column.checked_sub(question.keys.len())?)?;
+        Some(Self { measure: *measure, descending, count })
+    }
+
     /// The places of the groups that can be among the first.
     pub(super) fn places(&self, groups: &Groups) -> Vec<usize> {
         if self.count == 0 || self.count > COUNT_MAX {

@@ -13,7 +13,7 @@ use hexflight_engine::{EngineError, ErrorKind};
 use intervals::with_plain_intervals;
 use plain_words::plain_words;
 
-use crate::{admission::Busy, query::StopReason};
+use crate::{admission::Busy, turn::StopReason};
 
 /// What to do about a failed query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

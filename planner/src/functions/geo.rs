@@ -16,10 +16,7 @@ use super::{
     cell::{floats, is_null},
     row_function::RowFunction,
 };
-use crate::geo::{self, GeoBox, GeoCircle, position};
-
-/// Name of the function on circles, which is also looked for in predicates.
-pub(crate) const WITHIN_RADIUS: &str = "geo_within_radius";
+use crate::geo::{self, GeoBox, GeoCircle, WITHIN_RADIUS, position};
 
 /// All functions on positions.
 pub(super) fn functions() -> Vec<RowFunction> {

@@ -38,7 +38,6 @@ pub(crate) use bounded::{
     bytes_at, can_join, constant, entries, is_bounded, is_bounded_in_window, is_bounded_window_function,
     is_collecting, is_unbounded, items_at, joined, largest_bytes, scalar_bytes,
 };
-pub(crate) use geo::WITHIN_RADIUS;
 pub(crate) use interval_product::{interval_by, interval_times, times_interval};
 pub(crate) use json::{JSON_CONTAINS, JSON_GET, JsonContains, JsonGet};
 pub(crate) use json_key::JSON_KEY;

@@ -12,6 +12,9 @@ use super::{
     refuse,
 };
 
+/// Name of the function on circles, which is also looked for in predicates.
+pub(crate) const WITHIN_RADIUS: &str = "geo_within_radius";
+
 /// The circle of `geo_within_radius`; its border belongs to it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GeoCircle {

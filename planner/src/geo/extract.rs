@@ -13,11 +13,11 @@ use datafusion::{
 };
 use hexflight_engine::column;
 
+use super::WITHIN_RADIUS;
 use super::{
     Area, Areas, GeoBox, GeoCircle,
     interval::{Comparison, Intervals},
 };
-use crate::functions::WITHIN_RADIUS;
 
 /// Areas that a predicate asks for.
 #[derive(Debug, Clone, Default)]

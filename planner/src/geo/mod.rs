@@ -28,7 +28,7 @@ mod cover_tests;
 pub(crate) use area::{Area, Areas};
 pub(crate) use bounds::with_bounds;
 pub(crate) use cell_range::CellRange;
-pub(crate) use circle::GeoCircle;
+pub(crate) use circle::{GeoCircle, WITHIN_RADIUS};
 pub(crate) use cover::{CellCover, RANGES_MAX};
 pub(crate) use extract::areas;
 pub(crate) use geo_box::GeoBox;

@@ -13,19 +13,17 @@ use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Asker, PlanTimes, QueryLog, QueryOptions, QueryProgress, QueryStream, StopReason,
-    planner::Planner,
-    pressure::Watch,
-    results::{WaitingMax, results},
-    run::Run,
-    runtime::QueryRuntime,
+    PlanTimes, QueryStream, planner::Planner, pressure::Watch, run::Run, runtime::QueryRuntime,
     schema_cache::SchemaCache,
 };
 use crate::{
     admission::Admission,
-    session::{CATALOG_NAME, SCHEMA_NAME},
+    catalog::{CATALOG_NAME, SCHEMA_NAME},
+    options::QueryOptions,
+    results::{WaitingMax, results},
     system::{QUERIES_TABLE, QueriesTable, SYSTEM_SCHEMA_NAME},
-    turn::{Ended, plan_in_turns},
+    turn::{Ended, StopReason, plan_in_turns},
+    watch::{Asker, QueryLog, QueryProgress},
 };
 
 /// What a statement returns and what it must be given, known without running it.

@@ -8,11 +8,8 @@ use datafusion::{
     physical_planner::DefaultPhysicalPlanner,
 };
 
-use super::{
-    Asker,
-    planner::{Planner, Way},
-};
-use crate::{catalog, session::Shape, sql};
+use super::planner::{Planner, Way};
+use crate::{catalog, session::Shape, sql, watch::Asker};
 
 /// Stages in order, each with its time; a rule that runs several times is there several times.
 #[doc(hidden)]

@@ -18,7 +18,7 @@ use datafusion::{
 use hexflight_engine::Engine;
 
 use super::{
-    Asker, LogicalSchema, QueryLog, QueryOptions,
+    LogicalSchema,
     alone::plan_alone,
     result_columns::{result_schema, with_result_columns},
     statements::{Statement, StatementCache},
@@ -27,9 +27,12 @@ use super::{
 use crate::{
     admission::{Admission, Class},
     catalog,
-    session::{ClassPools, Exhausted, QueryMemory, Shape, Templates},
+    memory::{ClassPools, Exhausted, QueryMemory},
+    options::QueryOptions,
+    session::{Shape, Templates},
     sql::{self, SqlLimits},
     turn::Ended,
+    watch::{Asker, QueryLog},
     width::Widths,
 };
 

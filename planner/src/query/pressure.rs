@@ -16,10 +16,13 @@ use std::{
 use hexflight_engine::Budget;
 use rustix::fs::statvfs;
 
-use super::{QueryLog, QueryOptions, StopReason, log::LoggedQuery, planner::Planner};
+use super::planner::Planner;
 use crate::{
     admission::{Admission, Class},
-    session::ClassPools,
+    memory::ClassPools,
+    options::QueryOptions,
+    turn::StopReason,
+    watch::{LoggedQuery, QueryLog},
 };
 
 /// How often it looks.
@@ -265,9 +268,10 @@ mod tests {
     use arrow::{array::RecordBatch, datatypes::Schema};
 
     use super::*;
-    use crate::query::{
-        Asker, Stop,
+    use crate::{
         results::{WaitingMax, results},
+        turn::Stop,
+        watch::Asker,
     };
 
     #[test]

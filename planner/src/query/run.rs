@@ -31,16 +31,16 @@ use futures::StreamExt;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    QueryProgress, Stop,
-    log::LoggedQuery,
+    class::class_of,
     planner::{Attempt, Findings, Planner, Way},
-    results::ResultSender,
     runtime::QueryHandles,
 };
 use crate::{
-    admission::{Admission, Class, Permit},
-    session::{ClassPools, QueryMemory},
-    turn::{Ended, plan_in_turns},
+    admission::{Admission, Permit},
+    memory::{ClassPools, QueryMemory},
+    results::ResultSender,
+    turn::{Ended, Stop, plan_in_turns},
+    watch::{LoggedQuery, QueryProgress},
 };
 
 /// A query whose reader takes longer to make room gives its place to others meanwhile.
@@ -135,7 +135,7 @@ impl Run {
         let began = Instant::now();
         let plan = self.plan(Way::Large).await?;
         metrics::histogram!("hexflight_query_plan_seconds").record(began.elapsed().as_secs_f64());
-        let class = Class::of(&plan);
+        let class = class_of(&plan);
         if let Some(permit) = self.admission.try_admit(class) {
             return Ok(self.ready(plan, Attempt::first(Way::of(class)), permit));
         }

@@ -7,8 +7,7 @@ use datafusion::error::{DataFusionError, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::QueryOptions;
-use crate::admission::Class;
+use crate::{admission::Class, options::QueryOptions};
 
 /// Threads for blocking file reads, shared by the queries of a class, and for those that take the place of a query thread whose turn lasts: so
 /// many, and as many more for each query thread. What a read takes is not counted, and a process with 96 threads held some 400 MiB more than
@@ -140,10 +139,8 @@ mod tests {
     use super::*;
     use crate::{
         QueryErrorKind, QueryProgress, QueryStream, classify,
-        query::{
-            Stop,
-            results::{WaitingMax, results},
-        },
+        results::{WaitingMax, results},
+        turn::Stop,
     };
 
     #[tokio::test]

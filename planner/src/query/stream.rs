@@ -18,7 +18,11 @@ use tokio_util::{
     task::AbortOnDropHandle,
 };
 
-use super::{QueryProgress, Stop, StopReason, log::QueryRun, results::ResultReader};
+use crate::{
+    results::ResultReader,
+    turn::{Stop, StopReason},
+    watch::{QueryProgress, QueryRun},
+};
 
 /// The result of a query, batch by batch.
 ///

@@ -49,7 +49,9 @@ mod fixed_widths;
 mod large_limits;
 mod bounded_calls;
 mod bounded_windows;
+mod answer_from_rollups;
 
+pub(crate) use answer_from_rollups::AnswerFromRollups;
 pub(crate) use held::PlanHeld;
 
 use std::sync::Arc;

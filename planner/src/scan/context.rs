@@ -11,6 +11,9 @@ use hexflight_engine::TableName;
 use super::decode_memory::DecodeMemory;
 use crate::cache::{Caches, FileBytes};
 
+/// Under which URL the engine's store is known to scans; never seen outside.
+pub(crate) const STORE_URL: &str = "hexflight://store/";
+
 /// See the module.
 #[derive(Clone)]
 pub(crate) struct ScanContext {

@@ -20,8 +20,9 @@ use datafusion::{
 use hexflight_engine::{DataFile, TableName, column};
 use object_store::ObjectMeta;
 
+use super::context::STORE_URL;
 use super::{ScanContext, file_reader::ScanFiles};
-use crate::{guard::surest_first, session::STORE_URL};
+use crate::guard::surest_first;
 
 /// What to read of which files.
 pub(super) struct FilesRequest<'a> {

@@ -17,7 +17,7 @@ mod scan_metrics;
 mod scan_counts;
 mod scan_statistics;
 
-pub(crate) use context::ScanContext;
+pub(crate) use context::{STORE_URL, ScanContext};
 pub(crate) use exec::ScanRequest;
 pub use exec::SegmentScanExec;
 pub use scan_counts::ScanCounts;

@@ -22,11 +22,10 @@ use datafusion::{
 use futures::{StreamExt, TryStreamExt, stream};
 use hexflight_engine::Budget;
 
-use super::{
-    pool::BudgetPool,
-    query_pool::{Exhausted, QueryMemory, QueryPool},
+use crate::{
+    admission::Admission,
+    memory::{BudgetPool, Exhausted, QueryMemory, QueryPool},
 };
-use crate::admission::Admission;
 
 const BATCHES: usize = 200;
 const BATCH_ROWS: usize = 64;

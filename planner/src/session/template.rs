@@ -17,32 +17,21 @@ use datafusion::{
 };
 use hexflight_engine::{Engine, TableSpec};
 
-use super::{
-    pool::{BudgetPool, ClassPools},
-    query_pool::{Exhausted, QueryMemory, QueryPool},
-    shape::{self, Shape},
-};
+use super::shape::{self, Shape};
 use crate::{
     admission::{Admission, Class},
-    aggregate::AnswerFromRollups,
     cache::{Caches, SegmentCache},
-    catalog::QueryCatalogs,
+    catalog::{CATALOG_NAME, QueryCatalogs, SCHEMA_NAME},
     functions::{self, Bounds},
-    query::{QueryLog, QueryOptions},
-    rules::{self, PlanHeld},
+    memory::{BudgetPool, ClassPools, Exhausted, QueryMemory, QueryPool},
+    options::QueryOptions,
+    rules::{self, AnswerFromRollups, PlanHeld},
+    scan::STORE_URL,
     sql::DerivedColumns,
     turn::Ended,
+    watch::QueryLog,
     width::Widths,
 };
-
-/// Name of the one catalog.
-pub const CATALOG_NAME: &str = "hexflight";
-
-/// Name of the schema that holds the tables.
-pub const SCHEMA_NAME: &str = "public";
-
-/// Under which URL the engine's store is known to scans; never seen outside.
-pub(crate) const STORE_URL: &str = "hexflight://store/";
 
 /// A sort keeps memory for the merge of what it has spilled, one for each partition. **Units**: bytes.
 const SORT_MERGE_BYTES_MIN: usize = 64 << 10;

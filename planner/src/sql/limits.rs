@@ -13,7 +13,7 @@ use datafusion::{
 };
 
 use super::nesting::Nesting;
-use crate::query::QueryOptions;
+use crate::options::QueryOptions;
 
 /// Types within types; the parser recurses on them without counting.
 const TYPE_BRACKETS_MAX: usize = 16;

@@ -19,7 +19,7 @@ use datafusion::{
 };
 
 use super::scan_columns::scan_columns;
-use crate::query::{Asker, LoggedQuery, QueryLog};
+use crate::watch::{Asker, LoggedQuery, QueryLog};
 
 /// Name of the table.
 pub(crate) const QUERIES_TABLE: &str = "queries";

@@ -9,6 +9,7 @@
 mod checked;
 mod exec;
 mod long;
+mod stop;
 
 use std::{
     cell::RefCell,
@@ -25,6 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) use checked::Checked;
 pub(crate) use exec::Turns;
+pub use stop::{Stop, StopReason};
 
 /// A turn that lasts longer gives its place among the query threads to another thread. Moving costs some 20 µs.
 const PLACE_KEPT: Duration = Duration::from_millis(5);

@@ -17,7 +17,7 @@ use datafusion::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::pool::BudgetPool;
+use super::BudgetPool;
 use crate::admission::Admission;
 
 /// How exchanges name what they reserve. Two of their inputs that spill at once can wait for each other for ever.
@@ -92,7 +92,7 @@ pub(crate) struct QueryPool {
 const SPILLING_FIFTHS: usize = 3;
 
 impl QueryPool {
-    pub(super) fn new(
+    pub(crate) fn new(
         all: Arc<BudgetPool>,
         memory: Arc<QueryMemory>,
         admission: Arc<Admission>,

@@ -25,12 +25,12 @@ pub(crate) struct ClassPools {
 
 impl ClassPools {
     /// Of a budget, of which large queries have at most `share`.
-    pub(super) fn new(budget: &Arc<Budget>, share: f64) -> Self {
+    pub(crate) fn new(budget: &Arc<Budget>, share: f64) -> Self {
         let large = Arc::new(BudgetPool::new(Arc::clone(budget), share));
         Self { small: Arc::new(BudgetPool::small(Arc::clone(budget))), large }
     }
 
-    pub(super) fn of(&self, class: Class) -> &Arc<BudgetPool> {
+    pub(crate) fn of(&self, class: Class) -> &Arc<BudgetPool> {
         match class {
             Class::Small => &self.small,
             Class::Large => &self.large,
@@ -46,7 +46,7 @@ impl ClassPools {
 
 /// Reserves for all queries of a class together, first come, first served.
 #[derive(Debug)]
-pub(super) struct BudgetPool {
+pub(crate) struct BudgetPool {
     budget: Arc<Budget>,
     /// Most that all queries may hold. **Units**: bytes.
     limit: usize,
@@ -55,7 +55,7 @@ pub(super) struct BudgetPool {
 
 impl BudgetPool {
     /// A pool of at most `share` of the budget, and of what queries may take of it.
-    pub(super) fn new(budget: Arc<Budget>, share: f64) -> Self {
+    pub(crate) fn new(budget: Arc<Budget>, share: f64) -> Self {
         let held = Mutex::new(budget.queries());
         let limit = budget.share(share).min(budget.queries_max());
         Self { budget, limit, held }
@@ -68,7 +68,7 @@ impl BudgetPool {
     }
 
     /// Most that all queries may hold. **Units**: bytes.
-    pub(super) fn limit(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 

@@ -18,14 +18,14 @@ const COPIES_ON_THE_WAY: usize = 3;
 
 /// How much waits for a reader at most; one batch may always, however large it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct WaitingMax {
-    pub(super) batches: usize,
+pub(crate) struct WaitingMax {
+    pub(crate) batches: usize,
     /// **Units**: bytes.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 /// Makes the two ends of a query's results.
-pub(super) fn results(max: WaitingMax) -> (ResultSender, ResultReader) {
+pub(crate) fn results(max: WaitingMax) -> (ResultSender, ResultReader) {
     let shared = Arc::new(Shared { max, state: Mutex::new(State::default()), room: Notify::new() });
     (ResultSender(Arc::clone(&shared)), ResultReader { shared, on_its_way: None })
 }
@@ -78,11 +78,11 @@ impl State {
 
 /// The end of the task.
 #[derive(Debug)]
-pub(super) struct ResultSender(Arc<Shared>);
+pub(crate) struct ResultSender(Arc<Shared>);
 
 impl ResultSender {
     /// Resolves when there is room for an item of so many bytes; whether anybody still reads.
-    pub(super) async fn room_for(&self, bytes: usize) -> bool {
+    pub(crate) async fn room_for(&self, bytes: usize) -> bool {
         loop {
             let room = self.0.room.notified();
             tokio::pin!(room);
@@ -99,7 +99,7 @@ impl ResultSender {
     }
 
     /// Hands an item over; `memory` is what it takes, given back when it is read.
-    pub(super) fn push(&self, item: Result<RecordBatch>, memory: Option<MemoryReservation>) {
+    pub(crate) fn push(&self, item: Result<RecordBatch>, memory: Option<MemoryReservation>) {
         let bytes = memory.as_ref().map_or(0, MemoryReservation::size);
         let mut state = self.0.lock();
         if !state.is_reader_gone {
@@ -111,14 +111,14 @@ impl ResultSender {
     }
 
     /// Says that nothing more will come, and nothing is missing.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         let mut state = self.0.lock();
         state.is_finished = true;
         state.wake_reader();
     }
 
     /// Resolves when the reader has taken all, or left.
-    pub(super) async fn all_read(&self) {
+    pub(crate) async fn all_read(&self) {
         loop {
             let room = self.0.room.notified();
             tokio::pin!(room);
@@ -134,7 +134,7 @@ impl ResultSender {
     }
 
     /// Takes back what nobody has read.
-    pub(super) fn take_back(&self) {
+    pub(crate) fn take_back(&self) {
         let taken = {
             let mut state = self.0.lock();
             state.bytes = 0;
@@ -144,7 +144,7 @@ impl ResultSender {
     }
 
     /// How to look at the reader without keeping anything.
-    pub(super) fn watch(&self) -> ReaderWatch {
+    pub(crate) fn watch(&self) -> ReaderWatch {
         ReaderWatch(Arc::downgrade(&self.0))
     }
 }
@@ -159,18 +159,18 @@ impl Drop for ResultSender {
 
 /// Looks at a reader from outside.
 #[derive(Debug)]
-pub(super) struct ReaderWatch(std::sync::Weak<Shared>);
+pub(crate) struct ReaderWatch(std::sync::Weak<Shared>);
 
 impl ReaderWatch {
     /// How long the oldest batch has been waiting for the reader; `None` when none waits.
-    pub(super) fn unread_for(&self) -> Option<Duration> {
+    pub(crate) fn unread_for(&self) -> Option<Duration> {
         self.0.upgrade()?.lock().unread_since.map(|since| since.elapsed())
     }
 }
 
 /// The end of the reader.
 #[derive(Debug)]
-pub(super) struct ResultReader {
+pub(crate) struct ResultReader {
     shared: Arc<Shared>,
     /// Of the batch that was taken last: whoever asks for the next one has done with it.
     on_its_way: Option<MemoryReservation>,
@@ -178,12 +178,12 @@ pub(super) struct ResultReader {
 
 impl ResultReader {
     /// Whether the sender has said that nothing is missing.
-    pub(super) fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.shared.lock().is_finished
     }
 
     /// The next item; `None` when nothing is left and nothing more will come.
-    pub(super) fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
+    pub(crate) fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
         self.on_its_way = None;
         let mut state = self.shared.lock();
         if let Some(next) = state.waiting.pop_front() {

@@ -10,7 +10,7 @@ use std::{
 use datafusion::error::DataFusionError;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::turn::Ended;
+use super::Ended;
 
 /// Why a query was ended before its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,11 +81,11 @@ impl Stop {
     }
 
     /// What works for the query asks this one.
-    pub(super) fn ended(&self) -> Ended {
+    pub(crate) fn ended(&self) -> Ended {
         Ended::with(&self.0.token)
     }
 
-    pub(super) fn wait(&self) -> WaitForCancellationFutureOwned {
+    pub(crate) fn wait(&self) -> WaitForCancellationFutureOwned {
         self.0.token.clone().cancelled_owned()
     }
 }

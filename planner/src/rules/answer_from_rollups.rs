@@ -20,8 +20,12 @@ use datafusion::{
     },
 };
 
-use super::{exec::RollupAggregateExec, question::Question, top::Top};
-use crate::{cache::Caches, predicate::Facts, scan::SegmentScanExec};
+use crate::{
+    aggregate::{Question, RollupAggregateExec, Top},
+    cache::Caches,
+    predicate::Facts,
+    scan::SegmentScanExec,
+};
 
 /// Runs after DataFusion's own rules, on plans as they would be run.
 #[derive(Debug)]
@@ -73,10 +77,7 @@ impl AnswerFromRollups {
         let Some(cache) = self.caches.get(scan.spec().name()) else { return Ok(None) };
         let facts = Facts::of(scan.predicate());
         let Some(question) = Question::of(first, facts, scan.spec().h3_resolution()) else { return Ok(None) };
-        let top = wanted.top.and_then(|top| {
-            let measure = question.measures.get(top.index.checked_sub(question.keys.len())?)?;
-            Some(Top { measure: *measure, descending: top.descending, count: top.count })
-        });
+        let top = wanted.top.and_then(|top| Top::of(&question, top.index, top.descending, top.count));
         let mut known = plan.properties().eq_properties.clone();
         known.clear_orderings();
         let leaf = RollupAggregateExec::new(question, Arc::new(scan.clone()), Arc::clone(cache), top, known);

@@ -14,8 +14,14 @@ use datafusion::{error::DataFusionError, physical_plan::ExecutionPlan};
 use hexflight_engine::{Clock, SystemClock};
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{Asker, ProgressReport, QueryProgress, QueryState, Stop, StopReason, results::ReaderWatch};
-use crate::{QueryErrorKind, error::classify, session::QueryMemory};
+use super::{Asker, ProgressReport, QueryProgress, QueryState};
+use crate::{
+    QueryErrorKind,
+    error::classify,
+    memory::QueryMemory,
+    results::ReaderWatch,
+    turn::{Stop, StopReason},
+};
 
 /// Statements kept; the oldest that has ended goes first.
 const ENTRIES_MAX: usize = 1_000;
@@ -32,7 +38,7 @@ pub(crate) struct QueryLog {
 
 impl QueryLog {
     /// Notes a statement that is about to be planned.
-    pub(super) fn start(&self, sql: &str, asker: &Asker, stop: &Stop) -> QueryRun {
+    pub(crate) fn start(&self, sql: &str, asker: &Asker, stop: &Stop) -> QueryRun {
         let query = Arc::new(LoggedQuery {
             id: self.started.fetch_add(1, Ordering::Relaxed) + 1,
             sql: cut(sql).into(),
@@ -57,7 +63,7 @@ impl QueryLog {
     }
 
     /// Ends a query that an asker may end; whether there is such a one that has not ended yet.
-    pub(super) fn stop(&self, id: u64, asker: &Asker) -> bool {
+    pub(crate) fn stop(&self, id: u64, asker: &Asker) -> bool {
         let query =
             self.running().into_iter().find(|query| query.id == id && asker.sees(query.user.as_ref()));
         if let Some(query) = &query {
@@ -67,7 +73,7 @@ impl QueryLog {
     }
 
     /// All that have not ended, oldest first.
-    pub(super) fn running(&self) -> Vec<Arc<LoggedQuery>> {
+    pub(crate) fn running(&self) -> Vec<Arc<LoggedQuery>> {
         self.entries().into_iter().filter(|query| query.outcome.get().is_none()).collect()
     }
 
@@ -99,7 +105,7 @@ pub(crate) struct LoggedQuery {
     /// **Units**: µs since 1970.
     pub(crate) started_micros: i64,
     progress: Arc<QueryProgress>,
-    pub(super) stop: Stop,
+    pub(crate) stop: Stop,
     memory: Arc<QueryMemory>,
     reader: OnceLock<ReaderWatch>,
     begun: Instant,
@@ -146,33 +152,33 @@ impl LoggedQuery {
     }
 
     /// How long its oldest batch has been waiting for the reader; `None` when none waits.
-    pub(super) fn unread_for(&self) -> Option<Duration> {
+    pub(crate) fn unread_for(&self) -> Option<Duration> {
         self.reader.get()?.unread_for()
     }
 
     /// Whoever will read its batches.
-    pub(super) fn read_by(&self, reader: ReaderWatch) {
+    pub(crate) fn read_by(&self, reader: ReaderWatch) {
         self.reader.get_or_init(|| reader);
     }
 
     /// It waits for its turn, or no longer.
-    pub(super) fn queued(&self, is_queued: bool) {
+    pub(crate) fn queued(&self, is_queued: bool) {
         self.progress.queued(is_queued);
     }
 
     /// The plan is made and about to run.
-    pub(super) fn planned(&self, plan: &Arc<dyn ExecutionPlan>) {
+    pub(crate) fn planned(&self, plan: &Arc<dyn ExecutionPlan>) {
         self.planning.get_or_init(|| self.begun.elapsed());
         self.progress.plan_starts(plan);
     }
 
     /// The plan runs no longer.
-    pub(super) fn plan_ended(&self) {
+    pub(crate) fn plan_ended(&self) {
         self.progress.plan_ended();
     }
 
     /// It was ended from outside, whether anybody hears of it or not.
-    pub(super) fn stopped(&self, reason: &StopReason) {
+    pub(crate) fn stopped(&self, reason: &StopReason) {
         let outcome = match reason {
             StopReason::Cancelled | StopReason::ShuttingDown => Outcome::Cancelled,
             _ => Outcome::Failed(cut(&reason.to_string()).into()),
@@ -189,28 +195,28 @@ impl LoggedQuery {
 
 /// A query that is planned or runs. Dropped before its end it counts as cancelled: nobody reads on.
 #[derive(Debug)]
-pub(super) struct QueryRun {
+pub(crate) struct QueryRun {
     query: Arc<LoggedQuery>,
 }
 
 impl QueryRun {
     /// The query in the log.
-    pub(super) fn query(&self) -> &Arc<LoggedQuery> {
+    pub(crate) fn query(&self) -> &Arc<LoggedQuery> {
         &self.query
     }
 
     /// A batch leaves.
-    pub(super) fn sent(&self, rows: usize) {
+    pub(crate) fn sent(&self, rows: usize) {
         self.query.rows.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
     /// All batches have left.
-    pub(super) fn finished(&self) {
+    pub(crate) fn finished(&self) {
         self.end(Outcome::Finished);
     }
 
     /// Planning or running went wrong.
-    pub(super) fn failed(&self, error: &DataFusionError) {
+    pub(crate) fn failed(&self, error: &DataFusionError) {
         let failure = classify(error);
         self.end(match failure.kind {
             QueryErrorKind::Cancelled => Outcome::Cancelled,

@@ -9,10 +9,11 @@ use std::{
 use datafusion::physical_plan::ExecutionPlan;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{Asker, Stop};
+use super::Asker;
 use crate::{
     aggregate::RollupAggregateExec,
     scan::{ScanCounts, SegmentScanExec},
+    turn::Stop,
 };
 
 /// Where a query stands.
@@ -119,11 +120,11 @@ impl QueryProgress {
         inner.elapsed.get_or_insert(elapsed);
     }
 
-    pub(super) fn queued(&self, is_queued: bool) {
+    pub(crate) fn queued(&self, is_queued: bool) {
         self.inner().queued = is_queued;
     }
 
-    pub(super) fn plan_starts(&self, plan: &Arc<dyn ExecutionPlan>) {
+    pub(crate) fn plan_starts(&self, plan: &Arc<dyn ExecutionPlan>) {
         let mut inner = self.inner();
         if let Some(before) = inner.plan.replace(Arc::clone(plan)) {
             let (scanned, spilled_bytes) = counts_of(&before);
@@ -134,7 +135,7 @@ impl QueryProgress {
     }
 
     /// Keeps the counts and lets go of the plan, and so of its snapshot.
-    pub(super) fn plan_ended(&self) {
+    pub(crate) fn plan_ended(&self) {
         let plan = self.inner().plan.as_ref().map(Arc::clone);
         let Some(plan) = plan else { return };
         let (scanned, spilled_bytes) = counts_of(&plan);
