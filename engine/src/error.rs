@@ -8,7 +8,6 @@ pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
 /// What the caller should do about an [`EngineError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ErrorKind {
     /// The request is wrong: fix it.
     Invalid,

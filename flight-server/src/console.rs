@@ -13,7 +13,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{client::ClientError, import::ImportError};
+pub use crate::grouped::grouped;
+use crate::{client::ClientError, files::ImportError};
 
 /// How often a progress line is printed where there is no terminal to redraw it on.
 const PLAIN_PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
@@ -226,20 +227,6 @@ impl ProgressLine {
             bar.finish_and_clear();
         }
     }
-}
-
-/// Writes a number with a comma between thousands.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Writes a time in milliseconds with one decimal.

@@ -10,40 +10,34 @@
 //! ```
 //!
 //! [`Server`] can be embedded: [`Server::start`] with a [`Config`], port 0 for free ports. Nothing here knows how a row is
-//! stored or a query planned; `error` owns the only table from errors to gRPC codes, `console` does all printing.
+//! stored or a query planned; `status` owns the only table from errors to codes of both protocols, `console` does all printing.
 
-mod config;
-mod error;
 mod telemetry;
 mod log_limit;
 mod stamp;
+mod grouped;
 mod process;
 mod timestamp_unit;
 mod listen;
+mod config;
+mod serve_error;
+mod status;
 mod arrival;
 mod auth;
+pub mod client;
 mod queries;
+mod files;
 mod http;
 mod flight;
 mod shutdown;
 mod server;
-
-pub mod client;
 pub mod console;
-pub mod simulate;
-pub mod sql;
-pub mod import;
-mod check;
-mod backup;
-mod user;
-pub mod demo;
+mod commands;
 
-mod cli;
-
-pub use cli::{Cli, ServeArgs};
+pub use commands::{Cli, ServeArgs, demo, import, simulate, sql};
 pub use config::{Config, ConfigError, CorsOrigins, Origin, RawSetting, read_layers};
-pub use error::ServeError;
 pub use listen::{StrangerLimits, TlsFiles};
 pub use process::ProcessCalls;
+pub use serve_error::ServeError;
 pub use server::Server;
 pub use telemetry::init_tracing;

@@ -21,12 +21,12 @@ use crate::{
     arrival::{ArrivalMemory, Arrivals},
     auth::{Auth, FlightGate},
     config::Config,
-    error::ServeError,
     flight::{FlightApi, FlightContext},
     http::{self, Api, ApiLimits, BodyMemory, HttpContext},
     listen::{HEADER_BYTES_MAX, Listener, Open, PENDING_RESETS_MAX, Protocol, Strangers, Tls},
     process::ProcessCalls,
     queries::QueryService,
+    serve_error::ServeError,
     shutdown::Shutdown,
 };
 

@@ -6,7 +6,7 @@ use hexflight_engine::{Budget, Reservation};
 use tokio::time::Instant;
 use tonic::Status;
 
-use crate::error::retry_later;
+use crate::status::retry_later;
 
 /// What is taken without asking: small messages come through while large ones wait. As large as a frame of HTTP/2. **Units**: bytes.
 pub(crate) const FREE_BYTES: usize = 16 << 10;

@@ -11,7 +11,7 @@ use axum::{
 };
 
 use super::{Auth, Credentials, Denied, Forbidden, Permission, flight_gate::tell_peer};
-use crate::{http::Problem, listen::Peer};
+use crate::{listen::Peer, status::Problem};
 
 /// How to authenticate; a browser asks for user and password when it reads this.
 const CHALLENGE: HeaderValue =

@@ -3,7 +3,7 @@
 use hexflight_planner::DataFusionError;
 use tonic::{Code, Status};
 
-use crate::error::query_status;
+use crate::status::query_status;
 
 /// The status of a statement that failed, with what to do where its kind cannot work.
 pub(super) fn statement_status(sql: &str, failure: &DataFusionError) -> Status {

@@ -29,7 +29,7 @@ use super::{
     ipc::{BatchDecoder, Decoded},
     put::{at_batch, unread},
 };
-use crate::{arrival::Arrived, error::engine_status, telemetry};
+use crate::{arrival::Arrived, status::engine_status, telemetry};
 
 /// Batches in the engine at once: one is normalised while another is spilled.
 const PUSHES: usize = 2;

@@ -20,7 +20,8 @@ use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use hexflight_planner::SYSTEM_SCHEMA_NAME;
 use tonic::Status;
 
-use super::{FlightContext, results::catalog_schema, sql_info, xdbc};
+use super::{FlightContext, sql_info, xdbc};
+use crate::queries::catalog_schema;
 
 /// The type of every table of events, in the word of the SQL standard. Types are compared without case.
 const TABLE_TYPE: &str = "BASE TABLE";

@@ -28,7 +28,6 @@ mod crowd;
 mod prepared;
 mod query;
 mod update;
-mod results;
 mod progress;
 mod metadata;
 mod sql_info;
@@ -42,7 +41,6 @@ use hexflight_engine::{Engine, TableName, TableSpec};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
-pub(crate) use results::{client_batch, client_schema, row_bytes, split_for_messages, union_column};
 pub(crate) use service::FlightApi;
 
 use crate::{auth::Auth, queries::QueryService};

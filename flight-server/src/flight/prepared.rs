@@ -28,9 +28,9 @@ use super::{
     crowd::{Kept, gives_way},
     ipc::{BatchDecoder, Decoded, Limits, declares_no_columns, expanded_bytes},
     put::unread,
-    results::client_schema,
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
+use crate::queries::client_schema;
 use crate::{auth::Caller, timestamp_unit::TimestampUnit};
 
 /// Statements whose parameters are remembered.

@@ -24,7 +24,7 @@ use super::{
     FlightContext,
     ipc::{BatchDecoder, Decoded},
 };
-use crate::{arrival::Waits, error::engine_status, telemetry};
+use crate::{arrival::Waits, status::engine_status, telemetry};
 
 /// Batches of one stream on their way to the WAL: enough to fill several group commits.
 pub(super) const PENDING_MAX: usize = 64;

@@ -17,13 +17,13 @@ use super::{
     FlightContext,
     advice::statement_status,
     parameters::{fits, misfits},
-    results::{
-        agreed, client_batch, client_schema, message_rows_max, slices, split_for_messages, union_column,
-    },
     session::{CallOptions, QUERY_TIMEOUT},
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
-use crate::{error::query_status, queries::Asked, timestamp_unit::TimestampUnit};
+use crate::queries::{
+    agreed, client_batch, client_schema, message_rows_max, slices, split_for_messages, union_column,
+};
+use crate::{queries::Asked, status::query_status, timestamp_unit::TimestampUnit};
 
 /// Starts the statement and returns its encoded result.
 ///

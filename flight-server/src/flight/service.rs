@@ -20,11 +20,11 @@ use super::{
     handshake::handshake,
     import, ingest, metadata, prepared, put, query,
     request::Request,
-    results::client_schema,
     session::{self, CallOptions},
     statement::{Statement, flight_info},
     update::update,
 };
+use crate::queries::client_schema;
 use crate::{
     arrival::Waits,
     auth::{Permission, forbidden},

@@ -17,8 +17,8 @@ use super::{
     advice::statement_status,
     ipc::{BatchDecoder, Decoded, Limits},
     parameters::{fits, fitted},
-    results::client_schema,
 };
+use crate::queries::client_schema;
 use crate::timestamp_unit::TimestampUnit;
 
 /// Longest statement. A ticket holds it, and must fit a message of 4 MiB. **Units**: bytes.

@@ -13,13 +13,8 @@ use hexflight_planner::Asker;
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{
-    HttpContext,
-    body::BodyMemory,
-    events, health, import,
-    problem::{Problem, ProblemBody},
-    queries, questions, sql, tokens,
-};
+use super::{HttpContext, body::BodyMemory, events, health, import, queries, questions, sql, tokens};
+use crate::status::{Problem, ProblemBody};
 use crate::{
     arrival::ArrivalMemory,
     auth::Caller,

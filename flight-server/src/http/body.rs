@@ -12,8 +12,8 @@ use futures::StreamExt;
 use hexflight_engine::{Budget, Reservation};
 use tokio::time::timeout;
 
-use super::Problem;
-use crate::error::engine_problem;
+use crate::status::Problem;
+use crate::status::engine_problem;
 
 /// How long a whole body may take.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);

@@ -24,14 +24,14 @@ use super::{
     HttpContext,
     api::{Api, Ready},
     pace::{Pace, PaceRule},
-    problem::{Problem, documented},
 };
+use crate::status::{Problem, documented};
 use crate::{
-    error::engine_problem,
-    import::{
+    files::{
         ColumnRules, Compression, EngineSink, Format, ImportError, InputFile, Load, LoadRules, Progress,
         ReadRules, Rejects, Scratch, Sink,
     },
+    status::engine_problem,
 };
 
 /// Media types of a Parquet file.

@@ -6,7 +6,6 @@
 //!                                                                             └─▶ health
 //! ```
 
-mod problem;
 mod request_id;
 mod hint;
 mod instant;
@@ -31,6 +30,7 @@ use axum::{Router, extract::Request, http::StatusCode, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use crate::status::Problem;
 use crate::{
     auth::{self, Auth},
     config::CorsOrigins,
@@ -40,7 +40,6 @@ use crate::{
 
 pub(crate) use api::{Api, ApiLimits};
 pub(crate) use body::BodyMemory;
-pub(crate) use problem::Problem;
 
 /// What the answers are made of.
 #[derive(Debug)]

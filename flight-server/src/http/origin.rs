@@ -10,7 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{HttpContext, Problem};
+use super::HttpContext;
+use crate::status::Problem;
 use crate::{auth::is_open, config::CorsOrigins};
 
 /// Refuses requests of foreign pages.

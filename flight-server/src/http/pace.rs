@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use crate::status::Problem;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use tokio::time::{Instant, timeout};
-
-use super::Problem;
 
 /// The next bytes of a body must arrive within `wait`, `bytes_min` of them or the end.
 #[derive(Debug, Clone, Copy)]

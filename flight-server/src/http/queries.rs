@@ -10,7 +10,8 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{HttpContext, Problem, api::Ready, problem::documented};
+use super::{HttpContext, api::Ready};
+use crate::status::{Problem, documented};
 
 /// Longest id that is repeated in an error. **Units**: characters.
 const SHOWN_CHARS_MAX: usize = 40;

@@ -13,7 +13,7 @@ use futures::FutureExt;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::problem::Problem;
+use crate::status::Problem;
 use crate::{listen::Peer, log_limit::LogLimit};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

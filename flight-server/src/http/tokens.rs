@@ -19,12 +19,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{
-    HttpContext, Problem,
+    HttpContext,
     body::{self, BodyLimit, BodyMemory},
     instant::UnixSeconds,
-    problem::documented,
 };
 use crate::auth::{Caller, ListedToken, NewToken, Permission, Scopes};
+use crate::status::{Problem, documented};
 
 /// Longest body. **Units**: bytes.
 const BODY_BYTES_MAX: usize = 16 << 10;

@@ -8,7 +8,12 @@
 //!                             running (Flight's ids ─▶ progress, stop)
 //! ```
 
+mod results;
 mod running;
 mod service;
 
+pub(crate) use results::{
+    agreed, catalog_schema, client_batch, client_schema, client_type, message_rows_max, row_bytes, slices,
+    split_for_messages, union_column,
+};
 pub(crate) use service::{Asked, OwnLimit, QueryService};

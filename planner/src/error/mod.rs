@@ -17,7 +17,6 @@ use crate::{admission::Busy, turn::StopReason};
 
 /// What to do about a failed query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum QueryErrorKind {
     /// The statement, its parameters or the data it computes on are wrong: fix the query.
     Invalid,

@@ -10,7 +10,7 @@ use super::{
     document::{EVENTS_MAX, Spot, Unreadable},
     fault::{Fault, Faults},
 };
-use crate::http::Problem;
+use crate::status::Problem;
 
 /// Events that are durable and visible
 #[derive(Debug, Serialize, ToSchema)]

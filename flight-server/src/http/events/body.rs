@@ -7,9 +7,10 @@ use flate2::read::MultiGzDecoder;
 
 use super::request::Encoding;
 use crate::http::{
-    ApiLimits, Problem,
+    ApiLimits,
     body::{BodyLimit, Held},
 };
+use crate::status::Problem;
 
 /// What somebody whose batch is too large should do.
 const SMALLER: &str = "send smaller batches";

@@ -21,14 +21,15 @@ use super::{
     fault::{Faults, Origin},
     request::{Encoding, Head},
 };
+use crate::status::Problem;
 use crate::{
     arrival::{RETRY_MS, WAIT},
-    error::engine_problem,
     http::{
-        Api, Problem,
+        Api,
         api::Ready,
         body::{Held, READ_TIMEOUT, read, refuse},
     },
+    status::engine_problem,
     telemetry,
 };
 

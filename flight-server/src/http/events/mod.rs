@@ -38,7 +38,8 @@ use self::{
     intake::Intake,
     schema::{CloudEvent, Event, EventsProblem, OnError},
 };
-use super::{HttpContext, Problem, api::Ready};
+use super::{HttpContext, api::Ready};
+use crate::status::Problem;
 
 /// The routes of this folder.
 pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {

@@ -7,7 +7,7 @@ use super::{
     cloud_event::{self, Attributes},
     document::Format,
 };
-use crate::http::Problem;
+use crate::status::Problem;
 
 /// Media types that are taken, for errors.
 const ACCEPTED_TYPES: &str = "application/json, application/x-ndjson, application/ndjson, application/jsonl, \

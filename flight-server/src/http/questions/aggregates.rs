@@ -12,12 +12,8 @@ use super::{
     series::{Series, series},
     window::{LengthText, Window, WindowQuery},
 };
-use crate::http::{
-    Problem,
-    api::Ready,
-    instant::UnixSeconds,
-    problem::{QueryProblems, SumProblems},
-};
+use crate::http::{api::Ready, instant::UnixSeconds};
+use crate::status::{Problem, QueryProblems, SumProblems};
 
 const OF_METRIC: &str = "SELECT count(*), sum(value), avg(value), min(value), max(value) FROM events \
      WHERE type = $1 AND timestamp >= $2 AND timestamp < $3";

@@ -13,10 +13,8 @@ use futures::TryStreamExt;
 use hexflight_planner::{DataFusionError, ScalarValue};
 
 use super::window::Window;
-use crate::{
-    error::query_problem,
-    http::{Api, Problem},
-};
+use crate::status::Problem;
+use crate::{http::Api, status::query_problem};
 
 /// The rows of a statement's answer, as one batch. Questions have bounded answers.
 ///

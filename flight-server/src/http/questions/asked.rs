@@ -11,7 +11,8 @@ use super::{
     query_string::{QueryString, names},
     window::{Window, WindowQuery},
 };
-use crate::http::{HttpContext, Problem};
+use crate::http::HttpContext;
+use crate::status::Problem;
 
 /// The parameters of a question as texts, and the window that it asks about.
 #[derive(Debug)]

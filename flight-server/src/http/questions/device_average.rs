@@ -12,12 +12,8 @@ use super::{
     query_string::{Plus, decode, undecodable},
     window::WindowQuery,
 };
-use crate::http::{
-    Problem,
-    api::Ready,
-    instant::UnixSeconds,
-    problem::{QueryProblems, SumProblems},
-};
+use crate::http::{api::Ready, instant::UnixSeconds};
+use crate::status::{Problem, QueryProblems, SumProblems};
 
 const SQL: &str = "SELECT count(*), avg(value) FROM events \
      WHERE type = $1 AND timestamp >= $2 AND timestamp < $3 AND device_id = $4";

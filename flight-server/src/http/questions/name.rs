@@ -1,7 +1,7 @@
 //! Names of metrics and devices: the texts that an event can have.
 
 use super::query_string::missing;
-use crate::http::Problem;
+use crate::status::Problem;
 
 /// Longest name of a device or a metric that an event can have. **Units**: bytes.
 const NAME_BYTES_MAX: usize = 256;

@@ -1,8 +1,7 @@
 //! Numbers of questions: what is not one, or out of its range, is refused with the range.
 
+use crate::status::Problem;
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
-
-use crate::http::Problem;
 
 /// Reads a number within `range`; NaN and infinities are in none.
 pub(super) fn number_in<T>(

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, openapi::path::ParameterIn};
 
-use crate::http::{Problem, hint::did_you_mean};
+use crate::http::hint::did_you_mean;
+use crate::status::Problem;
 
 /// Parameters by name, each given once.
 #[derive(Debug, Default)]

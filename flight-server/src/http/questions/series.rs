@@ -9,7 +9,8 @@ use super::{
     answer::{ask, bounds, text},
     window::{Window, length_micros},
 };
-use crate::http::{Api, Problem, instant::UnixSeconds};
+use crate::http::{Api, instant::UnixSeconds};
+use crate::status::Problem;
 
 /// Most steps of a series: what fits a chart several times over.
 const STEPS_MAX: i64 = 10_000;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{aggregates::question, answer::ask, asked::Asked, name, number::number_in, window::WindowQuery};
-use crate::http::{Problem, api::Ready, instant::UnixSeconds, problem::QueryProblems};
+use crate::http::{api::Ready, instant::UnixSeconds};
+use crate::status::{Problem, QueryProblems};
 
 /// The second SELECT counts what the first has cut off; both read the statement's one snapshot.
 const SQL: &str = "SELECT busiest.device_id, busiest.events, total.events FROM \

@@ -29,11 +29,12 @@ use super::{
     params,
     request::SqlRequest,
 };
+use crate::status::Problem;
 use crate::{
-    error::query_problem,
-    flight::{row_bytes, split_for_messages, union_column},
-    http::{Api, Problem},
+    http::Api,
     queries::Asked,
+    queries::{row_bytes, split_for_messages, union_column},
+    status::query_problem,
 };
 
 /// Header with the id by which the query can be ended.

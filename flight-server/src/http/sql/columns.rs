@@ -11,7 +11,7 @@ use hexflight_engine::column;
 
 use super::calendar;
 use crate::{
-    flight::{client_batch, client_schema},
+    queries::{client_batch, client_schema},
     timestamp_unit::TimestampUnit,
 };
 

@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
+use crate::status::Problem;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
 };
-
-use crate::http::Problem;
 
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]

@@ -25,11 +25,11 @@ use self::{
     request::SqlRequest,
 };
 use super::{
-    HttpContext, Problem,
+    HttpContext,
     api::Ready,
     body::{self, BodyLimit},
-    problem::{QueryProblems, SqlProblems},
 };
+use crate::status::{Problem, QueryProblems, SqlProblems};
 use crate::timestamp_unit::TimestampUnit;
 
 /// Longest body: a statement of 1 MiB, which is the longest, with all its characters escaped, and its parameters. **Units**: bytes.

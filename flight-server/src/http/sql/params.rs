@@ -12,10 +12,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::request::invalid;
-use crate::{
-    error::query_problem,
-    http::{Problem, instant::nanos_of_seconds},
-};
+use crate::status::Problem;
+use crate::{http::instant::nanos_of_seconds, status::query_problem};
 
 /// One of `params`.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -8,8 +8,9 @@ use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 
 use super::{format::Format, members::Members, params::Param};
+use crate::status::Problem;
 use crate::{
-    http::{Problem, hint::did_you_mean},
+    http::hint::did_you_mean,
     queries::OwnLimit,
     timestamp_unit::{self, TIMESTAMP_UNIT, TimestampUnit},
 };

@@ -1,0 +1,12 @@
+//! The commands of the binary. Each has a room of its own; `cli` names them all. They use everything, and nothing uses them.
+
+pub mod simulate;
+pub mod sql;
+pub mod import;
+mod check;
+mod backup;
+mod user;
+pub mod demo;
+mod cli;
+
+pub use cli::{Cli, ServeArgs};
