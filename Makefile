@@ -25,7 +25,7 @@ RELEASE_BINARY := $(CURDIR)/target/release/hexflight
 pytest = HEXFLIGHT_BIN=$(DEBUG_BINARY) PYTHONDONTWRITEBYTECODE=1 $(VENV_PYTHON) -m pytest
 section = @printf '\n=== %s ===\n' "$(1)"
 
-.PHONY: help demo test test-rust test-python venv build release fmt clippy check bench clean \
+.PHONY: help demo test test-rust test-python venv build release fmt clippy doc spell check audit dist bench clean \
 	soak-random soak-logic soak-doubles soak-damage soak-damage-engine soak-kill soak-kill-damaged soak-handover soak-backup \
 	soak-bounded soak-bounded-short soak-bounded-input soak-overload
 
@@ -66,10 +66,30 @@ clippy: ## Checks the code with clippy, warnings are errors
 	$(call section,clippy)
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-check: ## Checks format and lints without changing anything
+doc: ## Builds the Rust documentation, warnings are errors
+	$(call section,rustdoc)
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items
+
+spell: venv ## Looks for misspelt words
+	$(call section,spelling)
+	$(VENV)/bin/typos
+
+check: ## Checks format, lints, documentation and spelling without changing anything
 	$(call section,format)
 	$(CARGO) fmt --all --check
-	@$(MAKE) --no-print-directory clippy
+	@$(MAKE) --no-print-directory clippy doc spell
+
+audit: ## Looks for advisories about dependencies; needs cargo-deny and the network
+	$(call section,advisories)
+	$(CARGO) deny check
+
+dist: release ## Makes a stripped tarball of the binary
+	$(call section,tarball)
+	mkdir -p target/dist
+	strip -o target/dist/hexflight $(RELEASE_BINARY)
+	cp README.md LICENSE CHANGELOG.md target/dist/
+	tar -C target/dist -czf target/hexflight-$$(target/dist/hexflight --version | cut -d' ' -f2)-$$(uname -m).tar.gz hexflight README.md LICENSE CHANGELOG.md
+	ls -l target/hexflight-*.tar.gz
 
 bench: venv ## Runs the measurements; wants a quiet machine
 	$(call section,release build)

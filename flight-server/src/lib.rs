@@ -12,6 +12,7 @@
 //! [`Server`] can be embedded: [`Server::start`] with a [`Config`], port 0 for free ports. Nothing here knows how a row is
 //! stored or a query planned; `status` owns the only table from errors to codes of both protocols, `console` does all printing.
 
+mod metric_list;
 mod telemetry;
 mod log_limit;
 mod stamp;
@@ -36,6 +37,7 @@ mod commands;
 
 pub use commands::{Cli, ServeArgs, demo, import, simulate, sql};
 pub use config::{Config, ConfigError, CorsOrigins, Origin, RawSetting, read_layers};
+pub use metric_list::{METRICS, Metric, MetricKind};
 pub use listen::{StrangerLimits, TlsFiles};
 pub use process::ProcessCalls;
 pub use serve_error::ServeError;

@@ -1,4 +1,4 @@
-//! Logs and metrics: the one place that installs a subscriber and a recorder, and the names of the metrics this crate emits.
+//! Logs and metrics: the one place that installs a subscriber and a recorder.
 
 use std::{
     io::IsTerminal as _,
@@ -10,6 +10,8 @@ use hexflight_engine::Budget;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use parking_lot::RwLock;
 use tracing_subscriber::EnvFilter;
+
+use crate::metric_list;
 
 /// Rows acknowledged over Flight and HTTP.
 const INGEST_ROWS: &str = "hexflight_ingest_rows_total";
@@ -73,96 +75,10 @@ pub(crate) fn prometheus() -> PrometheusHandle {
                     "another metrics recorder is installed; /metrics shows nothing of this server"
                 );
             }
-            describe();
+            metric_list::describe();
             handle
         })
         .clone()
-}
-
-fn describe() {
-    metrics::describe_counter!(INGEST_ROWS, "rows made durable over Flight and HTTP");
-    metrics::describe_counter!(INGEST_BATCHES, "batches made durable over Flight");
-    metrics::describe_counter!(INGEST_BYTES, "bytes of the messages of durable batches");
-    metrics::describe_histogram!(INGEST_ACK_SECONDS, "time from reading a batch to its acknowledgement");
-    metrics::describe_counter!(QUERY_COUNT, "queries started");
-    metrics::describe_histogram!(QUERY_SECONDS, "time from DoGet to the end of its result");
-    metrics::describe_gauge!(QUERY_RUNNING, "queries running now");
-    metrics::describe_gauge!("hexflight_query_queued", "queries that wait for their turn, by lane");
-    metrics::describe_histogram!(
-        "hexflight_query_queue_seconds",
-        "time that queries waited for their turn, by lane"
-    );
-    metrics::describe_counter!(
-        "hexflight_query_queue_refusals_total",
-        "queries that were refused because too many waited, or for too long, by lane"
-    );
-    metrics::describe_counter!(
-        "hexflight_query_memory_ends_total",
-        "queries that were ended to free memory, by cause"
-    );
-    metrics::describe_counter!(
-        "hexflight_query_long_turns_total",
-        "polls of queries that kept their thread for more than a second"
-    );
-    metrics::describe_gauge!(
-        "hexflight_memory_process_bytes",
-        "memory of the whole process as the system counts it (Linux)"
-    );
-    metrics::describe_counter!(QUERY_ROWS, "rows sent to clients");
-    metrics::describe_gauge!(MEMORY_USED, "memory reserved by ingest, generations and queries");
-    metrics::describe_gauge!(MEMORY_LIMIT, "limit on that memory");
-    metrics::describe_gauge!(INGEST_WAITING, "batches that wait for memory");
-    metrics::describe_counter!(REQUEST_ERRORS, "calls that ended with an error, by gRPC code");
-    describe_upkeep();
-    describe_aggregates();
-}
-
-/// What queries count while they answer aggregates.
-fn describe_aggregates() {
-    metrics::describe_counter!(
-        "hexflight_aggregate_rows_total",
-        "rows that answered aggregates: from rollups, read one by one, or through the scan"
-    );
-    metrics::describe_counter!(
-        "hexflight_cache_requests_total",
-        "parts of files asked of the cache, found or not"
-    );
-    metrics::describe_counter!("hexflight_cache_evictions_total", "parts of files that gave way to others");
-    metrics::describe_gauge!("hexflight_cache_used_bytes", "memory that cached parts of files take");
-    metrics::describe_counter!(
-        "hexflight_rollup_errors_total",
-        "rollups that were damaged or gone; rows were read instead"
-    );
-    metrics::describe_counter!(
-        "hexflight_file_checksum_failures_total",
-        "reads of data files that were refused: their bytes are not what was written"
-    );
-    metrics::describe_counter!(
-        "hexflight_checksum_lists_lost_total",
-        "data files that were checked as a whole, because the checksums of their parts are damaged or gone"
-    );
-}
-
-/// What the engine counts while it merges and deletes files.
-fn describe_upkeep() {
-    metrics::describe_counter!(
-        "hexflight_compact_rewrites_total",
-        "merges of data files that were committed"
-    );
-    metrics::describe_counter!("hexflight_compact_rows_total", "rows that merges have rewritten");
-    metrics::describe_counter!("hexflight_compact_files_in_total", "data files that merges have replaced");
-    metrics::describe_counter!("hexflight_compact_files_out_total", "data files that merges have made");
-    metrics::describe_counter!("hexflight_compact_bytes_in_total", "bytes of the data files replaced");
-    metrics::describe_counter!("hexflight_compact_bytes_out_total", "bytes of the data files made");
-    metrics::describe_counter!("hexflight_compact_failures_total", "merges that failed; their rows stayed");
-    metrics::describe_histogram!("hexflight_compact_seconds", "time from reading to the commit of a merge");
-    metrics::describe_counter!("hexflight_vacuum_files_total", "replaced data files that were deleted");
-    metrics::describe_counter!("hexflight_vacuum_failures_total", "vacuums that could not delete everything");
-    metrics::describe_counter!(
-        "hexflight_recovery_findings_total",
-        "what starts found amiss in stored objects and went on in spite of"
-    );
-    metrics::describe_counter!("hexflight_quarantine_objects_total", "objects moved to quarantine/");
 }
 
 /// Counts a batch that became durable.

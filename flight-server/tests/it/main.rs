@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod harness;
+mod house;
+mod metrics;
 mod ack;
 mod bad_input;
 mod hostile;
