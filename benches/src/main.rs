@@ -21,6 +21,8 @@
 //! Run it on a quiet machine, in a folder on the disk to be measured: data goes to temporary folders there. Servers are
 //! started from the `hexflight` binary beside this one.
 
+#![expect(clippy::disallowed_methods, reason = "a measurement takes the machine's time")]
+
 mod table;
 mod percentile;
 mod events;

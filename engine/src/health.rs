@@ -48,7 +48,8 @@ impl Health {
 
     /// Whether nothing was found amiss, now or earlier.
     pub(crate) async fn is_whole(&self) -> bool {
-        self.findings.lock().is_empty() && matches!(quarantine::is_empty(&self.store).await, Ok(true))
+        let found_nothing = self.findings.lock().is_empty();
+        found_nothing && matches!(quarantine::is_empty(&self.store).await, Ok(true))
     }
 
     /// Remembers how the last flush ended.

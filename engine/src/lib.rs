@@ -16,7 +16,9 @@
 mod error;
 mod finding;
 mod clock;
-mod tasks;
+pub mod time;
+mod ids;
+pub mod tasks;
 mod options;
 mod signals;
 mod budget;
@@ -54,6 +56,7 @@ pub use engine::{Appended, Engine};
 pub use error::{BadRow, BadRows, EngineError, ErrorKind, Result};
 pub use file_check::{FileCheck, check_file};
 pub use finding::Finding;
+pub use ids::{Ids, SystemIds};
 pub use import::{ContentHash, Import, ImportProgress, ImportSummary, OnLoaded, SourceId};
 pub use ingest::{Normaliser, OnBadRow, UNIX_SECONDS_MAX, nearest_doubles, not_seconds, to_query};
 pub use memory::{Generation, GenerationState, MemoryBatch, ZoneMap};
@@ -62,7 +65,7 @@ pub use rollup::{
     CellGroup, DeviceGroup, DeviceIndex, DeviceRollup, MinuteGroup, NO_CELL, NamedDevices, Rollup, Sums,
     TypeRollup, cell_parent,
 };
-pub use schema::{Sequence, StreamId, TableName, TableSpec, column};
+pub use schema::{Sequence, StreamId, TableName, TableSpec, column, nearest};
 pub use segment::Checksums;
 #[doc(hidden)]
 pub use store::{DiskFiles, Files, OpenFile, RecordingFiles};

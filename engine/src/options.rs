@@ -30,11 +30,11 @@ pub struct EngineOptions {
     pub max_future: Duration,
     /// How long an append waits for memory, a core and a place in the write-ahead log before it is refused.
     pub append_wait: Duration,
-    /// Whether small files are merged in the background; [`Engine::compact`] merges them in any case.
+    /// Whether small files are merged in the background; [`Engine::compact`](crate::Engine::compact) merges them in any case.
     pub compact: bool,
     /// Bytes that merging reads and writes per second in the background, over time.
     pub compact_bytes_per_second: u64,
-    /// Rows from which a time bucket is divided by time; at most so many are merged at once.
+    /// Upper bound on the rows of one merge, and the size above which a time bucket is split by time.
     pub compact_split_rows: usize,
     /// Bytes of files that are merged at once, at most: the size of a large file.
     pub compact_file_bytes: u64,

@@ -8,10 +8,8 @@ use object_store::{PutPayload, path::Path};
 
 use crate::{
     error::Result,
-    store::{PutOutcome, Store},
+    store::{PutOutcome, Store, keys::QUARANTINE},
 };
-
-const FOLDER: &str = "quarantine";
 
 /// Moves an object into the quarantine; one that is gone already is fine. A crash leaves it in one place or both.
 ///
@@ -19,7 +17,7 @@ const FOLDER: &str = "quarantine";
 /// `Unavailable` when the store fails; the object is then where it was.
 pub(crate) async fn set_aside(store: &Store, path: &Path) -> Result<()> {
     let Some(bytes) = store.get(path).await? else { return Ok(()) };
-    let mut target = Path::from(format!("{FOLDER}/{path}"));
+    let mut target = Path::from(format!("{QUARANTINE}/{path}"));
     let mut taken = 0;
     while store.put_if_absent(&target, PutPayload::from(bytes.clone())).await? == PutOutcome::AlreadyExists {
         // The same bytes are what a move that was cut off has left.
@@ -27,7 +25,7 @@ pub(crate) async fn set_aside(store: &Store, path: &Path) -> Result<()> {
             break;
         }
         taken += 1;
-        target = Path::from(format!("{FOLDER}/{path}.{taken}"));
+        target = Path::from(format!("{QUARANTINE}/{path}.{taken}"));
     }
     store.delete(path).await?;
     counter!("hexflight_quarantine_objects_total").increment(1);
@@ -40,7 +38,7 @@ pub(crate) async fn set_aside(store: &Store, path: &Path) -> Result<()> {
 /// # Errors
 /// `Unavailable` when the store fails.
 pub(crate) async fn is_empty(store: &Store) -> Result<bool> {
-    Ok(store.list(&Path::from(FOLDER)).await?.is_empty())
+    Ok(store.list(&Path::from(QUARANTINE)).await?.is_empty())
 }
 
 #[cfg(test)]
@@ -66,6 +64,6 @@ mod tests {
         {
             assert_eq!(store.get(&Path::from(target)).await.unwrap().unwrap(), content);
         }
-        assert_eq!(store.list(&Path::from(FOLDER)).await.unwrap().len(), 2);
+        assert_eq!(store.list(&Path::from(QUARANTINE)).await.unwrap().len(), 2);
     }
 }

@@ -20,10 +20,11 @@ use crate::{
     options::EngineOptions,
     quarantine,
     schema::{Sequence, StreamId, TableName},
-    store::Store,
+    store::{Store, keys},
     stream::Streams,
     tables::{Table, Tables},
     tasks::blocking,
+    time,
     wal::{self, Fence, PutEnd, Registered, Survey, Takeover},
 };
 
@@ -53,16 +54,16 @@ impl Recovery<'_> {
     }
 
     async fn look_at_streams(&self) -> Result<Vec<Takeover>> {
-        let survey = Survey::of(&self.store).await?;
+        let survey = Survey::of(self.store).await?;
         let mut findings = vec![];
-        let registered = wal::registry::list(&self.store).await?;
+        let registered = wal::registry::list(self.store).await?;
         findings.extend(registered.iter().filter_map(|entry| entry.finding.clone()));
         findings.extend(self.vanished(&survey, &registered));
         let mut streams: BTreeSet<StreamId> = registered.iter().map(|entry| entry.stream).collect();
         for stream in survey.unfinished(|stream| self.tables.flushed(stream)) {
             if streams.insert(stream) {
                 findings.push(Finding {
-                    object: wal::registry::path(stream).to_string(),
+                    object: keys::stream_entry(stream).to_string(),
                     detail: format!(
                         "missing, and wal/{stream} holds what is in no file; the stream is taken over by its name"
                     ),
@@ -71,7 +72,7 @@ impl Recovery<'_> {
         }
         let mut takeovers = vec![];
         for stream in streams {
-            let takeover = Takeover::of(&self.store, stream, self.tables.flushed(stream)).await?;
+            let takeover = Takeover::of(self.store, stream, self.tables.flushed(stream)).await?;
             findings.extend(takeover.finding.clone());
             takeovers.push(takeover);
         }
@@ -83,14 +84,14 @@ impl Recovery<'_> {
     /// The newest commits of the process before, if it noted more than there are. Not a reason to refuse the start: in a copy that was
     /// made beside a running server the note may be younger than the rest.
     fn lost_commits(&self, takeovers: &[Takeover]) -> Option<Finding> {
-        let (stream, landed) = wal::landed::noted(&self.store)?;
+        let (stream, landed) = wal::landed::noted(self.store)?;
         let end = takeovers
             .iter()
             .find(|takeover| takeover.stream == stream)
             .map(|takeover| takeover.end.previous());
         let end = end.unwrap_or_else(|| self.tables.flushed(stream));
         (landed > end).then(|| Finding {
-            object: wal::object_path(stream, end.next()).to_string(),
+            object: keys::wal_object(stream, end.next()).to_string(),
             detail: format!(
                 "missing, and LOCK says that all up to commit {landed} were there: acknowledged rows are gone"
             ),
@@ -129,7 +130,7 @@ impl Recovery<'_> {
                 Some(PutEnd::Landed) => takeover.is_fenced = true,
                 // Somebody put an object there meanwhile: look again.
                 Some(PutEnd::Fenced) => {
-                    takeover = Takeover::of(&self.store, takeover.stream, takeover.flushed).await?;
+                    takeover = Takeover::of(self.store, takeover.stream, takeover.flushed).await?;
                 }
                 None => {
                     tracing::warn!(stream = %takeover.stream, "the disk is full: the stream is fenced once there is space");
@@ -149,13 +150,13 @@ impl Recovery<'_> {
     }
 
     async fn recover_stream(&self, takeover: Takeover) -> Result<()> {
-        let started = std::time::Instant::now();
+        let started = time::now();
         let takeover = if self.options.read_only { takeover } else { self.end_dead_stream(takeover).await? };
         let Takeover { stream, flushed, end, is_fenced, .. } = takeover;
         assert!(end > flushed, "fence {end} of stream {stream} lies behind its txn {flushed}");
         let mut loaded: BTreeMap<TableName, Generation> = BTreeMap::new();
         let mut rows = 0;
-        let tail = wal::tail(&self.store, stream, flushed, end);
+        let tail = wal::tail(self.store, stream, flushed, end);
         pin_mut!(tail);
         while let Some((sequence, object)) = tail.try_next().await? {
             for (name, batches) in object.tables {

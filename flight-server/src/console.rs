@@ -8,13 +8,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub use crate::grouped::grouped;
 use crate::{client::ClientError, files::ImportError};
+use hexflight_engine::time::{self, Instant};
 
 /// How often a progress line is printed where there is no terminal to redraw it on.
 const PLAIN_PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
@@ -195,7 +196,7 @@ impl ProgressLine {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             bar
         });
-        Self { bar, printed: Instant::now() }
+        Self { bar, printed: time::now() }
     }
 
     /// Starts a line that is also printed where it cannot be redrawn, at once and then as often as it says something new.
@@ -214,7 +215,7 @@ impl ProgressLine {
                 bar.tick();
             }
             None if self.printed.elapsed() >= PLAIN_PROGRESS_INTERVAL => {
-                self.printed = Instant::now();
+                self.printed = time::now();
                 note(&text);
             }
             None => {}

@@ -37,8 +37,8 @@ mod commands;
 
 pub use commands::{Cli, ServeArgs, demo, import, simulate, sql};
 pub use config::{Config, ConfigError, CorsOrigins, Origin, RawSetting, read_layers};
-pub use metric_list::{METRICS, Metric, MetricKind};
 pub use listen::{StrangerLimits, TlsFiles};
+pub use metric_list::{METRICS, Metric, MetricKind};
 pub use process::ProcessCalls;
 pub use serve_error::ServeError;
 pub use server::Server;

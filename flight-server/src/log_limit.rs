@@ -1,8 +1,9 @@
 //! `LogLimit`: keeps a line that anybody can cause from filling the log. Lines above the limit are counted, and the next one that is
 //! written says how many there were.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use hexflight_engine::time::{self, Instant};
 use parking_lot::Mutex;
 /// Lines of one kind within a [`WINDOW`]: enough to see who does what, some 100 MB a day at the very most.
 const LINES_MAX: u32 = 20;
@@ -29,7 +30,7 @@ impl LogLimit {
 
     /// Writes a line, unless there were too many. `write` is told how many were held back since the last one.
     pub(crate) fn log(&self, write: impl FnOnce(u64)) {
-        if let Some(held_back) = self.admit(Instant::now()) {
+        if let Some(held_back) = self.admit(time::now()) {
             write(held_back);
         }
     }
@@ -56,7 +57,7 @@ mod tests {
     #[test]
     fn lines_above_the_limit_are_counted_and_told_later() {
         let limit = LogLimit::new();
-        let start = Instant::now();
+        let start = time::now();
         (0..LINES_MAX).for_each(|_| assert_eq!(limit.admit(start), Some(0)));
         (0..5).for_each(|_| assert_eq!(limit.admit(start), None));
         assert_eq!(limit.admit(start + WINDOW), Some(5));

@@ -8,7 +8,7 @@
 use std::{error::Error, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use arrow_flight::flight_service_server::FlightServiceServer;
-use hexflight_engine::{Engine, EngineError, EngineOptions, SPILL_FOLDER, Store, SystemClock};
+use hexflight_engine::{Engine, EngineError, EngineOptions, SPILL_FOLDER, Store, SystemClock, tasks, time};
 use hexflight_planner::{Asker, QueryEngine, QueryOptions};
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -61,7 +61,7 @@ const BACKLOG: u32 = 1_024;
 
 /// What the process may take beside the memory limit and its code before its largest query is ended, or this part of the limit: stacks, what
 /// is not counted, what the allocator keeps. **Units**: bytes.
-const BESIDE_BUDGET: usize = 104 << 20;
+const BESIDE_BUDGET: usize = 88 << 20;
 const BESIDE_BUDGET_PART: usize = 8;
 
 /// From this limit on freed memory is kept for so long, since messages of some MiB come and go: to get it from the system each time costs a tenth
@@ -123,9 +123,9 @@ impl Server {
         let http_connections = http_listener.open();
         let http_stop = CancellationToken::new();
         let http_task = spawn_http(http_listener, &http_context, &http_stop);
-        tokio::spawn(Arc::clone(&auth).watch(http_stop.clone()));
+        tasks::spawn(Arc::clone(&auth).watch(http_stop.clone()));
         if let Some(tls) = &tls {
-            tokio::spawn(Arc::clone(tls).watch(http_stop.clone()));
+            tasks::spawn(Arc::clone(tls).watch(http_stop.clone()));
         }
         let http_stop = http_stop.drop_guard();
 
@@ -279,10 +279,10 @@ fn bind_error(what: &'static str, address: SocketAddr, flag: &'static str, sourc
 
 fn spawn_http(listener: Listener, context: &Arc<HttpContext>, stop: &CancellationToken) -> JoinHandle<()> {
     let (context, stop) = (Arc::clone(context), stop.clone());
-    tokio::spawn(async move {
+    tasks::spawn(async move {
         let serving = http::serve(listener, Arc::clone(&context), stop);
         tokio::pin!(serving);
-        let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);
+        let mut upkeep = time::interval(UPKEEP_INTERVAL);
         loop {
             tokio::select! {
                 () = &mut serving => return,
@@ -406,7 +406,7 @@ fn spawn_flight(
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
         .add_service(service);
-    tokio::spawn(router.serve_with_incoming_shutdown(listener.into_stream(), stop.cancelled_owned()))
+    tasks::spawn(router.serve_with_incoming_shutdown(listener.into_stream(), stop.cancelled_owned()))
 }
 
 /// The innermost error: tonic's own text is "transport error".

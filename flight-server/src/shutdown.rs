@@ -13,11 +13,11 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use hexflight_engine::{Engine, EngineError};
-use tokio::{
-    task::{AbortHandle, JoinHandle},
-    time::{Instant, timeout, timeout_at},
+use hexflight_engine::{
+    Engine, EngineError,
+    time::{self, timeout, timeout_at},
 };
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::DropGuard;
 
 use crate::{flight::FlightContext, http::HttpContext, listen::Open};
@@ -57,7 +57,7 @@ impl Shutdown {
     /// # Errors
     /// The flush failed; the WAL keeps the rows for the next start.
     pub(crate) async fn run(self) -> Result<(), EngineError> {
-        let deadline = Instant::now() + ENGINE_DEADLINE;
+        let deadline = time::now() + ENGINE_DEADLINE;
         self.http.readiness.set(Err("stopping: the server is shutting down"));
         self.engine.refuse_waiting();
         drop(self.flight_stop);

@@ -1,12 +1,11 @@
 //! Logs and metrics: the one place that installs a subscriber and a recorder.
 
-use std::{
-    io::IsTerminal as _,
-    sync::OnceLock,
-    time::{Duration, Instant},
-};
+use std::{io::IsTerminal as _, sync::OnceLock, time::Duration};
 
-use hexflight_engine::Budget;
+use hexflight_engine::{
+    Budget,
+    time::{self, Instant},
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use parking_lot::RwLock;
 use tracing_subscriber::EnvFilter;
@@ -112,7 +111,7 @@ impl QueryTimer {
     pub(crate) fn start() -> Self {
         metrics::counter!(QUERY_COUNT).increment(1);
         metrics::gauge!(QUERY_RUNNING).increment(1.0);
-        Self { started: Instant::now() }
+        Self { started: time::now() }
     }
 
     pub(crate) fn rows_sent(&self, rows: usize) {

@@ -18,8 +18,10 @@ use datafusion::{
 };
 use hexflight_engine::Snapshot;
 
-use crate::geo::with_bounds;
-use crate::scan::{ScanContext, ScanRequest, SegmentScanExec};
+use crate::{
+    geo::with_bounds,
+    scan::{ScanContext, ScanRequest, SegmentScanExec},
+};
 
 /// A table at one snapshot.
 #[derive(Debug)]

@@ -5,11 +5,12 @@ use std::{
     collections::VecDeque,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use arrow::array::RecordBatch;
 use datafusion::{error::Result, execution::memory_pool::MemoryReservation};
+use hexflight_engine::time::{self, Instant};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
@@ -105,7 +106,7 @@ impl ResultSender {
         if !state.is_reader_gone {
             state.bytes += bytes;
             state.waiting.push_back(Waiting { item, bytes, memory });
-            state.unread_since.get_or_insert_with(Instant::now);
+            state.unread_since.get_or_insert_with(time::now);
             state.wake_reader();
         }
     }
@@ -188,7 +189,7 @@ impl ResultReader {
         let mut state = self.shared.lock();
         if let Some(next) = state.waiting.pop_front() {
             state.bytes -= next.bytes.min(state.bytes);
-            state.unread_since = (!state.waiting.is_empty()).then(Instant::now);
+            state.unread_since = (!state.waiting.is_empty()).then(time::now);
             drop(state);
             if let Some(memory) = &next.memory {
                 memory.grow(next.bytes * COPIES_ON_THE_WAY);

@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     error::{EngineError, Result},
-    store::{LOCK_FILE, PRIVATE_FILE, PRIVATE_FOLDER, UNFINISHED_BACKUP, is_private, set_mode},
+    store::{LOCK_FILE, PRIVATE_FILE, PRIVATE_FOLDER, UNFINISHED_BACKUP, is_private, keys, set_mode},
 };
 
 /// What the marker says to whoever opens it.
@@ -29,7 +29,7 @@ pub(super) struct Copier {
 }
 
 /// Folders that a data directory has from its first start on.
-const FOLDERS: [&str; 2] = ["streams", "wal"];
+const FOLDERS: [&str; 2] = [keys::STREAMS, keys::WAL];
 /// Bytes copied at once.
 const BUFFER_BYTES: usize = 1 << 20;
 

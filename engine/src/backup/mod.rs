@@ -49,9 +49,9 @@ use crate::{
     error::Result,
     finding::Finding,
     schema::{StreamId, TableSpec},
-    store::Store,
+    store::{Store, keys},
     tasks::blocking,
-    wal::registry,
+    time,
 };
 
 /// Times that a missing WAL object is looked for, and the pause between two while nothing moves. A put takes milliseconds.
@@ -100,7 +100,7 @@ pub async fn backup(from: &FsPath, to: &FsPath) -> Result<BackupSummary> {
             break;
         }
         if !table.is_behind().await? {
-            tokio::time::sleep(HOLE_PAUSE).await;
+            time::sleep(HOLE_PAUSE).await;
         }
     }
     // Once more, for streams that have begun meanwhile; those that have ended keep the entry of before.
@@ -113,7 +113,7 @@ pub async fn backup(from: &FsPath, to: &FsPath) -> Result<BackupSummary> {
         .filter(|stream| !registered.contains(stream))
         .map(|stream| {
             Finding::new(
-                registry::path(stream),
+                keys::stream_entry(stream),
                 "missing, while the stream has commits that are in no file",
                 "run `hexflight check` on the original",
             )
@@ -140,7 +140,7 @@ async fn copy_registry(copier: &Arc<Copier>) -> Result<Vec<StreamId>> {
         let mut streams = vec![];
         for name in copier.list("streams")? {
             let Some(stream) = name.strip_suffix(".json").and_then(StreamId::parse) else { continue };
-            if copier.copy(&registry::path(stream))?.is_some() {
+            if copier.copy(&keys::stream_entry(stream))?.is_some() {
                 streams.push(stream);
             }
         }

@@ -11,6 +11,7 @@ use crate::{
     error::Result,
     finding::Finding,
     schema::{Sequence, StreamId},
+    store::keys,
     tasks::blocking,
     wal::{self, ObjectKind},
 };
@@ -92,13 +93,13 @@ impl WalCopy {
     ) -> Result<(u64, Vec<Finding>)> {
         self.findings.extend(self.streams.gaps(&flushed).iter().map(|gap| {
             let advice = "the copy lacks it as the original does: run `hexflight check` on the original";
-            Finding::new(wal::object_path(gap.stream, gap.first), gap.problem(), advice)
+            Finding::new(keys::wal_object(gap.stream, gap.first), gap.problem(), advice)
         }));
         let rows = self.streams.tail_rows(&flushed);
         let (copier, done) = (self.copier, self.streams.flushed(&flushed));
         let trim = move || {
             done.into_iter()
-                .try_for_each(|(stream, sequence)| copier.remove(&wal::object_path(stream, sequence)))
+                .try_for_each(|(stream, sequence)| copier.remove(&keys::wal_object(stream, sequence)))
         };
         blocking("trim the WAL", trim).await?;
         Ok((rows, self.findings))
@@ -138,7 +139,7 @@ fn list(copier: &Copier) -> Result<Vec<(StreamId, Sequence)>> {
 fn list_folder(copier: &Copier, folder: &str) -> Result<Vec<(StreamId, Sequence)>> {
     let names = copier.list(&format!("wal/{folder}"))?;
     let keys = names.iter().filter_map(|name| Path::parse(format!("wal/{folder}/{name}")).ok());
-    Ok(keys.filter_map(|key| wal::parse_key(&key)).collect())
+    Ok(keys.filter_map(|key| keys::parse_wal_object(&key)).collect())
 }
 
 /// Copies one object. A damaged one is copied as it is: what can be had of it is for others to say.
@@ -147,7 +148,7 @@ fn copy_object(
     stream: StreamId,
     sequence: Sequence,
 ) -> Result<Option<(WalObject, Option<Finding>)>> {
-    let key = wal::object_path(stream, sequence);
+    let key = keys::wal_object(stream, sequence);
     let Some(bytes) = copier.read(&key)? else { return Ok(None) };
     copier.write(&key, &bytes)?;
     let copied = match wal::decode_header(key.as_ref(), &bytes.into()) {

@@ -3,13 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{Budget, Reservation};
 use crate::{
     error::{EngineError, Result},
     signals::FlushSignals,
+    time::{self, Instant, sleep_until},
 };
 
 /// Part of the memory limit from which an active generation is flushed because memory is short. When less would be freed, memory
@@ -52,7 +52,7 @@ impl Admission {
                 Ok(reservation) => return Ok(reservation),
                 Err(refusal) => refusal,
             };
-            let now = Instant::now();
+            let now = time::now();
             if now >= deadline {
                 return Err(refusal);
             }
@@ -81,7 +81,7 @@ impl Admission {
 
     /// When an append that begins now must have found its way into the log.
     pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.append_wait
+        time::now() + self.append_wait
     }
 
     /// How long an append waits.

@@ -112,7 +112,7 @@ impl Ledger {
     /// The rule about the holder's own share, or about everything, with what is used of it.
     pub(super) fn held_by(&self, holder: Holder, cap: usize) -> Shortage {
         let [own, _, all] = self.rules(holder, cap);
-        own.or(all).unwrap_or_else(|| unreachable!("there is a rule about everything"))
+        own.or(all).expect("there is a rule about everything")
     }
 
     /// What would have to be given back by queries before `bytes` fit; 0 where that does not help.

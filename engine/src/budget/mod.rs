@@ -14,13 +14,16 @@ mod admission;
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
 use self::{
     ledger::{Holder, Ledger},
     queue::{Queue, Waiter},
 };
-use crate::error::{EngineError, Result};
+use crate::{
+    error::{EngineError, Result},
+    time::Instant,
+};
 
 pub(crate) use admission::Admission;
 pub(crate) use ledger::RETRY_MS;

@@ -3,13 +3,13 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use tokio::{
-    sync::oneshot::{self, error::TryRecvError},
-    time::{Instant, timeout_at},
-};
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::{Budget, Holder, Reservation};
-use crate::error::{EngineError, Result};
+use crate::{
+    error::{EngineError, Result},
+    time::{Instant, timeout_at},
+};
 
 /// See the module.
 #[derive(Debug, Default)]

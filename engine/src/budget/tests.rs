@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::*;
+use crate::time;
 
 const LIMIT: usize = 1_000;
 
@@ -103,7 +104,7 @@ async fn a_wait_ends_at_its_deadline_and_names_the_rule() {
     let _cache = empty_cache(&budget);
     let _held = (query(&budget, 600), budget.events_unchecked(200));
     let mut shortages = 0;
-    let deadline = Instant::now() + Duration::from_millis(20);
+    let deadline = time::now() + Duration::from_millis(20);
     let refused = budget.events(100, deadline, || shortages += 1).await.unwrap_err().to_string();
     assert!(refused.contains("100 bytes requested, 800 of 800 in use by events and queries"), "{refused}");
     assert!(refused.contains("retry in 1000 ms"), "{refused}");
@@ -159,7 +160,7 @@ fn query(budget: &Arc<Budget>, bytes: usize) -> Reservation {
 }
 
 fn in_a_minute() -> Instant {
-    Instant::now() + Duration::from_mins(1)
+    time::now() + Duration::from_mins(1)
 }
 
 fn look<F: Future>(wakes: &Arc<Wakes>, future: Pin<&mut F>) -> Poll<F::Output> {

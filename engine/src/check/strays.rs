@@ -10,10 +10,9 @@ use std::{
 use object_store::path::Path;
 
 use crate::{
-    delta::{RollupObject, TableState, is_data_file},
+    delta::{TableState, is_data_file},
     error::{EngineError, Result},
-    store::is_own_file,
-    wal::{self, registry},
+    store::{is_own_file, keys},
 };
 
 /// Names of one kind that are listed.
@@ -128,7 +127,8 @@ fn note(kind: Kind, mut files: Vec<&Stray>, log_is_whole: bool) -> String {
 
 /// `None` for an active part of the state.
 fn kind(path: &Path, table_root: &Path, state: &TableState, active: &HashSet<&Path>) -> Option<Kind> {
-    if is_own_file(path) || wal::parse_key(path).is_some() || registry::parse_path(path).is_some() {
+    if is_own_file(path) || keys::parse_wal_object(path).is_some() || keys::parse_stream_entry(path).is_some()
+    {
         return None;
     }
     if path.as_ref().starts_with(QUARANTINE) {
@@ -143,7 +143,7 @@ fn kind(path: &Path, table_root: &Path, state: &TableState, active: &HashSet<&Pa
         return None;
     }
     // A file that another tool has added has a name of its own.
-    let data = RollupObject::file_of(table_root, path).unwrap_or_else(|| path.clone());
+    let data = keys::file_of_rollup(table_root, path).unwrap_or_else(|| path.clone());
     if active.contains(&data) {
         None
     } else if state.is_removed(&data) {

@@ -12,8 +12,9 @@ use crate::{
     error::Result,
     finding::Finding,
     schema::{Sequence, StreamId},
-    store::{LOCK_FILE, Store},
+    store::{LOCK_FILE, Store, keys},
     tasks::blocking,
+    time,
     wal::{self, ObjectKind, Takeover, landed, registry},
 };
 
@@ -69,7 +70,7 @@ impl WalSeen {
             if !log_is_whole || quiet == QUIET_LOOKS || self.differences(state).next().is_none() {
                 break;
             }
-            tokio::time::sleep(LOOK_PAUSE).await;
+            time::sleep(LOOK_PAUSE).await;
             let before = (self.streams.len(), self.registered.len(), state.version());
             // A log that became unreadable meanwhile is for the next check to say.
             if let Ok(newer) = log.refresh(state).await {
@@ -101,7 +102,7 @@ impl WalSeen {
         let flushed = |stream| state.flushed(stream);
         let gaps = self.streams.gaps(flushed).into_iter().map(Difference::Gap);
         let unregistered = self.streams.unflushed(flushed).into_iter().filter(|stream| {
-            !self.registered.contains_key(stream) && !self.damaged.contains_key(&registry::path(*stream))
+            !self.registered.contains_key(stream) && !self.damaged.contains_key(&keys::stream_entry(*stream))
         });
         let may_be_empty = |stream| self.registered.get(&stream).is_some_and(|keeps_flushed| !keeps_flushed);
         let vanished =
@@ -128,7 +129,7 @@ impl WalSeen {
             if self.noted.is_some() || note.is_empty() {
                 return;
             }
-            tokio::time::sleep(LOOK_PAUSE).await;
+            time::sleep(LOOK_PAUSE).await;
         }
         self.damaged.insert(path, String::from("it holds something that is not a note of the newest commit"));
     }
@@ -136,7 +137,7 @@ impl WalSeen {
     /// Reads the objects that were not seen before. One that vanishes meanwhile is in a file.
     async fn read_new(&mut self, store: &Store) -> Result<()> {
         let listed = store.list(&Path::from("wal")).await?;
-        let keys = listed.iter().filter_map(|meta| wal::parse_key(&meta.location));
+        let keys = listed.iter().filter_map(|meta| keys::parse_wal_object(&meta.location));
         let new: Vec<_> =
             keys.filter(|(stream, sequence)| !self.streams.contains(*stream, *sequence)).collect();
         let reads: Vec<_> =
@@ -145,7 +146,7 @@ impl WalSeen {
         while let Some(read) = reads.try_next().await? {
             let Some((stream, sequence, object)) = read else { continue };
             let object = object.unwrap_or_else(|detail| {
-                self.damaged.insert(wal::object_path(stream, sequence), detail);
+                self.damaged.insert(keys::wal_object(stream, sequence), detail);
                 WalObject { kind: ObjectKind::Commit, rows: 0 }
             });
             self.streams.insert(stream, sequence, object);
@@ -155,7 +156,7 @@ impl WalSeen {
 
     async fn read_registry(&mut self, store: &Store) -> Result<()> {
         for meta in store.list(&Path::from("streams")).await? {
-            let Some(stream) = registry::parse_path(&meta.location) else { continue };
+            let Some(stream) = keys::parse_stream_entry(&meta.location) else { continue };
             if self.registered.contains_key(&stream) {
                 continue;
             }
@@ -199,20 +200,20 @@ impl Difference {
                     Ok(_) => String::from("look again: it is there now"),
                 };
                 let advice = format!("rows up to commit {last} can be had; {start}");
-                Finding::new(wal::object_path(gap.stream, gap.first), gap.problem(), advice)
+                Finding::new(keys::wal_object(gap.stream, gap.first), gap.problem(), advice)
             }
             Self::Lost { stream, end, landed } => Finding::new(
-                wal::object_path(stream, end.next()),
+                keys::wal_object(stream, end.next()),
                 format!("missing, while LOCK notes that all up to commit {landed} were there"),
                 format!("rows up to commit {end} can be had; restore the others from a backup"),
             ),
             Self::Unregistered(stream) => Finding::new(
-                registry::path(stream),
+                keys::stream_entry(stream),
                 "missing, while the stream has commits that are in no file",
                 "a start takes the stream over by its name: keep its folder below wal",
             ),
             Self::Vanished { stream, flushed, last } => Finding::new(
-                wal::object_path(stream, last),
+                keys::wal_object(stream, last),
                 format!("missing with all else of the stream, of which commits up to {flushed} are in files"),
                 "if it had more, their rows are gone: restore the folder from a backup",
             ),
@@ -226,7 +227,7 @@ async fn read(
     stream: StreamId,
     sequence: Sequence,
 ) -> Result<Option<(StreamId, Sequence, std::result::Result<WalObject, String>)>> {
-    let key = wal::object_path(stream, sequence);
+    let key = keys::wal_object(stream, sequence);
     let bytes = match store.get(&key).await {
         Ok(None) => return Ok(None),
         Ok(Some(bytes)) => bytes,
@@ -246,7 +247,7 @@ async fn read(
 }
 
 fn advice(path: &Path, state: &TableState) -> &'static str {
-    match wal::parse_key(path) {
+    match keys::parse_wal_object(path) {
         Some((stream, sequence)) if sequence <= state.flushed(stream) => {
             "its rows are in files, and nobody reads it; it is deleted with the next flush or start"
         }

@@ -5,10 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use metrics::counter;
 use object_store::path::Path;
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{CompactSummary, Limits, policy::next_merge, rewrite::RewriteRun, tree::FileShape};
@@ -20,6 +17,7 @@ use crate::{
     schema::column,
     tables::{Table, Tables},
     tasks::blocking,
+    time::{self, Instant},
 };
 
 /// Longest pause between two looks.
@@ -47,7 +45,7 @@ pub(crate) async fn run(
     let interval = parts.options.flush_interval.min(LOOK_INTERVAL_MAX);
     let is_on = parts.options.compact;
     let mut compactor = Compactor { parts, stop, set_aside: HashMap::new(), failures: 0 };
-    let mut next = Instant::now() + interval;
+    let mut next = time::now() + interval;
     loop {
         tokio::select! {
             biased;
@@ -59,9 +57,9 @@ pub(crate) async fn run(
                 }
                 None => return,
             },
-            () = tokio::time::sleep_until(next), if is_on => {
+            () = time::sleep_until(next), if is_on => {
                 let pause = Box::pin(compactor.one_due()).await;
-                next = Instant::now() + pause.unwrap_or(interval);
+                next = time::now() + pause.unwrap_or(interval);
             }
         }
     }
@@ -112,7 +110,7 @@ impl Compactor {
         if self.parts.admission.is_short() {
             return None;
         }
-        let now = Instant::now();
+        let now = time::now();
         self.set_aside.retain(|_, until| *until > now);
         let tables = Arc::clone(&self.parts.tables);
         let quiet = self.parts.options.flush_interval.saturating_mul(QUIET_FLUSHES);
@@ -187,7 +185,7 @@ impl Compactor {
             EngineError::Corrupt { path, .. } => file.location.as_ref() == path,
             _ => true,
         };
-        let until = Instant::now() + SET_ASIDE;
+        let until = time::now() + SET_ASIDE;
         let files = inputs.iter().filter(named).filter(|_| is_theirs);
         self.set_aside.extend(files.map(|file| (file.location.clone(), until)));
     }

@@ -4,7 +4,7 @@
 //! ```text
 //!  policy (which files) ─▶ rewrite: read ─▶ sort ─▶ encode, put ─▶ one Delta version: files out, files in
 //! ```
-//! A rewrite changes where rows lie, never which there are. What it has not committed is nobody's.
+//! A rewrite moves rows between files; it never adds or loses one. Files that it has not committed are orphans.
 
 mod tree;
 mod policy;

@@ -58,7 +58,7 @@ fn due(files: &[FileShape], is_open: bool, limits: &Limits, quiet_since_ms: i64)
         start = end;
     }
     let is_quiet = files.iter().all(|file| file.added_ms <= quiet_since_ms);
-    let count = is_quiet.then(|| paying(&files[..fitting(files, limits)])).flatten()?;
+    let count = is_quiet.then(|| longest_balanced_prefix(&files[..fitting(files, limits)])).flatten()?;
     Some(0..count)
 }
 
@@ -73,8 +73,9 @@ fn fitting(files: &[FileShape], limits: &Limits) -> usize {
     files.iter().take_while(fits).count()
 }
 
-/// The most of the smallest files of which the largest does not outweigh the others by more than [`QUIET_PART`].
-fn paying(files: &[FileShape]) -> Option<usize> {
+/// Length of the longest prefix of the files, which are sorted by size, in which the last file has at most [`QUIET_PART`] times the rows of all
+/// smaller ones.
+fn longest_balanced_prefix(files: &[FileShape]) -> Option<usize> {
     let mut below = 0;
     let mut count = None;
     for (place, file) in files.iter().enumerate() {

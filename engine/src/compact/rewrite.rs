@@ -3,12 +3,9 @@
 //! Until the commit nothing of it is visible, and what it wrote is deleted when it ends early. After it the old files stay for those
 //! who still read them, until a vacuum.
 
-use std::{ops::Range, sync::Arc, time::Instant};
+use std::{ops::Range, sync::Arc};
 
-use arrow::{
-    array::{AsArray, RecordBatch},
-    datatypes::TimestampMicrosecondType,
-};
+use arrow::array::RecordBatch;
 use metrics::{counter, histogram};
 use tokio_util::sync::CancellationToken;
 
@@ -19,10 +16,11 @@ use crate::{
     error::{EngineError, ErrorKind, Result},
     file::{Attempt, Encoded, NewFile},
     rollup::RollupCheck,
-    schema::column,
+    schema::timestamps,
     segment::{Groups, Reader, SortedRows},
     tables::{CommitEnd, Table},
     tasks::blocking,
+    time,
 };
 
 /// A rewrite under way.
@@ -60,7 +58,7 @@ impl<'a> RewriteRun<'a> {
     /// when another was first, `Closed` at shutdown: nothing has changed then. `Unavailable` when the store fails: nothing has
     /// changed either, unless the commit comes to light later.
     pub(super) async fn run(mut self) -> Result<CompactSummary> {
-        let started = Instant::now();
+        let started = time::now();
         let files = match self.write().await {
             Ok(files) => files,
             Err(error) => {
@@ -181,10 +179,5 @@ impl<'a> RewriteRun<'a> {
 
 fn groups(cuts: &Cuts, batches: &[RecordBatch]) -> Groups {
     let Some(cell_micros) = cuts.cell_micros() else { return Groups::one() };
-    let timestamps = batches.iter().map(|batch| {
-        let Some(array) = batch.column_by_name(column::TIMESTAMP) else { unreachable!("timestamp column") };
-        let values: &[i64] = array.as_primitive::<TimestampMicrosecondType>().values();
-        values
-    });
-    Groups::by(cell_micros, timestamps, |rows| cuts.files_of(rows))
+    Groups::by(cell_micros, batches.iter().map(timestamps), |rows| cuts.files_of(rows))
 }

@@ -71,7 +71,7 @@ impl Tree {
         tree
     }
 
-    /// The node that a file belongs to: the smallest that holds it, of those that are not too coarse or too fine for their rows.
+    /// Returns the deepest open node whose time span contains the file.
     pub(super) fn home_of(&self, file: &FileShape) -> Node {
         let mut home = ROOT;
         for node in self.nodes_of(file) {

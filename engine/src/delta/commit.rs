@@ -25,6 +25,7 @@ use crate::{
     error::{EngineError, Result},
     schema::{Sequence, StreamId, TableName},
     store::PutOutcome,
+    time,
 };
 
 /// Files checked at once before a commit.
@@ -34,9 +35,9 @@ const ATTEMPTS_MAX: u32 = 8;
 /// Pause after the first failed attempt; doubles.
 const BACKOFF: Duration = Duration::from_millis(20);
 
-/// A stream's progress that a commit makes: from `expected` to `to`.
+/// A step that a commit makes with the txn of a stream: from `expected` to `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Progress {
+pub(crate) struct TxnStep {
     pub(crate) stream: StreamId,
     pub(crate) expected: Sequence,
     pub(crate) to: Sequence,
@@ -48,7 +49,7 @@ pub(crate) struct Change<'a> {
     /// Files that join the table.
     pub(crate) files: &'a [DataFile],
     /// Streams whose rows are among them.
-    pub(crate) progress: &'a [Progress],
+    pub(crate) steps: &'a [TxnStep],
     /// Sources of bulk loads whose rows are among them.
     pub(crate) sources: &'a [LoadedSource],
     /// What `files` replace, if their rows were in the table before.
@@ -86,11 +87,11 @@ pub(crate) fn rewrite_app_id(table: &TableName) -> String {
 /// `Corrupt` when an added file is not there as written; `Unavailable` when the store fails: the version may be there or come.
 pub(crate) async fn commit(log: &DeltaLog, state: &TableState, change: &Change<'_>) -> Result<TableState> {
     check_files(log, change.files).await?;
-    let commit_id = Uuid::new_v4();
+    let commit_id = log.store.ids().random();
     let mut state = state.clone();
     let (mut attempt, mut pause) = (0, BACKOFF);
     loop {
-        check_progress(log, &state, change.progress)?;
+        check_steps(log, &state, change.steps)?;
         check_sources(log.spec.name(), &state, change.sources)?;
         check_rewrite(log, &state, change.rewrite)?;
         let version = state.version() + 1;
@@ -120,7 +121,7 @@ pub(crate) async fn commit(log: &DeltaLog, state: &TableState, change: &Change<'
         if let Some(error) = failure.filter(|_| attempt >= ATTEMPTS_MAX) {
             return Err(error);
         }
-        tokio::time::sleep(pause).await;
+        time::sleep(pause).await;
         pause *= 2;
     }
 }
@@ -143,8 +144,8 @@ async fn check_file(log: &DeltaLog, file: &DataFile) -> Result<()> {
     })
 }
 
-fn check_progress(log: &DeltaLog, state: &TableState, progress: &[Progress]) -> Result<()> {
-    for step in progress {
+fn check_steps(log: &DeltaLog, state: &TableState, steps: &[TxnStep]) -> Result<()> {
+    for step in steps {
         assert!(
             step.to > step.expected,
             "txn of stream {} moves from {} to {}",
@@ -195,7 +196,7 @@ fn actions(log: &DeltaLog, state: &TableState, commit_id: Uuid, change: &Change<
     let mut actions =
         vec![Action { commit_info: Some(log.commit_info(operation, Some(commit_id))), ..Action::default() }];
     let streams = change
-        .progress
+        .steps
         .iter()
         .map(|step| (step.stream.to_string(), i64::try_from(step.to.0).unwrap_or(i64::MAX)));
     let sources = change.sources.iter().map(|LoadedSource { app_id, .. }| {

@@ -103,25 +103,6 @@ pub struct RollupObject {
     pub directory_crc32c: Option<u32>,
 }
 
-impl RollupObject {
-    /// Where the rollup of a file lies, if it has one: under the same name in a folder that other tools' clean-up leaves alone.
-    pub(crate) fn location_of(root: &Path, file: &Path) -> Option<Path> {
-        let relative = file.as_ref().strip_prefix(root.as_ref())?.strip_prefix('/')?;
-        let name = relative.strip_suffix(".parquet")?;
-        Path::parse(format!("{root}/{FOLDER}/{name}.rollup")).ok()
-    }
-
-    /// Whether an object of the store is a rollup, and then of which file.
-    pub(crate) fn file_of(root: &Path, location: &Path) -> Option<Path> {
-        let relative = location.as_ref().strip_prefix(root.as_ref())?.strip_prefix('/')?;
-        let name = relative.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(".rollup")?;
-        Path::parse(format!("{root}/{name}.parquet")).ok()
-    }
-}
-
-/// Below the table's root.
-const FOLDER: &str = "_rollups";
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     clock::Clock,
     error::{EngineError, Result},
-    schema::{TableName, TableSpec},
-    store::Store,
+    schema::TableSpec,
+    store::{Store, keys},
 };
 
 /// Log versions read at once while a table is loaded.
@@ -39,7 +39,7 @@ pub(crate) struct DeltaLog {
 
 impl DeltaLog {
     pub(crate) fn new(store: Store, spec: Arc<TableSpec>, clock: Arc<dyn Clock>) -> Self {
-        let root = root(spec.name());
+        let root = keys::table_root(spec.name());
         Self { store, spec, clock, root }
     }
 
@@ -55,11 +55,11 @@ impl DeltaLog {
 
     /// Key of a log version.
     pub(crate) fn version_path(&self, version: i64) -> Path {
-        self.log_folder().join(format!("{version:020}.json"))
+        keys::version(&self.root, version)
     }
 
     fn log_folder(&self) -> Path {
-        self.root.clone().join("_delta_log")
+        keys::log_folder(&self.root)
     }
 
     /// Milliseconds since 1970 now.
@@ -171,7 +171,10 @@ impl DeltaLog {
                 }),
                 ..Action::default()
             },
-            Action { meta_data: Some(meta_data(&self.spec, created)), ..Action::default() },
+            Action {
+                meta_data: Some(meta_data(&self.spec, self.store.ids().random(), created)),
+                ..Action::default()
+            },
         ];
         self.store.put_if_absent(&self.version_path(0), PutPayload::from(encode(&mut actions))).await?;
         Ok(())
@@ -189,11 +192,6 @@ impl DeltaLog {
     }
 }
 
-/// Root of a table's files below the root of the store.
-pub(crate) fn root(table: &TableName) -> Path {
-    Path::from(format!("tables/{table}"))
-}
-
 /// What is fixed at a table's creation, as `metaData.configuration`.
 pub(crate) fn configuration(spec: &TableSpec) -> BTreeMap<String, String> {
     BTreeMap::from([
@@ -202,9 +200,9 @@ pub(crate) fn configuration(spec: &TableSpec) -> BTreeMap<String, String> {
     ])
 }
 
-fn meta_data(spec: &TableSpec, created: i64) -> MetaData {
+fn meta_data(spec: &TableSpec, id: Uuid, created: i64) -> MetaData {
     MetaData {
-        id: Uuid::new_v4().to_string(),
+        id: id.to_string(),
         name: Some(spec.name().to_string()),
         format: Format { provider: String::from("parquet"), options: BTreeMap::new() },
         schema_string: schema_string(spec),

@@ -3,7 +3,7 @@
 use object_store::path::Path;
 use uuid::Uuid;
 
-use super::RollupObject;
+use crate::store::keys;
 
 /// Whether a key is one that a flush, a load or a rewrite gives to a data file: `{root}/{yyyy-mm-dd}/{hh}-{uuid}.parquet`.
 pub(crate) fn is_data_file(root: &Path, path: &Path) -> bool {
@@ -15,7 +15,7 @@ pub(crate) fn is_data_file(root: &Path, path: &Path) -> bool {
 
 /// The data file that an object below the table's root is, or is the rollup of; `None` for an object that we did not name.
 pub(crate) fn data_file_of(root: &Path, path: &Path) -> Option<Path> {
-    let file = RollupObject::file_of(root, path).unwrap_or_else(|| path.clone());
+    let file = keys::file_of_rollup(root, path).unwrap_or_else(|| path.clone());
     is_data_file(root, &file).then_some(file)
 }
 

@@ -53,8 +53,7 @@ pub(super) fn encode(actions: &mut [Action]) -> Vec<u8> {
 }
 
 fn push_line(lines: &mut Vec<u8>, action: &Action) {
-    serde_json::to_writer(&mut *lines, action)
-        .unwrap_or_else(|error| unreachable!("action as JSON: {error}"));
+    serde_json::to_writer(&mut *lines, action).expect("an action has a JSON form");
     lines.push(b'\n');
 }
 

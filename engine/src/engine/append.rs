@@ -1,10 +1,9 @@
 //! What an append does with its batch before it goes into the log: it is normalised and made ready for memory.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use metrics::histogram;
-use tokio::time::timeout_at;
 
 use super::Engine;
 use crate::{
@@ -14,6 +13,7 @@ use crate::{
     memory::MemoryBatch,
     tables::Table,
     tasks::blocking,
+    time::{self, timeout_at},
 };
 
 /// Rows up to which a batch is normalised where it arrives: about 0.1 ms.
@@ -27,12 +27,12 @@ impl Engine {
         batch: &RecordBatch,
         memory: Reservation,
         on_bad_row: OnBadRow,
-        deadline: tokio::time::Instant,
+        deadline: time::Instant,
     ) -> Result<(Option<(RecordBatch, MemoryBatch)>, Vec<BadRow>)> {
         let (spec, normaliser, input) =
             (Arc::clone(&table.spec), Arc::clone(&table.normaliser), batch.clone());
         let work = move || {
-            let started = Instant::now();
+            let started = time::now();
             let (rows, bad_rows) = match on_bad_row {
                 OnBadRow::Refuse => (Some(normaliser.normalise(&input)?), vec![]),
                 OnBadRow::Skip => normaliser.normalise_valid(&input)?,

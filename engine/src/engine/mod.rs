@@ -1,4 +1,7 @@
 //! `Engine`: the write path put together. Callers append batches and take snapshots; everything else happens behind it.
+//!
+//! `shared` holds the parts, `start` the tasks; no rule of ingest, memory or storage is decided here. If you add a step to an append, also look at
+//! `docs/design.md` (write path).
 
 mod shared;
 mod start;
@@ -8,11 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use parking_lot::Mutex;
-use tokio::{
-    sync::oneshot,
-    task::JoinError,
-    time::{timeout, timeout_at},
-};
+use tokio::{sync::oneshot, task::JoinError};
 use tokio_util::sync::DropGuard;
 
 use self::{
@@ -31,6 +30,7 @@ use crate::{
     options::EngineOptions,
     schema::{Sequence, StreamId, TableName, TableSpec},
     store::Store,
+    time::{self, timeout, timeout_at},
     upkeep::free_space,
     view::Snapshot,
     wal::{self, Append, Fence, PendingAck, PutEnd},
@@ -68,11 +68,20 @@ impl Engine {
     /// # Errors
     /// `Corrupt` when stored bytes fail a check, `Unavailable` when the store does.
     pub async fn open(store: Store, options: EngineOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+        Self::open_tables(store, options, clock, vec![TableSpec::events()]).await
+    }
+
+    async fn open_tables(
+        store: Store,
+        options: EngineOptions,
+        clock: Arc<dyn Clock>,
+        tables: Vec<TableSpec>,
+    ) -> Result<Arc<Self>> {
         options.check()?;
         if !options.read_only {
             store.set_reserve(options.reserve_bytes).await?;
         }
-        let shared = Shared::open(store, options, &clock).await?;
+        let shared = Shared::open(store, options, &clock, tables).await?;
         shared.recovery().run().await?;
         if shared.options.read_only {
             return Ok(Arc::new(Self::without_tasks(shared)));
@@ -144,7 +153,7 @@ impl Engine {
         table: &TableName,
         batch: &RecordBatch,
         on_bad_row: OnBadRow,
-        deadline: tokio::time::Instant,
+        deadline: time::Instant,
     ) -> Result<Appended> {
         self.check_writable()?;
         let parts = self.shared.tables.get(table)?;
@@ -175,7 +184,7 @@ impl Engine {
     /// As [`Self::append`]; single rows are no error.
     pub async fn check(&self, table: &TableName, batch: &RecordBatch) -> Result<Vec<BadRow>> {
         let parts = self.shared.tables.get(table)?;
-        let deadline = self.shared.admission.deadline().min(tokio::time::Instant::now() + CHECK_WAIT);
+        let deadline = self.shared.admission.deadline().min(time::now() + CHECK_WAIT);
         let memory = self.shared.admission.reserve(needed_for(batch)?, deadline).await?;
         let (_, bad_rows) = self.prepare(parts, batch, memory, OnBadRow::Skip, deadline).await?;
         Ok(bad_rows)
@@ -324,3 +333,6 @@ impl Engine {
         self.shared.health.failure().map_or(Ok(()), Err)
     }
 }
+
+#[cfg(test)]
+mod two_tables_tests;

@@ -45,11 +45,19 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Opens every table.
-    pub(super) async fn open(store: Store, options: EngineOptions, clock: &Arc<dyn Clock>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Those of [`Tables::open`].
+    pub(super) async fn open(
+        store: Store,
+        options: EngineOptions,
+        clock: &Arc<dyn Clock>,
+        tables: Vec<TableSpec>,
+    ) -> Result<Self> {
         let generation_bytes_max =
             options.generation_bytes_max.min(options.memory_limit_bytes / GENERATION_PART);
         let options = EngineOptions { generation_bytes_max, ..options };
-        let tables = Tables::open(&store, vec![TableSpec::events()], &options, clock).await?;
+        let tables = Tables::open(&store, tables, &options, clock).await?;
         let (tables, streams, signals) = (Arc::new(tables), Arc::<Streams>::default(), Arc::default());
         let budget = Budget::new(options.memory_limit_bytes);
         let admission = Arc::new(Admission::new(budget, Arc::clone(&signals), options.append_wait));

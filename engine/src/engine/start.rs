@@ -16,6 +16,7 @@ use crate::{
     flush::{self, FlushMessage},
     health::Health,
     schema::StreamId,
+    tasks,
     upkeep::end_orphans,
     wal::{self, Append, WalWriter, WriterEnd},
 };
@@ -66,11 +67,11 @@ impl Tasks {
         let compactor = compact::run(shared.compact_parts(), compact_inbox, upkeep.clone());
         let (store, tables) = (shared.store.clone(), Arc::clone(&shared.tables));
         let tasks = Self {
-            writer: tokio::spawn(watched(Arc::clone(&shared.health), "wal writer", writer.run(append_inbox))),
-            flusher: tokio::spawn(watched(Arc::clone(&shared.health), "flusher", flusher)),
-            orphans: tokio::spawn(async move { end_orphans(&store, &tables).await }),
-            compactor: tokio::spawn(compactor),
-            vacuum: tokio::spawn(Arc::clone(&shared.vacuum).run(upkeep.clone())),
+            writer: tasks::spawn(watched(Arc::clone(&shared.health), "wal writer", writer.run(append_inbox))),
+            flusher: tasks::spawn(watched(Arc::clone(&shared.health), "flusher", flusher)),
+            orphans: tasks::spawn(async move { end_orphans(&store, &tables).await }),
+            compactor: tasks::spawn(compactor),
+            vacuum: tasks::spawn(Arc::clone(&shared.vacuum).run(upkeep.clone())),
         };
         let inboxes = Inboxes { appends: Some(appends), flushes: Some(flushes), compacts: Some(compacts) };
         (inboxes, tasks)
@@ -82,7 +83,7 @@ impl Tasks {
 /// # Errors
 /// `Unavailable` when the store fails.
 pub(super) async fn begin_stream(shared: &Shared) -> Result<(StreamId, bool)> {
-    let stream = StreamId::generate();
+    let stream = StreamId::new(shared.store.ids());
     let is_registered = match wal::registry::register(&shared.store.with_reserve(), stream).await {
         Err(error) if error.is_storage_full() => {
             tracing::error!(%error, "the disk is full: events are refused until there is space again");
@@ -103,7 +104,7 @@ async fn watched<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
     let panicked = |error: JoinError| Err(EngineError::Task { task, detail: error.to_string() });
-    let end = tokio::spawn(work).await.unwrap_or_else(panicked);
+    let end = tasks::spawn(work).await.unwrap_or_else(panicked);
     if let Err(error) = &end {
         tracing::error!(%error, "the {task} stopped");
         health.note_task_failure(task, error);

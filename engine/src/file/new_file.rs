@@ -1,16 +1,14 @@
 //! `NewFile`: an encoded file under a name that was never used, put durably with its rollup. It belongs to nobody until a commit names it.
 
 use bytes::Bytes;
-use chrono::DateTime;
 use object_store::{PutPayload, path::Path};
-use uuid::Uuid;
 
 use super::Encoded;
 use crate::{
     delta::{DataFile, DeltaLog, RollupObject, ScalarBound},
     error::{EngineError, Result},
     schema::column,
-    store::PutOutcome,
+    store::{PutOutcome, keys},
 };
 
 /// An encoded file under a name of its own, not yet put.
@@ -25,11 +23,15 @@ impl NewFile {
     /// Names what was encoded.
     pub(crate) fn new(log: &DeltaLog, encoded: Encoded) -> Self {
         let Encoded { row_count, bytes, columns, rollup, checksums } = encoded;
-        let first = columns.get(column::TIMESTAMP).and_then(|range| range.min.as_ref());
-        let location = new_location(log.root(), first);
-        let rollup_object = rollup.as_ref().map(|rollup| RollupObject {
-            location: RollupObject::location_of(log.root(), &location)
-                .unwrap_or_else(|| unreachable!("{location} is a data file's name")),
+        let first = match columns.get(column::TIMESTAMP).and_then(|range| range.min.as_ref()) {
+            Some(ScalarBound::Micros(micros)) => *micros,
+            _ => 0,
+        };
+        let location = keys::data_file(log.root(), first, log.store.ids().timed());
+        let beside = keys::rollup_of(log.root(), &location);
+        assert!(beside.is_some(), "{location} is no data file's name");
+        let rollup_object = rollup.as_ref().zip(beside).map(|(rollup, beside)| RollupObject {
+            location: beside,
             size_bytes: rollup.bytes.len() as u64,
             directory_crc32c: Some(rollup.directory_crc32c),
         });
@@ -77,15 +79,4 @@ async fn put_new(log: &DeltaLog, location: &Path, bytes: Bytes) -> Result<()> {
         });
     }
     Ok(())
-}
-
-/// `{root}/{day of the first row}/{hour}-{uuid}.parquet`: never reused, and readable for a person.
-fn new_location(root: &Path, first: Option<&ScalarBound>) -> Path {
-    let micros = match first {
-        Some(ScalarBound::Micros(micros)) => *micros,
-        _ => 0,
-    };
-    let time = DateTime::from_timestamp_micros(micros).unwrap_or_default();
-    let (day, hour) = (time.format("%Y-%m-%d"), time.format("%H"));
-    Path::from(format!("{root}/{day}/{hour}-{}.parquet", Uuid::now_v7().hyphenated()))
 }

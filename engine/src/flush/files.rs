@@ -15,6 +15,7 @@ use crate::{
     memory::{Generation, GenerationState},
     segment,
     tasks::blocking,
+    time,
 };
 
 /// Bytes that encoding a row takes at most, in the file being built and in the writer's buffers.
@@ -72,7 +73,7 @@ async fn write_file(
     let row_count = segment.num_rows();
     let _memory = budget.reserve_unchecked(row_count * ENCODE_BYTES_PER_ROW);
     let spec = Arc::clone(&log.spec);
-    let started = std::time::Instant::now();
+    let started = time::now();
     let encoded = blocking("encode", move || Encoded::of(&spec, row_count, [Ok(segment)])).await?;
     histogram!("hexflight_flush_encode_seconds").record(started.elapsed());
     let file = NewFile::new(log, encoded);

@@ -5,15 +5,18 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use metrics::gauge;
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, MissedTickBehavior},
-};
+use tokio::sync::{mpsc, oneshot};
 
 use super::table::{Portion, flush_table};
 use crate::{
-    budget::Admission, error::Result, health::Health, signals::FlushSignals, store::Store, stream::Streams,
+    budget::Admission,
+    error::Result,
+    health::Health,
+    signals::FlushSignals,
+    store::Store,
+    stream::Streams,
     tables::Tables,
+    time::{self, MissedTickBehavior},
 };
 
 /// Pause after a failed flush.
@@ -78,7 +81,7 @@ impl Flusher {
 
 /// Runs until every sender of `inbox` is gone.
 pub(crate) async fn run(flusher: Arc<Flusher>, mut inbox: mpsc::Receiver<FlushMessage>) {
-    let mut tick = tokio::time::interval_at(Instant::now() + flusher.interval, flusher.interval);
+    let mut tick = time::interval_at(time::now() + flusher.interval, flusher.interval);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (everything, waiter) = tokio::select! {
@@ -101,7 +104,7 @@ pub(crate) async fn run(flusher: Arc<Flusher>, mut inbox: mpsc::Receiver<FlushMe
             }
             (None, Err(error)) => {
                 tracing::error!(%error, "flush failed; the rows stay in memory and in the WAL");
-                tokio::time::sleep(RETRY_PAUSE).await;
+                time::sleep(RETRY_PAUSE).await;
                 if flusher.admission.is_short() {
                     flusher.signals.pressure.notify_one();
                 }

@@ -1,6 +1,6 @@
 //! Flushes one table: close → seal → write files → commit → advance the view. The order is the handover rule.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 
 use metrics::{counter, histogram};
 use parking_lot::Mutex;
@@ -8,13 +8,14 @@ use parking_lot::Mutex;
 use super::files::write_files;
 use crate::{
     budget::Budget,
-    delta::{Change, DeltaLog, Progress, TableState},
+    delta::{Change, DeltaLog, TableState, TxnStep},
     error::{EngineError, Result},
     memory::{Generation, GenerationState, Left},
     schema::{Sequence, StreamId},
     segment,
     tables::Table,
     tasks::blocking,
+    time,
     view::TableView,
 };
 
@@ -75,7 +76,7 @@ async fn seal(
     budget: &Arc<Budget>,
     closed: &Arc<Generation>,
 ) -> Result<Arc<Generation>> {
-    let started = Instant::now();
+    let started = time::now();
     let (spec, budget, closed) = (Arc::clone(&log.spec), Arc::clone(budget), Arc::clone(closed));
     let sealed = blocking("seal", move || segment::seal(&spec, &budget, &closed)).await?;
     histogram!("hexflight_seal_seconds").record(started.elapsed());
@@ -104,7 +105,7 @@ async fn commit_generations(
     generations: &[Arc<Generation>],
     concurrency: usize,
 ) -> Result<()> {
-    let started = Instant::now();
+    let started = time::now();
     let log = table.log.with_reserve();
     let put = Mutex::default();
     let files = write_files(&log, budget, generations, concurrency, &put).await;
@@ -117,9 +118,9 @@ async fn commit_generations(
             return Err(error);
         }
     };
-    let committing = Instant::now();
-    let progress = progress(state, generations);
-    let committed = table.commit(&Change { files: &files, progress: &progress, ..Change::default() }).await;
+    let committing = time::now();
+    let steps = steps(state, generations);
+    let committed = table.commit(&Change { files: &files, steps: &steps, ..Change::default() }).await;
     if committed.as_ref().is_err_and(EngineError::is_storage_full) {
         // The version was not put, and will not come to light: its files would only take the space that the next attempt needs.
         put.discard(&log).await;
@@ -141,7 +142,7 @@ async fn commit_generations(
 }
 
 /// How far each stream gets with these generations.
-fn progress(state: &TableState, generations: &[Arc<Generation>]) -> Vec<Progress> {
+fn steps(state: &TableState, generations: &[Arc<Generation>]) -> Vec<TxnStep> {
     let mut last: BTreeMap<StreamId, Sequence> = BTreeMap::new();
     for generation in generations {
         let before =
@@ -154,5 +155,5 @@ fn progress(state: &TableState, generations: &[Arc<Generation>]) -> Vec<Progress
         );
         last.insert(generation.stream, generation.last);
     }
-    last.into_iter().map(|(stream, to)| Progress { stream, expected: state.flushed(stream), to }).collect()
+    last.into_iter().map(|(stream, to)| TxnStep { stream, expected: state.flushed(stream), to }).collect()
 }

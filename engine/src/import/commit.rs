@@ -1,9 +1,6 @@
 //! The end of a load: the rest is sorted and written, then one Delta version names every file and every source.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Instant,
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use metrics::histogram;
@@ -23,6 +20,7 @@ use crate::{
     error::{EngineError, Result},
     tables::CommitEnd,
     tasks::{blocking, cores},
+    time,
 };
 
 /// Units under way for each core; most of them wait for the disk.
@@ -35,7 +33,7 @@ impl Load {
         sources: Vec<SourceId>,
         on_loaded: OnLoaded,
     ) -> Result<ImportSummary> {
-        let started = Instant::now();
+        let started = time::now();
         self.check()?;
         let sources = self.check_sources(sources, on_loaded)?;
         self.take_small().await?;
@@ -141,7 +139,7 @@ impl Load {
     async fn respread(&self, unit: Unit) -> Result<Partitions> {
         let mut finer = Partitions::new(self.table()?.spec.bucket_micros());
         for part in unit.parts {
-            let super::part::Part::Scratch(chunk) = part else { unreachable!("all was spilled") };
+            let chunk = part.into_chunk().expect("all of an oversized unit was spilled");
             self.respread_chunk(chunk, &mut finer).await?;
             if finer.memory_bytes() >= self.memory.limits.rows_bytes / 2 {
                 let chunks = self.spill(finer.take_memory()).await?;
@@ -184,7 +182,7 @@ impl Load {
         if files.is_empty() {
             return Ok(summary);
         }
-        let started = Instant::now();
+        let started = time::now();
         // The last moment at which the load can be given up.
         self.check()?;
         self.may_be_committed.store(true, Ordering::SeqCst);

@@ -5,12 +5,9 @@
 //!                                                                                      └─ spill: all others to the scratch file
 //! ```
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use arrow::{array::RecordBatch, compute::concat_batches};
@@ -19,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
     sync::{Notify, Semaphore, SemaphorePermit},
+    task::JoinError,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -39,7 +37,8 @@ use crate::{
     ingest::{OnBadRow, needed_for},
     schema::TableName,
     tables::{Table, Tables},
-    tasks::{blocking, cores},
+    tasks::{blocking, cores, spawn_computing},
+    time,
 };
 
 /// See the module.
@@ -157,13 +156,15 @@ impl Load {
             let _turn = turn;
             load.take(&batch, held, on_bad_row)
         };
-        let taken = self.tasks.spawn_blocking(take).await;
-        taken.map_err(|error| EngineError::Task { task: "import push", detail: error.to_string() })?
+        let taken = self.tasks.spawn(spawn_computing(take)).await;
+        let panicked =
+            |error: JoinError| EngineError::Task { task: "import push", detail: error.to_string() };
+        taken.map_err(panicked)?.map_err(panicked)?
     }
 
     /// Normalises and spreads a batch on a blocking thread.
     fn take(self: &Arc<Self>, batch: &RecordBatch, held: Held, on_bad_row: OnBadRow) -> Result<Vec<BadRow>> {
-        let started = Instant::now();
+        let started = time::now();
         let normaliser = &self.table()?.normaliser;
         let (rows, bad_rows) = match on_bad_row {
             OnBadRow::Refuse => (Some(normaliser.normalise(batch)?), vec![]),
@@ -188,7 +189,7 @@ impl Load {
 
     /// Spreads rows of the WAL schema.
     fn take_rows(self: &Arc<Self>, batches: Vec<RecordBatch>, held: Held) -> Result<()> {
-        let started = Instant::now();
+        let started = time::now();
         let rows = match batches.as_slice() {
             [rows] => rows.clone(),
             batches => concat_batches(batches[0].schema_ref(), batches)?,

@@ -52,8 +52,8 @@ impl Memory {
         }
     }
 
-    /// Waits for room for rows in the load's share; `when_short` is called each time there is none. What is larger than the share
-    /// waits until it is all but alone. `None` when the load was stopped.
+    /// Waits for room for rows in the load's share; `when_short` is called each time there is none. A request larger than three quarters of the
+    /// share is clamped to that, so it waits until almost everything else is released. `None` when the load was stopped.
     pub(super) async fn rows(
         &self,
         bytes: usize,

@@ -1,6 +1,6 @@
 //! Units become files: read back, sort, then gather, encode and put file by file.
 
-use std::{ops::Range, sync::Arc, time::Instant};
+use std::{ops::Range, sync::Arc};
 
 use arrow::array::RecordBatch;
 use metrics::{counter, histogram};
@@ -19,6 +19,7 @@ use crate::{
     schema::TableSpec,
     segment::{self, SortedRows},
     tasks::blocking,
+    time,
 };
 
 impl Load {
@@ -45,7 +46,7 @@ impl Load {
         drop(sorted);
         work.keep(puts.iter().map(NewFile::size_bytes).sum());
         for file in puts {
-            let started = Instant::now();
+            let started = time::now();
             // Named before it is put: whatever becomes of the put, the file is found when the load is given up.
             self.begin_file(&file);
             let file = file.put(log).await?;
@@ -62,10 +63,10 @@ impl Load {
         let spec = Arc::clone(&log.spec);
         let _turn = self.turn().await?;
         blocking("import sort", move || {
-            let started = Instant::now();
+            let started = time::now();
             let (batches, held) = read(&spec, unit, scratch.as_deref())?;
             histogram!("hexflight_import_read_seconds").record(started.elapsed());
-            let started = Instant::now();
+            let started = time::now();
             let rows = segment::sorted(&spec, batches);
             histogram!("hexflight_import_sort_seconds").record(started.elapsed());
             Ok(SortedUnit { rows, _held: held, _read_back: read_back })
@@ -77,7 +78,7 @@ impl Load {
         let spec = Arc::clone(&log.spec);
         let _turn = self.turn().await?;
         let encoded = blocking("import encode", move || {
-            let started = Instant::now();
+            let started = time::now();
             let encoded = Encoded::of_sorted(&spec, &unit.rows, places)?;
             histogram!("hexflight_import_encode_seconds").record(started.elapsed());
             Ok(encoded)
@@ -102,17 +103,17 @@ fn read(
 ) -> Result<(Vec<RecordBatch>, Vec<Arc<Held>>)> {
     let (mut batches, mut held) = (vec![], vec![]);
     for part in unit.parts {
-        match (part, scratch) {
-            (Part::Memory(piece), _) => {
+        match part {
+            Part::Memory(piece) => {
                 batches.push(to_query(spec, &piece.batch)?);
                 held.push(piece.held);
             }
-            (Part::Scratch(chunk), Some(scratch)) => {
+            Part::Scratch(chunk) => {
+                let scratch = scratch.expect("memory was asked for what is in the scratch file");
                 for batch in scratch.read(chunk)? {
                     batches.push(to_query(spec, &batch)?);
                 }
             }
-            (Part::Scratch(_), None) => unreachable!("memory was asked for what is in the scratch file"),
         }
     }
     Ok((batches, held))

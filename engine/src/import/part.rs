@@ -66,6 +66,14 @@ impl Part {
     pub(super) fn is_in_memory(&self) -> bool {
         matches!(self, Self::Memory(_))
     }
+
+    /// Where its rows lie in the scratch file, if they do.
+    pub(super) fn into_chunk(self) -> Option<Chunk> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Scratch(chunk) => Some(chunk),
+        }
+    }
 }
 
 /// Bytes of a batch's own rows, however large the allocations are that it shares.

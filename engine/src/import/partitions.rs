@@ -15,7 +15,7 @@ use super::{
 
 /// Partitions above which all are made wider.
 const PARTITIONS_MAX: usize = 256;
-/// Part of its even share of a batch from which a partition is warmed by its rows: late events do not warm the past.
+/// A partition counts as touched when a batch gives it at least this part of an even split; a few late rows do not count.
 const WARMING_PART: usize = 4;
 /// Part of the rows in memory that is cold, at least, in input that is in order of time.
 const COLD_PART: usize = 4;

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 
 use crate::{
     error::{EngineError, Result},
-    store::SCRATCH_FOLDER,
+    store::keys,
 };
 
 /// Rows of a batch from which it is written as it is; smaller ones are joined.
@@ -122,8 +122,8 @@ impl Scratch {
 /// Where the scratch files of a store lie.
 pub(super) fn scratch_folder(root: Option<&Path>) -> PathBuf {
     match root {
-        Some(root) => root.join(SCRATCH_FOLDER),
-        None => std::env::temp_dir().join(format!("hexflight-{SCRATCH_FOLDER}")),
+        Some(root) => root.join(keys::SCRATCH),
+        None => std::env::temp_dir().join(format!("hexflight-{}", keys::SCRATCH)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! From memory to the scratch file.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use metrics::{counter, histogram};
@@ -9,6 +9,7 @@ use super::{load::Load, part::Piece, scratch::Chunk};
 use crate::{
     error::{EngineError, Result},
     tasks::blocking,
+    time,
 };
 
 impl Load {
@@ -32,7 +33,7 @@ impl Load {
         let stop = self.stop.clone();
         let chunk_bytes = self.memory.limits.part_bytes();
         let written = blocking("import spill", move || {
-            let started = Instant::now();
+            let started = time::now();
             let before = scratch.bytes();
             let mut chunks = vec![];
             for (start, pieces) in partitions {

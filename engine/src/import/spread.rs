@@ -5,9 +5,8 @@
 use std::{ops::Range, sync::Arc};
 
 use arrow::{
-    array::{AsArray, RecordBatch, UInt32Array},
+    array::{RecordBatch, UInt32Array},
     compute::take_record_batch,
-    datatypes::TimestampMicrosecondType,
 };
 use hashbrown::HashMap;
 
@@ -15,7 +14,7 @@ use super::{
     part::{Held, Piece, bytes_of},
     width::Width,
 };
-use crate::{error::Result, schema::column};
+use crate::{error::Result, schema::timestamps};
 
 /// Partitions that a batch of any size may touch.
 const TOUCHED_MIN: usize = 64;
@@ -58,11 +57,6 @@ pub(super) fn spread(batch: &RecordBatch, width: Width, piece_bytes: usize, held
     }
     let pieces = gather(batch, &counted, piece_rows, held)?;
     Ok(Spread { width, pieces })
-}
-
-pub(super) fn timestamps(batch: &RecordBatch) -> &[i64] {
-    let Some(array) = batch.column_by_name(column::TIMESTAMP) else { unreachable!("timestamp column") };
-    array.as_primitive::<TimestampMicrosecondType>().values()
 }
 
 /// The partitions that rows lie in.
@@ -141,13 +135,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     use arrow::{
-        array::{ArrayRef, Int64Array, TimestampMicrosecondArray},
+        array::{ArrayRef, AsArray, Int64Array, TimestampMicrosecondArray},
         datatypes::Int64Type,
     };
     use proptest::prelude::*;
 
     use super::*;
-    use crate::budget::Budget;
+    use crate::{budget::Budget, schema::column};
 
     const HOUR: i64 = 3_600_000_000;
 

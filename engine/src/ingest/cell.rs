@@ -25,9 +25,7 @@ pub(super) struct CellDeriver {
 impl CellDeriver {
     /// Makes a deriver of cells of the given resolution, 0 to 15.
     pub(super) fn new(resolution: u8) -> Self {
-        let Ok(resolution) = Resolution::try_from(resolution) else {
-            unreachable!("table has h3 resolution {resolution}, not 0 to 15")
-        };
+        let resolution = Resolution::try_from(resolution).expect("the resolution of a table is 0 to 15");
         let parallelism = std::thread::available_parallelism().map_or(1, usize::from);
         Self { resolution, pooled_max: parallelism.min(POOLED_MAX), pool: Mutex::new(Vec::new()) }
     }
@@ -137,7 +135,7 @@ fn set_index([lat, lng]: [u64; 2], set_bits: u32) -> usize {
 }
 
 fn convert(lat: f64, lng: f64, resolution: Resolution) -> u64 {
-    let Ok(position) = LatLng::new(lat, lng) else { unreachable!("position was validated: {lat}, {lng}") };
+    let position = LatLng::new(lat, lng).expect("the position was validated");
     position.to_cell(resolution).into()
 }
 

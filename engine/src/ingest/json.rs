@@ -154,8 +154,7 @@ impl Ranges<'_> {
 }
 
 fn index<T: TryInto<usize>>(offset: T) -> usize {
-    let Ok(index) = offset.try_into() else { unreachable!("arrow offsets are not negative") };
-    index
+    offset.try_into().ok().expect("offsets of Arrow are not negative")
 }
 
 impl<'a> JsonWriter<'a> {

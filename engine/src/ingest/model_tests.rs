@@ -186,7 +186,7 @@ fn times(events: &[Event], data_type: &DataType) -> ArrayRef {
                 Int64Array::from_iter_values(seconds.values().iter().map(|seconds| seconds * per_second));
             cast(&ticks, &DataType::Timestamp(*unit, zone.clone())).unwrap()
         }
-        _ => unreachable!("not a time type"),
+        _ => panic!("not a time type"),
     }
 }
 

@@ -191,7 +191,7 @@ impl Generation {
     }
 }
 
-/// The parts stay accounted for as long as somebody still reads them; the copy is accounted for as much as both.
+/// The copy reserves the bytes of both parts; the parts keep their reservations until their last reader drops them.
 fn join(older: &MemoryBatch, newer: &MemoryBatch) -> Result<MemoryBatch> {
     let mut batch = concat_batches(older.batch.schema_ref(), [&older.batch, &newer.batch])?;
     if batch.num_rows() > JOINED_ROWS_MAX / 2 {

@@ -8,7 +8,7 @@ use arrow::{
     datatypes::{Int64Type, TimestampMicrosecondType},
 };
 
-use crate::schema::column;
+use crate::schema::{column, column_of};
 
 /// Distinct types a zone map lists before it gives up and matches any type.
 const TYPES_MAX: usize = 64;
@@ -30,12 +30,12 @@ impl ZoneMap {
     /// Reads the ranges off a non-empty batch of the `events` query schema.
     #[must_use]
     pub fn of(batch: &RecordBatch) -> Self {
-        let timestamps = column(batch, column::TIMESTAMP).as_primitive::<TimestampMicrosecondType>();
-        let cells = column(batch, column::H3).as_primitive::<Int64Type>();
+        let timestamps = column_of(batch, column::TIMESTAMP).as_primitive::<TimestampMicrosecondType>();
+        let cells = column_of(batch, column::H3).as_primitive::<Int64Type>();
         Self {
             row_count: batch.num_rows(),
             timestamp: (min(timestamps).unwrap_or(i64::MAX), max(timestamps).unwrap_or(i64::MIN)),
-            types: distinct_types(column(batch, column::TYPE)),
+            types: distinct_types(column_of(batch, column::TYPE)),
             h3: min(cells).zip(max(cells)),
         }
     }
@@ -53,12 +53,6 @@ impl ZoneMap {
             },
         }
     }
-}
-
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a dyn Array {
-    let found = batch.column_by_name(name);
-    assert!(found.is_some(), "batch in memory lacks column {name}");
-    found.map_or_else(|| unreachable!(), AsRef::as_ref)
 }
 
 /// Neighbouring rows mostly repeat a type, so a row costs one comparison of views.

@@ -10,11 +10,8 @@ use super::{
     sections::{Directory, DirectoryEntry, Section, to_u32},
     wire::Writer,
 };
-use crate::{error::Result, schema::column};
-use arrow::{
-    array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, StringViewArray},
-    datatypes::{Float64Type, Int64Type, TimestampMicrosecondType},
-};
+use crate::{error::Result, schema::EventColumns};
+use arrow::array::{Array, RecordBatch, StringViewArray};
 
 /// A rollup must be at least this much smaller than what it stands for.
 const ROWS_PER_GROUP_MIN: usize = 8;
@@ -66,21 +63,10 @@ struct TypeRows {
     device_floor: u32,
 }
 
-/// The columns that count.
-pub(super) struct Columns<'a> {
-    pub(super) timestamps: &'a [i64],
-    pub(super) values: &'a [f64],
-    pub(super) types: &'a StringViewArray,
-    pub(super) devices: &'a StringViewArray,
-    pub(super) cells: &'a Int64Array,
-    latitudes: &'a Float64Array,
-    longitudes: &'a Float64Array,
-}
-
 impl RollupBuilder {
     /// Adds the next rows of the segment: sorted batches of the query schema.
     pub(crate) fn push(&mut self, batch: &RecordBatch) {
-        let columns = Columns::of(batch);
+        let columns = EventColumns::of(batch);
         let mut start = 0;
         while start < batch.num_rows() {
             let end = run_end(columns.types, start);
@@ -89,7 +75,7 @@ impl RollupBuilder {
         }
     }
 
-    fn push_type(&mut self, columns: &Columns<'_>, start: usize, end: usize) {
+    fn push_type(&mut self, columns: &EventColumns<'_>, start: usize, end: usize) {
         let name = columns.types.value(start);
         if self.open.as_ref().is_none_or(|open| open.name != name) {
             self.close();
@@ -160,7 +146,7 @@ impl OpenType {
     }
 
     /// Adds rows `start..end` of a batch, the first of which is row `row` of the file.
-    fn push(&mut self, columns: &Columns<'_>, start: usize, end: usize, row: u32) {
+    fn push(&mut self, columns: &EventColumns<'_>, start: usize, end: usize, row: u32) {
         let (timestamps, values) = (&columns.timestamps[start..end], &columns.values[start..end]);
         for timestamp in timestamps {
             self.time = (self.time.0.min(*timestamp), self.time.1.max(*timestamp));
@@ -175,7 +161,7 @@ impl OpenType {
     }
 
     /// Row `start` of the batch is row `row` of the type.
-    fn push_devices(&mut self, columns: &Columns<'_>, start: usize, end: usize, row: u32) {
+    fn push_devices(&mut self, columns: &EventColumns<'_>, start: usize, end: usize, row: u32) {
         let (mut from, mut row) = (start, row);
         while from < end {
             let to = run_end(columns.devices, from).min(end);
@@ -222,32 +208,6 @@ impl TypeRows {
             time: self.time,
             total: self.total,
         })
-    }
-}
-
-impl<'a> Columns<'a> {
-    pub(super) fn of(batch: &'a RecordBatch) -> Self {
-        let by_name = |name: &str| -> &'a dyn Array {
-            let Some(array) = batch.column_by_name(name) else { unreachable!("column {name}") };
-            array.as_ref()
-        };
-        Self {
-            timestamps: by_name(column::TIMESTAMP).as_primitive::<TimestampMicrosecondType>().values(),
-            values: by_name(column::VALUE).as_primitive::<Float64Type>().values(),
-            types: by_name(column::TYPE).as_string_view(),
-            devices: by_name(column::DEVICE_ID).as_string_view(),
-            cells: by_name(column::H3).as_primitive::<Int64Type>(),
-            latitudes: by_name(column::LATITUDE).as_primitive::<Float64Type>(),
-            longitudes: by_name(column::LONGITUDE).as_primitive::<Float64Type>(),
-        }
-    }
-
-    /// NaN without a location.
-    pub(super) fn position(&self, row: usize) -> (f64, f64) {
-        if self.latitudes.is_null(row) || self.longitudes.is_null(row) {
-            return (f64::NAN, f64::NAN);
-        }
-        (self.latitudes.value(row), self.longitudes.value(row))
     }
 }
 

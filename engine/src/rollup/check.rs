@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use super::{
     CellGroup, DeviceRollup, MinuteGroup, NO_CELL, Rollup, Sums,
-    builder::{Columns, run_end},
+    builder::run_end,
     cell_parent,
     device_index::DeviceIndexBuilder,
     minutes::MINUTE_MICROS,
@@ -16,7 +16,7 @@ use super::{
     totals::{Tally, TypeTotal, differs},
     wire::corrupt,
 };
-use crate::{delta::DataFile, error::Result, store::Store};
+use crate::{delta::DataFile, error::Result, schema::EventColumns, store::Store};
 
 /// See the module.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl RollupCheck {
 
     /// Adds the next rows of the file.
     pub(crate) fn push(&mut self, batch: &RecordBatch) {
-        let columns = Columns::of(batch);
+        let columns = EventColumns::of(batch);
         let mut start = 0;
         while start < batch.num_rows() {
             let end = run_end(columns.types, start);
@@ -157,7 +157,7 @@ impl Found {
     }
 
     /// Adds rows `start..end` of a batch, the first of which is row `row` of the file.
-    fn push(&mut self, columns: &Columns<'_>, start: usize, end: usize, row: u32, resolution: u8) {
+    fn push(&mut self, columns: &EventColumns<'_>, start: usize, end: usize, row: u32, resolution: u8) {
         self.total.push(&columns.timestamps[start..end], &columns.values[start..end]);
         if self.wanted.devices || self.wanted.index {
             self.push_devices(columns, start, end, row);
@@ -176,7 +176,7 @@ impl Found {
         }
     }
 
-    fn push_devices(&mut self, columns: &Columns<'_>, start: usize, end: usize, row: u32) {
+    fn push_devices(&mut self, columns: &EventColumns<'_>, start: usize, end: usize, row: u32) {
         let mut from = start;
         while from < end {
             let to = run_end(columns.devices, from).min(end);

@@ -1,5 +1,5 @@
-//! `DeviceIndex`: in which blocks of a type's rows a device has any. Devices stand in it as short fingerprints, so a block may be
-//! named in vain, once in some sixty devices; none is ever left out.
+//! `DeviceIndex`: in which blocks of a type's rows a device has any. Devices stand in it as short fingerprints: there are false positives,
+//! about 1 in 60, and no false negatives.
 
 use std::ops::Range;
 

@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::ids::{Ids, SystemIds};
+
 /// Name of a table, for example `events`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -50,8 +52,15 @@ pub struct StreamId(Uuid);
 impl StreamId {
     /// Makes a new, never used id.
     #[must_use]
+    pub fn new(ids: &dyn Ids) -> Self {
+        Self(ids.timed())
+    }
+
+    /// One of the machine's, for tests.
+    #[must_use]
+    #[doc(hidden)]
     pub fn generate() -> Self {
-        Self(Uuid::now_v7())
+        Self::new(&SystemIds)
     }
 
     /// Reads the hyphenated form; `None` if it is not one.

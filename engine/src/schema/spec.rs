@@ -55,6 +55,12 @@ impl TableSpec {
         }
     }
 
+    /// The same columns under another name.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        Self { name: TableName::new(name), ..Self::events() }
+    }
+
     /// Name of the table.
     #[must_use]
     pub fn name(&self) -> &TableName {

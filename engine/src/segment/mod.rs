@@ -1,4 +1,7 @@
 //! Segments: the rows of a group of time buckets, sorted by (type, h3, device_id, timestamp), in memory or as one Parquet file.
+//!
+//! Flushes, loads and merges sort and encode through it. It never decides which rows come together. If you change the order of rows, also look at
+//! `rollup`, which counts on it, and at the planner's `prune`.
 
 mod bucket;
 mod rank;

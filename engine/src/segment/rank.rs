@@ -77,8 +77,8 @@ impl Ranks {
         let views = self.distinct.views();
         let gathered: Vec<u128> = rows.iter().map(|row| views[self.ranks[*row as usize] as usize]).collect();
         let buffers = self.distinct.data_buffers().to_vec();
-        let array = StringViewArray::try_new(gathered.into(), buffers, None)
-            .unwrap_or_else(|error| unreachable!("views of valid texts: {error}"));
+        let array =
+            StringViewArray::try_new(gathered.into(), buffers, None).expect("views of valid texts are valid");
         Arc::new(array)
     }
 }

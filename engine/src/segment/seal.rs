@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::{
-    array::{AsArray, RecordBatch},
-    datatypes::TimestampMicrosecondType,
-};
+use arrow::array::RecordBatch;
 
 use super::{
     bucket::{BUCKET_ROWS_MIN, Groups},
@@ -15,7 +12,7 @@ use crate::{
     budget::Budget,
     error::Result,
     memory::{Generation, MemoryBatch},
-    schema::{TableSpec, column},
+    schema::{TableSpec, timestamps},
 };
 
 /// Sorts batches of the query schema, as they arrived, into segments.
@@ -32,11 +29,6 @@ pub(crate) fn segments(spec: &TableSpec, batches: &[&RecordBatch]) -> Result<Vec
 pub(crate) fn sorted(spec: &TableSpec, batches: Vec<RecordBatch>) -> SortedRows {
     let groups = Groups::of(spec.bucket_micros(), batches.iter().map(timestamps), BUCKET_ROWS_MIN);
     SortedRows::of(spec, batches, &groups)
-}
-
-fn timestamps(batch: &RecordBatch) -> &[i64] {
-    let Some(array) = batch.column_by_name(column::TIMESTAMP) else { unreachable!("timestamp column") };
-    array.as_primitive::<TimestampMicrosecondType>().values()
 }
 
 /// Seals a closed generation. The segments are accounted for on top of the batches until the last reader drops those.

@@ -16,7 +16,7 @@ use arrow::{
 use super::{bucket::Groups, rank::Ranks};
 use crate::{
     error::Result,
-    schema::{TableSpec, column},
+    schema::{TableSpec, column, column_of},
 };
 
 /// Cells of one resolution differ only in their base cell and digits.
@@ -102,7 +102,7 @@ impl SortedRows {
                 column::DEVICE_ID => self.order.devices.gather(rows),
                 name => {
                     let parts: Vec<&dyn Array> =
-                        self.batches.iter().map(|batch| by_name(batch, name)).collect();
+                        self.batches.iter().map(|batch| column_of(batch, name).as_ref()).collect();
                     interleave(&parts, &found)?
                 }
             });
@@ -153,8 +153,8 @@ fn keys(
 ) -> Vec<Key> {
     let mut keys = Vec::with_capacity(row_count);
     for batch in batches {
-        let timestamps = by_name(batch, column::TIMESTAMP).as_primitive::<TimestampMicrosecondType>();
-        let cells = by_name(batch, column::H3).as_primitive::<Int64Type>();
+        let timestamps = column_of(batch, column::TIMESTAMP).as_primitive::<TimestampMicrosecondType>();
+        let cells = column_of(batch, column::H3).as_primitive::<Int64Type>();
         let mut group = groups.cursor();
         for (index, timestamp) in timestamps.values().iter().enumerate() {
             let row = keys.len();
@@ -188,7 +188,8 @@ fn gather(
         column::TYPE => Ok(rows.iter().map(|rows| order.types.gather(rows.values())).collect()),
         column::DEVICE_ID => Ok(rows.iter().map(|rows| order.devices.gather(rows.values())).collect()),
         _ => {
-            let parts: Vec<&dyn Array> = batches.iter().map(|batch| by_name(batch, name)).collect();
+            let parts: Vec<&dyn Array> =
+                batches.iter().map(|batch| column_of(batch, name).as_ref()).collect();
             let whole = concat(&parts)?;
             rows.iter().map(|rows| Ok(compact(take(&whole, rows, None)?))).collect()
         }
@@ -207,10 +208,5 @@ fn texts<'a>(
     batches: &'a [&RecordBatch],
     name: &'a str,
 ) -> impl Iterator<Item = &'a arrow::array::StringViewArray> {
-    batches.iter().map(move |batch| by_name(batch, name).as_string_view())
-}
-
-fn by_name<'a>(batch: &'a RecordBatch, name: &str) -> &'a dyn Array {
-    let Some(array) = batch.column_by_name(name) else { unreachable!("column {name} of the query schema") };
-    array.as_ref()
+    batches.iter().map(move |batch| column_of(batch, name).as_string_view())
 }

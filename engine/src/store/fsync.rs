@@ -22,6 +22,7 @@ use super::{
     reserve::RESERVE_FILE,
     walk::walk,
 };
+use crate::tasks;
 
 /// Lock file below the root; also hidden from listings.
 pub(crate) const LOCK_FILE: &str = "LOCK";
@@ -68,7 +69,7 @@ impl FsyncStore {
         F: FnOnce(&DurableFiles) -> std::result::Result<(), FileError> + Send + 'static,
     {
         let durable = Arc::clone(&self.durable);
-        tokio::task::spawn_blocking(move || work(&durable)).await?.map_err(into_store_error)
+        tasks::spawn_blocking(move || work(&durable)).await?.map_err(into_store_error)
     }
 }
 
@@ -133,7 +134,7 @@ impl ObjectStore for FsyncStore {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let (root, prefix) = (self.root().to_path_buf(), prefix.cloned().unwrap_or_default());
         let listing = async move {
-            let walked = tokio::task::spawn_blocking(move || walk(&root, &prefix)).await?;
+            let walked = tasks::spawn_blocking(move || walk(&root, &prefix)).await?;
             let failed = |error| Error::Generic { store: "FsyncStore", source: Box::new(error) };
             Ok::<_, Error>(stream::iter(walked.map_err(failed)?.into_iter().map(Ok)))
         };

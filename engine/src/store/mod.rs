@@ -3,6 +3,7 @@
 //! `Store` → [`FsyncStore`] (an `ObjectStore`) → `DurableFiles` (the order of write, fsync, link, fsync) → [`Files`] (the
 //! system calls). It knows keys and bytes, never what they mean. `RecordingFiles` replaces the lowest layer in crash tests.
 
+pub(crate) mod keys;
 mod privacy;
 mod files;
 mod durable;
@@ -23,7 +24,11 @@ use object_store::{
     Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path,
 };
 
-use crate::error::{EngineError, Result};
+use crate::{
+    error::{EngineError, Result},
+    ids::{Ids, SystemIds},
+    tasks,
+};
 
 use fsync::FsyncStore;
 use read_only::ReadOnlyStore;
@@ -32,7 +37,7 @@ use reserve::{Lease, Reserve};
 pub use files::{DiskFiles, Files, OpenFile};
 pub(crate) use fsync::LOCK_FILE;
 pub use open::SPILL_FOLDER;
-pub(crate) use open::{SCRATCH_FOLDER, UNFINISHED_BACKUP, is_own_file};
+pub(crate) use open::{UNFINISHED_BACKUP, is_own_file};
 pub(crate) use privacy::{PRIVATE_FILE, PRIVATE_FOLDER, is_private, set_mode};
 pub use recording::RecordingFiles;
 
@@ -55,6 +60,8 @@ pub struct Store {
     reserve: Option<Arc<Reserve>>,
     /// Held by a handle whose puts may use it.
     lease: Option<Arc<Lease>>,
+    /// Names of its objects.
+    ids: Arc<dyn Ids>,
 }
 
 impl Store {
@@ -97,13 +104,13 @@ impl Store {
     }
 
     async fn opened(open: impl FnOnce() -> Result<FsyncStore> + Send + 'static) -> Result<Self> {
-        let opened = tokio::task::spawn_blocking(open).await;
+        let opened = tasks::spawn_blocking(open).await;
         let local = Arc::new(
             opened.map_err(|error| EngineError::Task { task: "store open", detail: error.to_string() })??,
         );
         let reserve = Some(Arc::new(Reserve::open(local.root())));
         let objects: Arc<dyn ObjectStore> = Arc::<FsyncStore>::clone(&local);
-        Ok(Self { objects, local: Some(local), reserve, lease: None })
+        Ok(Self { objects, local: Some(local), reserve, lease: None, ids: Arc::new(SystemIds) })
     }
 
     /// Looks into a local data directory that another process may hold: takes no lock, and refuses every change.
@@ -117,14 +124,31 @@ impl Store {
             path: root.display().to_string(),
             source,
         })?;
-        Ok(Self { objects: Arc::new(objects), local: None, reserve: None, lease: None })
+        Ok(Self {
+            objects: Arc::new(objects),
+            local: None,
+            reserve: None,
+            lease: None,
+            ids: Arc::new(SystemIds),
+        })
     }
 
     /// Takes any other backend. Retries and the timeout of each attempt are the backend's own settings (its `RetryConfig` and
     /// `ClientOptions`). Call [`Store::probe`] before the first write.
     #[must_use]
     pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, local: None, reserve: None, lease: None }
+        Self { objects, local: None, reserve: None, lease: None, ids: Arc::new(SystemIds) }
+    }
+
+    /// The same store, whose objects get these names.
+    #[must_use]
+    pub fn with_ids(self, ids: Arc<dyn Ids>) -> Self {
+        Self { ids, ..self }
+    }
+
+    /// Where names of objects come from.
+    pub(crate) fn ids(&self) -> &dyn Ids {
+        self.ids.as_ref()
     }
 
     /// Proves that the backend refuses a second put of the same key: fencing and commits rest on it.
@@ -190,7 +214,7 @@ impl Store {
     pub(crate) async fn set_reserve(&self, bytes: Option<u64>) -> Result<()> {
         let Some(reserve) = self.reserve.clone() else { return Ok(()) };
         let path = reserve::RESERVE_FILE.to_owned();
-        let resized = tokio::task::spawn_blocking(move || reserve.resize(bytes)).await;
+        let resized = tasks::spawn_blocking(move || reserve.resize(bytes)).await;
         resized
             .map_err(|error| EngineError::Task { task: "reserve", detail: error.to_string() })?
             .map_err(|source| EngineError::Io { operation: "allocate", path, source })
@@ -200,7 +224,7 @@ impl Store {
     pub(crate) async fn keep_reserve(&self) -> bool {
         let Some(reserve) = self.reserve.as_ref().filter(|reserve| !reserve.is_held()) else { return true };
         let reserve = Arc::clone(reserve);
-        tokio::task::spawn_blocking(move || reserve.take()).await.unwrap_or(false)
+        tasks::spawn_blocking(move || reserve.take()).await.unwrap_or(false)
     }
 
     /// Whether the disk is full, as far as the newest puts say.
@@ -216,7 +240,7 @@ impl Store {
     async fn give_up_reserve(&self) -> bool {
         let Some(reserve) = self.reserve.as_ref().filter(|_| self.lease.is_some()) else { return false };
         let reserve = Arc::clone(reserve);
-        tokio::task::spawn_blocking(move || reserve.give_up()).await.unwrap_or(false)
+        tasks::spawn_blocking(move || reserve.give_up()).await.unwrap_or(false)
     }
 
     /// Reads a whole object; `None` when there is none.

@@ -15,6 +15,7 @@ use super::{
     durable::{DurableFiles, STAGING_DIRECTORY},
     files::Files,
     fsync::{FsyncStore, LOCK_FILE},
+    keys,
     privacy::{self, PRIVATE_FILE},
     probe::PROBE_PREFIX,
     reserve::RESERVE_FILE,
@@ -25,15 +26,12 @@ use crate::error::{EngineError, Result};
 /// that has none.
 pub(crate) const UNFINISHED_BACKUP: &str = "UNFINISHED-BACKUP";
 
-/// Folder of the scratch files of imports below a local store's root, and below the system's temporary folder for other stores.
-pub(crate) const SCRATCH_FOLDER: &str = "import-scratch";
-
 /// Folder below the root for what queries write when memory is short. Emptied at a start.
 pub const SPILL_FOLDER: &str = "query-spill";
 
 /// Whether a file is one that the store makes for itself: no object, and nothing to look at.
 pub(crate) fn is_own_file(path: &object_store::path::Path) -> bool {
-    let own = [LOCK_FILE, STAGING_DIRECTORY, PROBE_PREFIX, SCRATCH_FOLDER, SPILL_FOLDER, RESERVE_FILE];
+    let own = [LOCK_FILE, STAGING_DIRECTORY, PROBE_PREFIX, keys::SCRATCH, SPILL_FOLDER, RESERVE_FILE];
     path.parts().next().is_some_and(|first| own.contains(&first.as_ref()))
 }
 
@@ -41,7 +39,7 @@ pub(crate) fn is_own_file(path: &object_store::path::Path) -> bool {
 const SPILL_PREFIX: &str = "datafusion-";
 
 /// What a data directory has any of, however much of it is lost.
-const ENTRIES: [&str; 3] = ["wal", "streams", "tables/events/_delta_log"];
+const ENTRIES: [&str; 3] = [keys::WAL, keys::STREAMS, "tables/events/_delta_log"];
 
 /// The canonical path of a data directory that is there.
 ///
@@ -83,7 +81,7 @@ pub(super) fn open(root: &Path, files: Arc<dyn Files>) -> Result<FsyncStore> {
     // Only now, under the lock, is nobody else's staging file among what is swept.
     sweep(&root.join(STAGING_DIRECTORY), is_staging_name, files.as_ref())?;
     sweep(&root.join(PROBE_PREFIX), is_probe_name, files.as_ref())?;
-    sweep(&root.join(SCRATCH_FOLDER), is_scratch_name, files.as_ref())?;
+    sweep(&root.join(keys::SCRATCH), is_scratch_name, files.as_ref())?;
     sweep_spilled(&root.join(SPILL_FOLDER), files.as_ref())?;
     let durable = DurableFiles::new(root.clone(), files, lock);
     durable

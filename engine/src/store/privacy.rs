@@ -8,11 +8,13 @@ use std::{
     path::Path,
 };
 
+use super::keys;
+
 /// Folder below the root that other tools read.
-const SHARED_FOLDER: &str = "tables";
+const SHARED_FOLDER: &str = keys::TABLES;
 
 /// Folders below the root that an earlier build may have made for everybody.
-const PRIVATE_FOLDERS: [&str; 3] = ["wal", "streams", "quarantine"];
+const PRIVATE_FOLDERS: [&str; 3] = [keys::WAL, keys::STREAMS, keys::QUARANTINE];
 
 /// Permission bits of a file and of a folder that are their owner's alone.
 pub(crate) const PRIVATE_FILE: u32 = 0o600;

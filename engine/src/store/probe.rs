@@ -2,7 +2,6 @@
 //! on those a fenced stream would go on and commits would replace each other, so we refuse to run.
 
 use object_store::{PutPayload, path::Path};
-use uuid::Uuid;
 
 use super::{PutOutcome, Store};
 use crate::error::{EngineError, Result};
@@ -15,7 +14,7 @@ const SECOND: &[u8] = b"second";
 
 /// Puts one key twice and removes it.
 pub(super) async fn probe(store: &Store) -> Result<()> {
-    let path = Path::from_iter([PROBE_PREFIX.to_owned(), Uuid::new_v4().to_string()]);
+    let path = Path::from_iter([PROBE_PREFIX.to_owned(), store.ids().random().to_string()]);
     let refused = put_twice(store, &path).await;
     let deleted = store.delete(&path).await;
     if !refused? {

@@ -11,6 +11,7 @@ use object_store::{
 };
 
 use super::walk::walk;
+use crate::tasks;
 
 /// See the module.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl ObjectStore for ReadOnlyStore {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let (root, prefix) = (self.root.clone(), prefix.cloned().unwrap_or_default());
         let listing = async move {
-            let walked = tokio::task::spawn_blocking(move || walk(&root, &prefix)).await?;
+            let walked = tasks::spawn_blocking(move || walk(&root, &prefix)).await?;
             let failed = |error| Error::Generic { store: "ReadOnlyStore", source: Box::new(error) };
             Ok::<_, Error>(stream::iter(walked.map_err(failed)?.into_iter().map(Ok)))
         };

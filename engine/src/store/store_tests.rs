@@ -8,7 +8,10 @@ use object_store::{ObjectStoreExt, PutPayload, path::Path};
 use tempfile::TempDir;
 
 use super::{PutOutcome, Store};
-use crate::error::{EngineError, ErrorKind};
+use crate::{
+    error::{EngineError, ErrorKind},
+    tasks,
+};
 
 #[tokio::test]
 async fn what_was_put_is_read_back_whole() {
@@ -56,7 +59,7 @@ async fn of_concurrent_puts_of_one_key_exactly_one_creates() {
         let path = Path::from(format!("race/{round}"));
         let puts = (0..8).map(|index| {
             let (store, path) = (store.clone(), path.clone());
-            tokio::spawn(async move { store.put_if_absent(&path, format!("{index}").into()).await.unwrap() })
+            tasks::spawn(async move { store.put_if_absent(&path, format!("{index}").into()).await.unwrap() })
         });
         let outcomes = join_all(puts).await;
 

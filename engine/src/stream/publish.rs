@@ -46,6 +46,7 @@ impl Publisher for Publication {
                 self.signals.full.notify_one();
             }
         }
+        self.streams.published(stream, sequence);
         self.admission.flush_if_short(|| self.tables.active_bytes());
         Ok(())
     }

@@ -2,12 +2,16 @@
 
 use super::{Streams, streams::EndedStream};
 use crate::{
+    delta::{Change, TxnStep},
     error::Result,
     schema::{Sequence, StreamId},
     store::Store,
     tables::Tables,
     wal,
 };
+
+/// Commits that a table may be behind the others before it says that it has none of their rows.
+const LAG_MAX: u64 = 64;
 
 impl Streams {
     /// Deletes the WAL behind what is in files; `reserve` is the store that may fill the disk. One stream that fails does not keep the
@@ -35,7 +39,9 @@ impl Streams {
                 Ok(()) => {}
             }
         }
+        let caught_up = Box::pin(self.catch_up(tables)).await;
         let freed = self.delete_flushed(tables, store).await;
+        let freed = caught_up.and(freed);
         failure.map_or(freed, Err)
     }
 
@@ -47,6 +53,24 @@ impl Streams {
         let flushed = tables.flushed(stream);
         wal::delete_listed_commits(store, stream, flushed).await?;
         self.deleted.lock().insert(stream, flushed);
+        Ok(())
+    }
+
+    /// A table that nothing is sent to would keep the log of the others: it commits that it has all of it.
+    async fn catch_up(&self, tables: &Tables) -> Result<()> {
+        // What is shown is read first: a table that then holds nothing of the stream has all rows up to there in files.
+        for (stream, shown) in self.live() {
+            let newest =
+                tables.iter().map(|table| table.flushed(stream)).max().unwrap_or_default().min(shown);
+            for table in tables.iter() {
+                let flushed = table.flushed(stream);
+                if newest.0.saturating_sub(flushed.0) < LAG_MAX || table.view.holds(stream) {
+                    continue;
+                }
+                let steps = [TxnStep { stream, expected: flushed, to: newest }];
+                table.commit(&Change { steps: &steps, ..Change::default() }).await?;
+            }
+        }
         Ok(())
     }
 

@@ -52,20 +52,24 @@ impl Table {
         let _turn = self.committing.lock().await;
         let state = Arc::clone(&self.view.snapshot().table);
         // A version is small, and often what space becomes free after.
-        let committed = commit(&self.log.with_reserve(), &state, change).await;
-        let (newest, error) = match committed {
-            Ok(newest) => (Some(newest), None),
-            Err(error) => (self.log.refresh(&state).await.ok(), Some(error)),
-        };
-        let newest = newest.map(Arc::new);
-        if let Some(newest) = newest.as_ref().filter(|newest| newest.version() > state.version()) {
-            self.view.advance(Arc::clone(newest));
+        match commit(&self.log.with_reserve(), &state, change).await {
+            Ok(newest) => Ok(self.show(&state, newest)),
+            Err(error) => {
+                if let Ok(newest) = self.log.refresh(&state).await {
+                    self.show(&state, newest);
+                }
+                Err(error)
+            }
         }
-        match (newest, error) {
-            (_, Some(error)) => Err(error),
-            (Some(newest), None) => Ok(newest),
-            (None, None) => unreachable!("a commit without an error has a state"),
+    }
+
+    /// Shows a state to queries if it is newer than the one that they have.
+    fn show(&self, shown: &TableState, newest: TableState) -> Arc<TableState> {
+        let newest = Arc::new(newest);
+        if newest.version() > shown.version() {
+            self.view.advance(Arc::clone(&newest));
         }
+        newest
     }
 
     /// Removed files were deleted: nobody needs to remember them.

@@ -6,14 +6,15 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use futures::{StreamExt, stream};
 use metrics::counter;
 use object_store::path::Path;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    delta::{RollupObject, is_data_file},
+    delta::is_data_file,
     error::Result,
     schema::TableName,
+    store::keys,
     tables::{Table, Tables},
+    time::{self, MissedTickBehavior},
 };
 
 /// Files deleted at once.
@@ -68,7 +69,7 @@ impl Vacuum {
     /// Vacuums from time to time until `stop` is cancelled.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let (shortest, longest) = LOOK_INTERVAL;
-        let mut tick = tokio::time::interval((self.retention / LOOK_PART).clamp(shortest, longest));
+        let mut tick = time::interval((self.retention / LOOK_PART).clamp(shortest, longest));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -90,7 +91,7 @@ impl Seen {
         let store = &table.log.store;
         // A rollup goes before its file: a file that is still listed is looked at again.
         let root = table.log.root();
-        let rollups = due.iter().filter_map(|file| RollupObject::location_of(root, file));
+        let rollups = due.iter().filter_map(|file| keys::rollup_of(root, file));
         let mut there: Vec<Path> = rollups.chain(due.iter().cloned()).collect();
         if !self.listed.contains(name) {
             let listing = store.list(table.log.root()).await?;

@@ -46,7 +46,7 @@ impl TableView {
             close_last(snapshot);
             snapshot.generations.push(Arc::new(Generation::new(stream, sequence)));
         }
-        let Some(active) = snapshot.generations.last_mut() else { unreachable!("one was just pushed") };
+        let active = snapshot.generations.last_mut().expect("one was just pushed");
         let active = Arc::make_mut(active);
         for batch in batches {
             active.push(sequence, batch)?;

@@ -3,7 +3,6 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    put::{folder, key, parse_key},
     recovery::{Fence, put_fence_if_space},
     registry,
 };
@@ -11,7 +10,7 @@ use crate::{
     error::{EngineError, Result},
     quarantine,
     schema::{Sequence, StreamId},
-    store::Store,
+    store::{Store, keys},
 };
 
 /// Objects deleted at once.
@@ -28,7 +27,7 @@ pub(crate) async fn delete_commits(
     before: Sequence,
 ) -> Result<()> {
     stream::iter(from.0.max(1)..before.0)
-        .map(|sequence| async move { store.delete(&key(stream, Sequence(sequence))).await })
+        .map(|sequence| async move { store.delete(&keys::wal_object(stream, Sequence(sequence))).await })
         .buffer_unordered(DELETE_CONCURRENCY)
         .try_collect()
         .await
@@ -39,8 +38,8 @@ pub(crate) async fn delete_commits(
 /// # Errors
 /// `Unavailable` when the store fails; deleting again is harmless.
 pub(crate) async fn delete_listed_commits(store: &Store, stream: StreamId, before: Sequence) -> Result<()> {
-    for meta in store.list(&folder(stream)).await? {
-        if parse_key(&meta.location).is_some_and(|(_, sequence)| sequence < before) {
+    for meta in store.list(&keys::wal_folder(stream)).await? {
+        if keys::parse_wal_object(&meta.location).is_some_and(|(_, sequence)| sequence < before) {
             store.delete(&meta.location).await?;
         }
     }
@@ -61,14 +60,14 @@ pub(crate) async fn close_stream(store: &Store, stream: StreamId, fence: Fence) 
     delete_listed_commits(store, stream, last).await?;
     // What was deleted has made space. An object that has the key is a fence as well: nobody else writes here.
     let mut is_put = fence.is_put || put_fence_if_space(store, stream, fence.sequence).await?.is_some();
-    store.delete(&key(stream, last)).await?;
+    store.delete(&keys::wal_object(stream, last)).await?;
     is_put = is_put || put_fence_if_space(store, stream, fence.sequence).await?.is_some();
     if !is_put {
-        let failure = format!("no space for the fence {}", key(stream, fence.sequence));
+        let failure = format!("no space for the fence {}", keys::wal_object(stream, fence.sequence));
         return Err(EngineError::WalStalled { failure });
     }
-    for meta in store.list(&folder(stream)).await? {
-        if parse_key(&meta.location).is_some_and(|(_, sequence)| sequence > fence.sequence) {
+    for meta in store.list(&keys::wal_folder(stream)).await? {
+        if keys::parse_wal_object(&meta.location).is_some_and(|(_, sequence)| sequence > fence.sequence) {
             quarantine::set_aside(store, &meta.location).await?;
         }
     }

@@ -1,4 +1,7 @@
 //! The write-ahead log: streams, their registry, and the objects that make batches durable before they are acknowledged.
+//!
+//! It knows bytes and sequences; what a commit means for tables is told by the [`Publisher`] that it calls. If you change an object, also look at
+//! `docs/formats.md`, `check/wal.rs` and `backup/wal.rs`.
 
 mod ack;
 mod object;
@@ -14,7 +17,7 @@ mod close;
 pub use ack::{Ack, PendingAck};
 pub(crate) use close::{close_stream, delete_commits, delete_listed_commits};
 pub(crate) use object::{ObjectKind, decode, decode_header};
-pub(crate) use put::{PutEnd, key as object_path, parse_key};
+pub(crate) use put::PutEnd;
 pub(crate) use recovery::{Fence, put_fence_if_space, tail};
 pub(crate) use registry::Registered;
 pub(crate) use survey::Survey;

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{EngineError, Result},
+    ids::Ids,
     schema::{Sequence, StreamId, TableName},
 };
 
@@ -87,12 +88,12 @@ impl Header {
     }
 
     /// The header of a fence.
-    pub(crate) fn fence(stream: StreamId, sequence: Sequence) -> Self {
+    pub(crate) fn fence(ids: &dyn Ids, stream: StreamId, sequence: Sequence) -> Self {
         Self {
             kind: ObjectKind::Fence,
             stream,
             sequence,
-            put_id: Uuid::new_v4(),
+            put_id: ids.random(),
             tables: vec![],
             producers: vec![],
             landed: None,
@@ -107,13 +108,14 @@ pub(crate) fn encode_fence(header: &Header) -> PutPayload {
 
 /// Encodes a group commit of batches in the WAL schema; the payload shares the batches' buffers.
 pub(crate) fn encode(
+    ids: &dyn Ids,
     stream: StreamId,
     sequence: Sequence,
     landed: Sequence,
     tables: &[(TableName, Vec<RecordBatch>)],
 ) -> Result<(Uuid, PutPayload)> {
     let mut header =
-        Header { kind: ObjectKind::Commit, landed: Some(landed), ..Header::fence(stream, sequence) };
+        Header { kind: ObjectKind::Commit, landed: Some(landed), ..Header::fence(ids, stream, sequence) };
     let mut body = vec![];
     for (table, batches) in tables {
         let section = encode_section(table, batches, &mut body)?;
@@ -155,7 +157,7 @@ impl AsRef<[u8]> for Shared {
 }
 
 fn assemble(header: &Header, body: Vec<Bytes>) -> PutPayload {
-    let json = serde_json::to_vec(header).unwrap_or_else(|error| unreachable!("header as JSON: {error}"));
+    let json = serde_json::to_vec(header).expect("a header has a JSON form");
     let mut prefix = Vec::with_capacity(PREFIX_BYTES + json.len() + ALIGNMENT);
     prefix.extend_from_slice(MAGIC);
     prefix.extend_from_slice(&u32::try_from(json.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -276,13 +278,15 @@ mod tests {
     };
 
     use super::*;
+    use crate::SystemIds;
 
     #[test]
     fn what_was_encoded_is_decoded() {
         let (stream, table) = (StreamId::generate(), TableName::new("events"));
         let batches = vec![batch(0, 3), batch(3, 1000)];
         let (put_id, payload) =
-            encode(stream, Sequence(7), Sequence(5), &[(table.clone(), batches.clone())]).unwrap();
+            encode(&SystemIds, stream, Sequence(7), Sequence(5), &[(table.clone(), batches.clone())])
+                .unwrap();
         let object = decode("x", &Bytes::from(payload)).unwrap();
         assert_eq!(object.header.put_id, put_id);
         assert_eq!((object.header.stream, object.header.sequence), (stream, Sequence(7)));
@@ -293,6 +297,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_cut_is_found() {
         let (_, payload) = encode(
+            &SystemIds,
             StreamId::generate(),
             Sequence(1),
             Sequence::NONE,
@@ -310,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_fence_has_no_rows() {
-        let header = Header::fence(StreamId::generate(), Sequence(9));
+        let header = Header::fence(&SystemIds, StreamId::generate(), Sequence(9));
         let object = decode("x", &Bytes::from(encode_fence(&header))).unwrap();
         assert_eq!(object.header, header);
         assert!(object.tables.is_empty());

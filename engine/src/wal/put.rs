@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::object::decode_header;
 use crate::{
     error::Result,
-    schema::{Sequence, StreamId},
     store::{PutOutcome, Store},
+    time,
 };
 
 /// First and longest pause between attempts.
@@ -23,24 +23,6 @@ pub(crate) enum PutEnd {
     Landed,
     /// Another's object has the key: the stream is fenced.
     Fenced,
-}
-
-/// Key of a WAL object.
-pub(crate) fn key(stream: StreamId, sequence: Sequence) -> Path {
-    Path::from(format!("wal/{stream}/{sequence:020}.wal", sequence = sequence.0))
-}
-
-/// The stream and the sequence of a WAL object's key; `None` for a key that is not one.
-pub(crate) fn parse_key(path: &Path) -> Option<(StreamId, Sequence)> {
-    let (stream, name) = path.as_ref().strip_prefix("wal/")?.split_once('/')?;
-    let (stream, digits) = (StreamId::parse(stream)?, name.strip_suffix(".wal")?);
-    let sequence = Sequence(digits.parse().ok()?);
-    (*path == key(stream, sequence)).then_some((stream, sequence))
-}
-
-/// Folder of a stream's WAL objects.
-pub(crate) fn folder(stream: StreamId) -> Path {
-    Path::from(format!("wal/{stream}"))
 }
 
 /// Puts `payload` at `path` and does not come back before the outcome is known.
@@ -56,7 +38,9 @@ pub(crate) async fn put_until_known(
     mut stalled: impl FnMut(u32, String),
 ) -> Result<PutEnd> {
     let mut pause = BACKOFF.0;
-    for attempt in 1.. {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
         let failure = match store.put_if_absent(path, payload.clone()).await {
             Ok(PutOutcome::Created) => return Ok(PutEnd::Landed),
             Ok(PutOutcome::AlreadyExists) => String::from("the key was taken and then free again"),
@@ -67,10 +51,9 @@ pub(crate) async fn put_until_known(
             Ok(None) => stalled(attempt, failure),
             Err(error) => stalled(attempt, error.to_string()),
         }
-        tokio::time::sleep(pause).await;
+        time::sleep(pause).await;
         pause = (pause * 2).min(BACKOFF.1);
     }
-    unreachable!("attempts do not end")
 }
 
 /// Puts `payload` at `path` once. `None`: the disk is full, and nothing is there.
@@ -95,27 +78,4 @@ pub(crate) async fn put_if_space(
 fn whose(path: &Path, put_id: Uuid, found: &Bytes) -> Result<PutEnd> {
     let header = decode_header(path.as_ref(), found)?;
     Ok(if header.put_id == put_id { PutEnd::Landed } else { PutEnd::Fenced })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_keys_of_ours_are_wal_objects() {
-        let stream = StreamId::generate();
-        let own = key(stream, Sequence(7));
-        assert_eq!(parse_key(&own), Some((stream, Sequence(7))));
-        let upper = own.as_ref().to_uppercase().replace("WAL", "wal");
-        let others = [
-            upper,
-            format!("{own}.bak"),
-            format!("wal/{stream}/7.wal"),
-            format!("wal/{stream}/sub/{:020}.wal", 7),
-        ];
-        for other in others.iter().map(String::as_str).chain(["wal/readme", "wal/x/00000000000000000007.wal"])
-        {
-            assert_eq!(parse_key(&Path::from(other)), None, "{other}");
-        }
-    }
 }

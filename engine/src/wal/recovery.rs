@@ -8,12 +8,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     object::{self, Header, Object},
-    put::{PutEnd, key, put_if_space, put_until_known},
+    put::{PutEnd, put_if_space, put_until_known},
 };
 use crate::{
     error::{EngineError, ErrorKind, Result},
     schema::{Sequence, StreamId},
-    store::Store,
+    store::{Store, keys},
+    tasks::blocking,
 };
 
 /// WAL objects read at once.
@@ -36,8 +37,8 @@ pub(crate) async fn put_fence_if_space(
     stream: StreamId,
     sequence: Sequence,
 ) -> Result<Option<PutEnd>> {
-    let header = Header::fence(stream, sequence);
-    let (path, payload) = (key(stream, sequence), object::encode_fence(&header));
+    let header = Header::fence(store.ids(), stream, sequence);
+    let (path, payload) = (keys::wal_object(stream, sequence), object::encode_fence(&header));
     match put_if_space(store, &path, header.put_id, payload.clone()).await {
         // The outcome is unknown: the same bytes are put until it is.
         Err(error) if error.kind() == ErrorKind::Unavailable => {
@@ -62,15 +63,13 @@ pub(crate) fn tail(
 }
 
 async fn read(store: Store, stream: StreamId, sequence: Sequence) -> Result<(Sequence, Object)> {
-    let path = key(stream, sequence);
+    let path = keys::wal_object(stream, sequence);
     let corrupt = |detail: String| EngineError::Corrupt { path: path.to_string(), detail };
     let found = store.get(&path).await?;
     let bytes =
         found.ok_or_else(|| corrupt(String::from("missing between the flushed rows and the fence")))?;
     let name = path.to_string();
-    let object = tokio::task::spawn_blocking(move || object::decode(&name, &bytes))
-        .await
-        .map_err(|error| EngineError::Task { task: "wal decode", detail: error.to_string() })??;
+    let object = blocking("wal decode", move || object::decode(&name, &bytes)).await?;
     if object.header.stream != stream || object.header.sequence != sequence {
         return Err(corrupt(format!(
             "holds commit {} of stream {}",

@@ -8,14 +8,11 @@ use crate::{
     error::{EngineError, Result},
     finding::Finding,
     schema::StreamId,
-    store::{PutOutcome, Store},
+    store::{PutOutcome, Store, keys},
 };
 
 /// Version of the WAL and registry formats that this build writes and reads.
 pub(crate) const FORMAT_VERSION: u32 = 1;
-
-/// Folder of the entries.
-const FOLDER: &str = "streams";
 
 /// A registry entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,8 +40,8 @@ pub(crate) async fn register(store: &Store, stream: StreamId) -> Result<()> {
         flight_url: String::new(),
         keeps_flushed: true,
     };
-    let json = serde_json::to_vec(&entry).unwrap_or_else(|error| unreachable!("entry as JSON: {error}"));
-    let path = path(stream);
+    let json = serde_json::to_vec(&entry).expect("an entry has a JSON form");
+    let path = keys::stream_entry(stream);
     if store.put_if_absent(&path, PutPayload::from(json.clone())).await? == PutOutcome::Created
         || store.get(&path).await?.is_some_and(|found| found == json)
     {
@@ -72,8 +69,8 @@ pub(crate) struct Registered {
 /// `Corrupt` for an entry of a newer format, `Unavailable` when the store fails.
 pub(crate) async fn list(store: &Store) -> Result<Vec<Registered>> {
     let mut entries = vec![];
-    for meta in store.list(&Path::from(FOLDER)).await? {
-        let Some(stream) = parse_path(&meta.location) else { continue };
+    for meta in store.list(&Path::from(keys::STREAMS)).await? {
+        let Some(stream) = keys::parse_stream_entry(&meta.location) else { continue };
         if let Some(bytes) = store.get(&meta.location).await? {
             let (keeps_flushed, fault) = match read(&meta.location, stream, &bytes)? {
                 Ok(entry) => (entry.keeps_flushed, None),
@@ -90,24 +87,12 @@ pub(crate) async fn list(store: &Store) -> Result<Vec<Registered>> {
     Ok(entries)
 }
 
-/// Where the entry of a stream is, or would be.
-pub(crate) fn path(stream: StreamId) -> Path {
-    Path::from(format!("{FOLDER}/{stream}.json"))
-}
-
 /// Removes the entry of a closed stream.
 ///
 /// # Errors
 /// `Unavailable` when the store fails; closing again is harmless.
 pub(crate) async fn remove(store: &Store, stream: StreamId) -> Result<()> {
-    store.delete(&path(stream)).await
-}
-
-/// The stream that the key of an entry names; `None` for a key that is not one.
-pub(crate) fn parse_path(found: &Path) -> Option<StreamId> {
-    let name = found.as_ref().strip_prefix(FOLDER)?.strip_prefix('/')?;
-    let stream = StreamId::parse(name.strip_suffix(".json")?)?;
-    (*found == path(stream)).then_some(stream)
+    store.delete(&keys::stream_entry(stream)).await
 }
 
 /// Reads an entry, or says what is wrong with it.

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use object_store::path::Path;
 
-use super::put::{key, parse_key};
 use crate::{
     error::Result,
     schema::{Sequence, StreamId},
-    store::Store,
+    store::{Store, keys},
 };
 
 /// A fence has about 200 bytes; the schema of a commit's rows alone takes more than this. **Units**: bytes.
@@ -30,8 +29,8 @@ impl Survey {
     /// `Unavailable` when the store fails.
     pub(crate) async fn of(store: &Store) -> Result<Self> {
         let mut streams: BTreeMap<StreamId, StreamObjects> = BTreeMap::new();
-        for meta in store.list(&Path::from("wal")).await? {
-            if let Some((stream, sequence)) = parse_key(&meta.location) {
+        for meta in store.list(&Path::from(keys::WAL)).await? {
+            if let Some((stream, sequence)) = keys::parse_wal_object(&meta.location) {
                 streams.entry(stream).or_default().insert(sequence, meta.size);
             }
         }
@@ -42,7 +41,7 @@ impl Survey {
     pub(crate) fn flushed(&self) -> Option<Path> {
         self.streams.iter().find_map(|(stream, objects)| {
             let first = *objects.keys().next()?;
-            (first > Sequence(1)).then(|| key(*stream, first))
+            (first > Sequence(1)).then(|| keys::wal_object(*stream, first))
         })
     }
 
@@ -71,8 +70,8 @@ impl Survey {
 /// # Errors
 /// `Unavailable` when the store fails.
 pub(super) async fn objects_of(store: &Store, stream: StreamId) -> Result<StreamObjects> {
-    let listed = store.list(&super::put::folder(stream)).await?;
-    let keys = listed.iter().filter_map(|meta| Some((parse_key(&meta.location)?.1, meta.size)));
+    let listed = store.list(&keys::wal_folder(stream)).await?;
+    let keys = listed.iter().filter_map(|meta| Some((keys::parse_wal_object(&meta.location)?.1, meta.size)));
     Ok(keys.collect())
 }
 

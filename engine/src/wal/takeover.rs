@@ -11,14 +11,13 @@ use object_store::path::Path;
 
 use super::{
     object::{Header, ObjectKind, decode_header},
-    put::{folder, key},
     survey::{StreamObjects, objects_of},
 };
 use crate::{
     error::{EngineError, Result},
     finding::Finding,
     schema::{Sequence, StreamId},
-    store::Store,
+    store::{Store, keys},
 };
 
 /// Commits that earlier builds had under way at once, at most.
@@ -47,7 +46,7 @@ impl Takeover {
     /// store fails.
     pub(crate) async fn of(store: &Store, stream: StreamId, flushed: Sequence) -> Result<Self> {
         // What the dead process had linked but not fsynced is readable now and must not vanish later.
-        store.sync_listing(&folder(stream)).await?;
+        store.sync_listing(&keys::wal_folder(stream)).await?;
         let objects = objects_of(store, stream).await?;
         let mut end = flushed.next();
         let mut is_fenced = false;
@@ -64,12 +63,12 @@ impl Takeover {
         let finding = match behind.as_slice() {
             [] => None,
             [..] if is_fenced => Some(Finding {
-                object: folder(stream).to_string(),
+                object: keys::wal_folder(stream).to_string(),
                 detail: format!("{} behind the fence {end} never counted", listing(&behind)),
             }),
             [..] => Some(gap(store, stream, end, &objects, &behind).await?),
         };
-        let behind = behind.into_iter().map(|sequence| key(stream, sequence)).collect();
+        let behind = behind.into_iter().map(|sequence| keys::wal_object(stream, sequence)).collect();
         Ok(Self { stream, flushed, end, is_fenced, behind, finding })
     }
 }
@@ -82,7 +81,7 @@ async fn gap(
     objects: &StreamObjects,
     behind: &[Sequence],
 ) -> Result<Finding> {
-    let path = key(stream, missing);
+    let path = keys::wal_object(stream, missing);
     let mut headers = BTreeMap::new();
     for sequence in behind {
         // One that cannot be read proves nothing, and is set aside as it is.
@@ -97,7 +96,7 @@ async fn gap(
                 "missing, and {proof}: acknowledged rows are gone, or the newest versions of the Delta log are; restore them from \
                  a backup, or move {} of {} elsewhere to go on without them; nothing was changed or deleted",
                 listing(behind),
-                folder(stream)
+                keys::wal_folder(stream)
             ),
         });
     }
@@ -130,7 +129,7 @@ fn proof(missing: Sequence, at: Sequence, header: &Header, objects: &StreamObjec
 }
 
 async fn read_header(store: &Store, stream: StreamId, sequence: Sequence) -> Result<Header> {
-    let path = key(stream, sequence);
+    let path = keys::wal_object(stream, sequence);
     let corrupt = |detail: String| EngineError::Corrupt { path: path.to_string(), detail };
     let found = store.get(&path).await?;
     let bytes =
@@ -170,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_fence_behind_a_gap_proves_a_loss() {
-        let fence = Header::fence(StreamId::generate(), Sequence(3));
+        let fence = Header::fence(&crate::SystemIds, StreamId::generate(), Sequence(3));
         assert!(loss(2, &[3], 3, fence).is_some());
     }
 
@@ -189,7 +188,7 @@ mod tests {
     }
 
     fn landed(sequence: u64) -> Header {
-        let fence = Header::fence(StreamId::generate(), Sequence(9));
+        let fence = Header::fence(&crate::SystemIds, StreamId::generate(), Sequence(9));
         Header { kind: ObjectKind::Commit, landed: Some(Sequence(sequence)), ..fence }
     }
 }

@@ -8,7 +8,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use arrow::array::RecordBatch;
@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     Ack, landed, object,
-    put::{PutEnd, key, put_until_known},
+    put::{PutEnd, put_until_known},
     registry,
 };
 use crate::{
@@ -29,7 +29,8 @@ use crate::{
     memory::MemoryBatch,
     options::EngineOptions,
     schema::{Sequence, StreamId, TableName},
-    store::Store,
+    store::{Store, keys},
+    time,
 };
 
 /// Failed attempts after which those who wait are told, while the PUT goes on being tried.
@@ -195,7 +196,7 @@ impl WalWriter {
                     self.publisher.stalled();
                     self.refuse_waiting();
                 }
-                () = tokio::time::sleep(REGISTER_PAUSE), if !self.is_registered => self.register().await,
+                () = time::sleep(REGISTER_PAUSE), if !self.is_registered => self.register().await,
                 append = inbox.recv(), if takes => match append {
                     Some(append) => self.enqueue(append, &mut inbox),
                     None => is_open = false,
@@ -267,13 +268,13 @@ impl WalWriter {
         self.in_flight.insert(sequence, batches);
         let (store, stall) = (self.store.clone(), Arc::clone(&self.stall));
         self.puts.spawn(async move {
-            let started = Instant::now();
+            let started = time::now();
             // Encoding shares the batches' buffers; the checksum reads them once.
-            let encoded = object::encode(stream, sequence, landed, &tables);
+            let encoded = object::encode(store.ids(), stream, sequence, landed, &tables);
             let end = match encoded {
                 Ok((put_id, payload)) => {
                     counter!("hexflight_wal_bytes_total").increment(payload.content_length() as u64);
-                    let path = key(stream, sequence);
+                    let path = keys::wal_object(stream, sequence);
                     let on_failure = |attempt, failure| stall.note(attempt, failure);
                     put_until_known(&store, &path, put_id, payload, on_failure).await
                 }
@@ -347,10 +348,10 @@ impl WalWriter {
             }
         }
         self.publisher.stream_ended(self.stream, self.publish_next);
-        let stream = StreamId::generate();
+        let stream = StreamId::new(self.store.ids());
         while let Err(error) = registry::register(&self.store, stream).await {
             tracing::error!(%stream, %error, "cannot register a stream; trying again");
-            tokio::time::sleep(REGISTER_PAUSE).await;
+            time::sleep(REGISTER_PAUSE).await;
         }
         self.publisher.stream_begun(stream);
         tracing::warn!(fenced = %self.stream, at = %sequence, new = %stream, "stream is fenced; going on with a new one");

@@ -12,10 +12,10 @@ use std::{
 use axum::body::HttpBody;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
-use tokio::time::{Sleep, sleep};
 use tonic::{Status, body::Body};
 
 use super::{ArrivalMemory, Arrived, FREE_BYTES, Waits, framing::Framing};
+use hexflight_engine::time::{Sleep, sleep};
 
 /// Slower than any link that somebody would send a large message over, and longer than an append waits: while one does, nobody may read on.
 const PACE: Pace = Pace { wait: Duration::from_secs(15), bytes_min: 64 << 10 };

@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hexflight_engine::{Budget, Reservation};
-use tokio::time::Instant;
+use hexflight_engine::{
+    Budget, Reservation,
+    time::{self, Instant},
+};
 use tonic::Status;
 
 use crate::status::retry_later;
@@ -76,7 +78,7 @@ impl ArrivalMemory {
     /// # Errors
     /// RESOURCE_EXHAUSTED when there is none for ten seconds.
     pub(crate) async fn hold(self: Arc<Self>, bytes: usize) -> Result<Arrived, Status> {
-        let deadline = Instant::now() + self.wait;
+        let deadline = time::now() + self.wait;
         self.hold_until(bytes, deadline).await
     }
 

@@ -4,10 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
 use tonic::Extensions;
 
 use super::memory::WAIT;
+use hexflight_engine::time::{self, Instant};
 
 /// Of one call; known to its body and to who reads it.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +27,7 @@ impl Waits {
 
     /// The message begins to wait.
     pub(super) fn begin(&self) {
-        self.0.lock().since.get_or_insert_with(Instant::now);
+        self.0.lock().since.get_or_insert_with(time::now);
     }
 
     /// It has memory.
@@ -41,7 +41,7 @@ impl Waits {
     /// Until when the message that has just been read may wait for what follows.
     pub(crate) fn take_deadline(&self) -> Instant {
         let waited = std::mem::take(&mut *self.0.lock());
-        Instant::now() + WAIT.saturating_sub(waited.before)
+        time::now() + WAIT.saturating_sub(waited.before)
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
             std::thread::sleep(pause);
         }
         let deadline = waits.take_deadline();
-        assert!(deadline <= Instant::now() + WAIT - 2 * pause);
+        assert!(deadline <= time::now() + WAIT - 2 * pause);
         assert!(waits.take_deadline() >= deadline + 2 * pause);
     }
 }

@@ -1,16 +1,13 @@
 //! `Failures`: slows down who guesses passwords. After some wrong ones of a user from one address, others of that user from there are not
 //! looked at for a while; from elsewhere the user logs in as ever, so that nobody can lock a user out.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use blake3::Hash;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::listen::network_of;
+use hexflight_engine::time::Instant;
 
 /// Wrong passwords within a [`WINDOW`].
 const FAILURES_MAX: u32 = 10;
@@ -78,11 +75,12 @@ fn pair(user: &str, address: IpAddr) -> (Hash, IpAddr) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hexflight_engine::time;
 
     #[test]
     fn guesses_are_slowed_for_their_user_and_address_alone() {
         let failures = Failures::default();
-        let start = Instant::now();
+        let start = time::now();
         let (here, there) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         for _ in 0..FAILURES_MAX {
             assert_eq!(failures.closed_for("ada", here, start), None);
@@ -100,7 +98,7 @@ mod tests {
     #[test]
     fn addresses_of_one_network_are_one() {
         let failures = Failures::default();
-        let start = Instant::now();
+        let start = time::now();
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         (0..FAILURES_MAX).for_each(|_| failures.note("ada", address("2001:db8::1"), start));
         assert!(failures.closed_for("ada", address("2001:db8::2"), start).is_some());
@@ -110,7 +108,7 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let failures = Failures::default();
-        let start = Instant::now();
+        let start = time::now();
         for guess in 0..2 * PAIRS_MAX {
             failures.note(&guess.to_string(), IpAddr::from([10, 0, 0, 1]), start);
         }

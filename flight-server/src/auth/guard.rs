@@ -1,14 +1,9 @@
 //! `Guard`: the users of a file, while somebody is asked for. Reads the file again when it changes, and ends what those had who are no
 //! longer in it as they were.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
-use tokio::{task::spawn_blocking, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -25,6 +20,10 @@ use crate::{
     listen::Peer,
     log_limit::LogLimit,
     stamp::{Stamp, stamp},
+};
+use hexflight_engine::{
+    tasks,
+    time::{self, MissedTickBehavior},
 };
 
 /// How often the file is looked at. A file is read when it was the same twice: one that is being written is not read.
@@ -83,7 +82,7 @@ impl Guard {
         let (name, password) = match credentials {
             Credentials::Basic { user, password } => (user, password),
             Credentials::Bearer(token) => {
-                let owner = || self.tokens.owner(&token, Instant::now()).ok_or(Denied::StaleToken);
+                let owner = || self.tokens.owner(&token, time::now()).ok_or(Denied::StaleToken);
                 let admitted = owner().and_then(|bearer| self.admitted(bearer, peer));
                 // One that was revoked just now may have been noted too late to be cut off.
                 return Checked::Done(match admitted {
@@ -100,7 +99,7 @@ impl Guard {
             return Checked::Done(self.admitted(Bearer::of_user(user), peer));
         }
         let address = peer.map(|peer| peer.address().ip());
-        if let Some(wait) = address.and_then(|at| self.failures.closed_for(&name, at, Instant::now())) {
+        if let Some(wait) = address.and_then(|at| self.failures.closed_for(&name, at, time::now())) {
             return Checked::Done(Err(Denied::TooManyFailures(wait)));
         }
         match self.logins.place(address) {
@@ -125,11 +124,10 @@ impl Guard {
     pub(super) async fn verify(&self, attempt: Attempt, peer: Option<&Peer>) -> Result<Bearer, Denied> {
         let Attempt { users, name, password, place: _place } = attempt;
         let address = peer.map(|peer| peer.address().ip());
-        let closed_for =
-            || address.and_then(|address| self.failures.closed_for(&name, address, Instant::now()));
+        let closed_for = || address.and_then(|address| self.failures.closed_for(&name, address, time::now()));
         let verified = self.logins.verify(Arc::clone(&users), name.clone(), password, closed_for).await;
         if let (Err(Denied::WrongLogin), Some(address)) = (&verified, address) {
-            self.failures.note(&name, address, Instant::now());
+            self.failures.note(&name, address, time::now());
             // Who is no user may be a password that was typed into the wrong field.
             let user = if users.get(&name).is_some() { &name } else { "(unknown)" };
             self.lines.log(|held_back| tracing::warn!(user, peer = %address, held_back, "login failed"));
@@ -165,18 +163,18 @@ impl Guard {
             Credentials::Basic { .. } => None,
         };
         let bearer = self.check(credentials, peer).await?;
-        Ok(known.unwrap_or_else(|| self.tokens.issue(bearer.user, Instant::now())))
+        Ok(known.unwrap_or_else(|| self.tokens.issue(bearer.user, time::now())))
     }
 
     /// A token with a name, for its user; `None` when there are too many of that user, or the user is gone.
     pub(super) fn create_token(&self, user: &str, new: NewToken) -> Option<(Uuid, String)> {
         let user = Arc::clone(self.users().get(user)?);
-        self.tokens.create(user, new, Instant::now())
+        self.tokens.create(user, new, time::now())
     }
 
     /// The tokens of a user, or of all.
     pub(super) fn tokens_of(&self, user: Option<&str>) -> Vec<ListedToken> {
-        self.tokens.list(user, Instant::now())
+        self.tokens.list(user, time::now())
     }
 
     /// Ends a token, of a user or of anybody; whether there was one.
@@ -190,12 +188,12 @@ impl Guard {
 
     /// Closes the connections of tokens whose time is up.
     fn end_tokens(&self) {
-        self.tokens.take_ended(Instant::now()).into_iter().for_each(|id| self.callers.end(&name_of(id)));
+        self.tokens.take_ended(time::now()).into_iter().for_each(|id| self.callers.end(&name_of(id)));
     }
 
     /// Looks at the file until `stop`.
     pub(super) async fn watch(self: Arc<Self>, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        let mut ticks = time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // What was read at the start may have changed before the first look.
         let (mut read, mut seen) = (None, None);
@@ -220,13 +218,13 @@ impl Guard {
 
     async fn stamp(self: &Arc<Self>) -> Option<Stamp> {
         let guard = Arc::clone(self);
-        spawn_blocking(move || stamp(&guard.path)).await.ok().flatten()
+        tasks::spawn_blocking(move || stamp(&guard.path)).await.ok().flatten()
     }
 
     async fn reload(self: &Arc<Self>) -> Result<(), String> {
         let guard = Arc::clone(self);
         let read = move || Users::parse(&users_file::read(&guard.path)?, &guard.key);
-        let users = spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()))?;
+        let users = tasks::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()))?;
         self.replace(users);
         Ok(())
     }

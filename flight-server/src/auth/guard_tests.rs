@@ -8,6 +8,7 @@ use super::{
     super::{password, scopes::Scopes},
     *,
 };
+use hexflight_engine::time;
 
 #[tokio::test]
 async fn a_login_gives_a_token_that_is_good_for_calls_and_logins() {
@@ -86,7 +87,7 @@ async fn a_token_that_ends_takes_its_connections_along() {
     let (_, short) = guard.create_token("ada", new(Duration::from_millis(50))).unwrap();
     let by_short = peer();
     guard.check(Credentials::Bearer(short), Some(&by_short)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    time::sleep(Duration::from_millis(60)).await;
     guard.end_tokens();
     assert!(by_short.is_closed() && !by_password.is_closed());
 }

@@ -5,15 +5,12 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     net::IpAddr,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use blake3::Hash;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Denied,
@@ -21,6 +18,10 @@ use super::{
     users::{Key, User, Users},
 };
 use crate::listen::network_of;
+use hexflight_engine::{
+    tasks,
+    time::{self, Instant},
+};
 
 /// Verifications at a time; each takes 19 MiB, which strangers cause.
 const AT_A_TIME: usize = 2;
@@ -99,7 +100,7 @@ impl Logins {
     pub(super) fn recall(&self, users: &Users, name: &str, password: &str) -> Option<Arc<User>> {
         let user = users.get(name)?;
         let until = self.lock().get(&user.fingerprint(&self.key, password)).copied()?;
-        (Instant::now() < until).then(|| Arc::clone(user))
+        (time::now() < until).then(|| Arc::clone(user))
     }
 
     /// A place among those who wait for their turn; `None` when there is none left, or none for that network.
@@ -138,7 +139,7 @@ impl Logins {
             return Err(Denied::TooManyFailures(wait));
         }
         let memories = Arc::clone(&self.memories);
-        let verified = spawn_blocking(move || {
+        let verified = tasks::spawn_blocking(move || {
             let mut memory = memories.take();
             let user = users.verify(&name, &password, &mut memory).map(Arc::clone);
             memories.put(memory);
@@ -152,7 +153,7 @@ impl Logins {
     }
 
     fn remember(&self, fingerprint: Hash) {
-        let now = Instant::now();
+        let now = time::now();
         let mut remembered = self.lock();
         if remembered.len() >= REMEMBERED_MAX {
             remembered.retain(|_, until| now < *until);

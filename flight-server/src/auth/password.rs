@@ -5,7 +5,7 @@ use argon2::{
     Algorithm, Argon2, Block, Params, PasswordHasher, Version,
     password_hash::{Output, PasswordHash, Salt, SaltString},
 };
-use uuid::Uuid;
+use hexflight_engine::{Ids as _, SystemIds};
 
 /// What every stored form begins with.
 const PREFIX: &str = "$argon2id$";
@@ -16,7 +16,7 @@ const NOBODY: &str =
 
 /// The stored form of a password, with a salt of its own.
 pub(super) fn hash(password: &str) -> Result<String, String> {
-    let salt = SaltString::encode_b64(Uuid::new_v4().as_bytes());
+    let salt = SaltString::encode_b64(SystemIds.random().as_bytes());
     let salt = salt.map_err(|error| format!("salt: {error}"))?;
     let hash = Argon2::default().hash_password(password.as_bytes(), &salt);
     Ok(hash.map_err(|error| format!("argon2: {error}"))?.to_string())

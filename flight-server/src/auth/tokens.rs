@@ -1,17 +1,14 @@
 //! Tokens. A login gives one out that is good until it was not used for twelve hours; others are made with a name, some scopes and an end.
 //! Kept by hash: whoever reads this memory, or measures how long a look-up takes, learns no token.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use blake3::Hash;
 use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::{scopes::Scopes, users::User};
+use hexflight_engine::{Ids as _, SystemIds, time::Instant};
 
 /// Tokens of logins that a user has; a login beyond that ends the user's own that was not used for longest.
 const LOGINS_MAX: usize = 1_000;
@@ -83,7 +80,7 @@ impl Tokens {
         let mut tokens = self.lock();
         tokens.make_room(&user, now);
         let scopes = Scopes::of(user.role);
-        tokens.insert(Token { id: Uuid::new_v4(), user, scopes, kind: Kind::Login { used: now } })
+        tokens.insert(Token { id: SystemIds.random(), user, scopes, kind: Kind::Login { used: now } })
     }
 
     /// A token with a name; `None` when the user has too many.
@@ -94,7 +91,7 @@ impl Tokens {
         if named >= NAMED_MAX {
             return None;
         }
-        let id = Uuid::new_v4();
+        let id = SystemIds.random();
         let kind = Kind::Named { name: new.name.into(), until: now + new.lasts };
         Some((id, tokens.insert(Token { id, user, scopes: new.scopes, kind })))
     }
@@ -212,7 +209,7 @@ impl Token {
 
 /// 244 random bits in hexadecimal digits.
 pub(super) fn random() -> String {
-    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+    format!("{}{}", SystemIds.random().simple(), SystemIds.random().simple())
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use super::{
     super::{scopes::Permission, users::Users},
     *,
 };
+use hexflight_engine::time;
 
 const HOUR: Duration = Duration::from_hours(1);
 
 #[test]
 fn the_token_of_a_login_lives_as_long_as_it_is_used() {
     let (tokens, ada) = (Tokens::default(), user("ada"));
-    let start = Instant::now();
+    let start = time::now();
     let token = tokens.issue(Arc::clone(&ada), start);
     let owner = |now| tokens.owner(&token, now).map(|bearer| bearer.user);
     let almost = LOGIN_FOR - Duration::from_secs(1);
@@ -22,7 +23,7 @@ fn the_token_of_a_login_lives_as_long_as_it_is_used() {
 
 #[test]
 fn a_named_token_ends_when_it_was_said_and_has_its_scopes() {
-    let (tokens, start) = (Tokens::default(), Instant::now());
+    let (tokens, start) = (Tokens::default(), time::now());
     let (_, token) = tokens.create(user("ada"), named("gateway", 2 * HOUR), start).unwrap();
     assert_eq!(tokens.owner(&token, start + HOUR).unwrap().scopes.names(), ["write"]);
     assert!(tokens.owner(&token, start + 2 * HOUR).is_none());
@@ -30,7 +31,7 @@ fn a_named_token_ends_when_it_was_said_and_has_its_scopes() {
 
 #[test]
 fn many_logins_of_a_user_end_the_users_own_and_no_named_one() {
-    let (tokens, start) = (Tokens::default(), Instant::now());
+    let (tokens, start) = (Tokens::default(), time::now());
     let (ada, bob) = (user("ada"), user("bob"));
     let of_bob = tokens.issue(bob, start);
     let (_, gateway) = tokens.create(Arc::clone(&ada), named("gateway", 2 * HOUR), start).unwrap();
@@ -49,7 +50,7 @@ fn many_logins_of_a_user_end_the_users_own_and_no_named_one() {
 
 #[test]
 fn too_many_named_tokens_are_refused() {
-    let (tokens, ada, start) = (Tokens::default(), user("ada"), Instant::now());
+    let (tokens, ada, start) = (Tokens::default(), user("ada"), time::now());
     let create = |user: &Arc<User>, now| tokens.create(Arc::clone(user), named("t", HOUR), now);
     (0..NAMED_MAX).for_each(|_| assert!(create(&ada, start).is_some()));
     assert!(create(&ada, start).is_none());
@@ -59,7 +60,7 @@ fn too_many_named_tokens_are_refused() {
 
 #[test]
 fn a_user_lists_and_revokes_the_own_tokens() {
-    let (tokens, start) = (Tokens::default(), Instant::now());
+    let (tokens, start) = (Tokens::default(), time::now());
     let (_, of_ada) = tokens.create(user("ada"), named("gateway", HOUR), start).unwrap();
     tokens.issue(user("bob"), start);
     assert_eq!(tokens.list(None, start).len(), 2);
@@ -73,7 +74,7 @@ fn a_user_lists_and_revokes_the_own_tokens() {
 
 #[test]
 fn the_end_of_a_user_leaves_the_tokens_of_others() {
-    let (tokens, start) = (Tokens::default(), Instant::now());
+    let (tokens, start) = (Tokens::default(), time::now());
     let (ada, bob) = (user("ada"), user("bob"));
     let (of_ada, of_bob) = (tokens.issue(Arc::clone(&ada), start), tokens.issue(bob, start));
     tokens.end(&ada);

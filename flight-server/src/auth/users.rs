@@ -11,6 +11,7 @@ use super::{
     password::{self, Memory},
     role::Role,
 };
+use hexflight_engine::{Ids as _, SystemIds};
 
 /// Longest name of a user. **Units**: bytes.
 const NAME_BYTES_MAX: usize = 256;
@@ -201,8 +202,8 @@ pub(super) fn check_password(password: &str) -> Result<(), &'static str> {
 pub(super) fn random_key() -> Key {
     let mut key = [0; blake3::KEY_LEN];
     let (one, other) = key.split_at_mut(size_of::<Uuid>());
-    one.copy_from_slice(Uuid::new_v4().as_bytes());
-    other.copy_from_slice(Uuid::new_v4().as_bytes());
+    one.copy_from_slice(SystemIds.random().as_bytes());
+    other.copy_from_slice(SystemIds.random().as_bytes());
     key
 }
 

@@ -9,7 +9,7 @@ use arrow_flight::{
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use hexflight_engine::{BadRow, OnBadRow, OnLoaded, SourceId, TableName};
+use hexflight_engine::{BadRow, OnBadRow, OnLoaded, SourceId, TableName, tasks};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::json;
@@ -105,7 +105,7 @@ impl ImportStream {
         let data = batches.chain(last);
         let answers = futures::stream::once(async move { client.do_put(data).await }).try_flatten().boxed();
         let waiting = Arc::new(Mutex::new(Waiting::default()));
-        let answers = tokio::spawn(dispatch(answers, Arc::clone(&waiting)));
+        let answers = tasks::spawn(dispatch(answers, Arc::clone(&waiting)));
         Self {
             requests: tokio::sync::Mutex::new(requests),
             commit,

@@ -1,17 +1,16 @@
 //! `PutStream`: one DoPut call. Batches go out as fast as the bound on unacknowledged ones allows, acks come back in order.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, fmt, time::Duration};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use arrow_flight::{
     FlightClient, FlightDescriptor, PutResult, encode::FlightDataEncoderBuilder, error::FlightError,
 };
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use hexflight_engine::TableName;
+use hexflight_engine::{
+    TableName,
+    time::{self, Instant},
+};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -101,7 +100,7 @@ impl PutStream {
         if bytes > BATCH_BYTES_MAX {
             return Err(ClientError::TooLarge { bytes, limit: BATCH_BYTES_MAX });
         }
-        self.in_flight.push_back((Instant::now(), batch.num_rows()));
+        self.in_flight.push_back((time::now(), batch.num_rows()));
         if let Some(requests) = &self.requests {
             // Fails only when the call has ended; the reason waits in `responses`.
             let _ = requests.try_send(batch);

@@ -1,5 +1,7 @@
 //! Configuration: raw texts from flags, environment, file and defaults ([`read_layers`]), checked once into [`Config`]. Nothing
 //! behind this module reads a flag or a variable.
+//!
+//! If you add a setting, also look at `commands/cli.rs` (the flag) and README.
 
 mod settings;
 mod variables;
@@ -170,7 +172,7 @@ impl Config {
             "cors_origins" => self.cors_origins = origins::parse_origins(text)?,
             "log" => self.log = text.to_owned(),
             "insecure" => self.insecure = units::parse_bool(text)?,
-            other => unreachable!("setting {other} is in the table and not here"),
+            other => return Err(format!("the setting {other} is listed and not read; this is a bug")),
         }
         Ok(())
     }

@@ -154,10 +154,14 @@ impl InputFile {
     /// Blocking.
     pub(crate) fn read(&self, unit: &Unit, take: impl FnMut(Rows) -> bool) -> Result<(), String> {
         match (&self.kind, unit) {
-            (Kind::Parquet(file), Unit::RowGroups(groups)) => file.read(&self.content, groups, take),
+            (Kind::Parquet(file), unit) => {
+                let Unit::RowGroups(groups) = unit else {
+                    return Err("a Parquet file is read by row groups".to_owned());
+                };
+                file.read(&self.content, groups, take)
+            }
             (Kind::Csv(file), _) => file.read(&self.content, take),
             (Kind::Ndjson(file), _) => file.read(&self.content, take),
-            (Kind::Parquet(_), Unit::Whole) => unreachable!("a Parquet file is read by row groups"),
         }
     }
 }

@@ -17,7 +17,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use hexflight_engine::{BadRow, ContentHash, OnBadRow, OnLoaded, SourceId};
+use hexflight_engine::{BadRow, ContentHash, OnBadRow, OnLoaded, SourceId, tasks};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -328,7 +328,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     name: String,
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, ImportError> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = tasks::spawn_blocking(work).await;
     done.map_err(|error| format!("its decoder failed: {error}"))
         .and_then(|done| done)
         .map_err(|reason| ImportError::File { file: name, reason })

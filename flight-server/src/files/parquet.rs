@@ -18,7 +18,7 @@ use parquet::{
     errors::ParquetError,
     file::metadata::ColumnChunkMetaData,
 };
-use tokio::{runtime::Handle, time::Instant};
+use tokio::runtime::Handle;
 
 use super::{
     column::Column,
@@ -28,6 +28,7 @@ use super::{
     rows::Rows,
 };
 use crate::arrival::{ArrivalMemory, Arrived};
+use hexflight_engine::time;
 
 const MAGIC: &[u8; 4] = b"PAR1";
 const ENCRYPTED_MAGIC: &[u8; 4] = b"PARE";
@@ -194,7 +195,7 @@ impl ParquetFile {
     fn hold(&self, pages: GroupPages) -> Result<Option<Arrived>, String> {
         let Some(memory) = &self.memory else { return Ok(None) };
         let bytes = usize::try_from(pages.held_bytes).unwrap_or(usize::MAX);
-        let held = Arc::clone(memory).hold_until(bytes, Instant::now() + PAGES_WAIT);
+        let held = Arc::clone(memory).hold_until(bytes, time::now() + PAGES_WAIT);
         Handle::current().block_on(held).map(Some).map_err(|status| status.message().to_owned())
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of an import of so many files.
+    /// Starts the progress of an import of so many files.
     pub(crate) fn of(files: usize, bytes: u64) -> Self {
         Self { files_total: files.into(), bytes_total: bytes.into(), ..Self::default() }
     }

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use hexflight_engine::ContentHash;
+use hexflight_engine::{ContentHash, tasks};
 
 use super::{content::Content, error::ImportError};
 
@@ -35,7 +35,7 @@ impl Scratch {
     /// # Errors
     /// `Io` when the disk refuses.
     pub(crate) async fn written(mut self, bytes: bytes::Bytes) -> Result<Self, ImportError> {
-        let write = tokio::task::spawn_blocking(move || {
+        let write = tasks::spawn_blocking(move || {
             self.hasher.update(&bytes);
             self.file.write_all(&bytes).map(|()| self)
         });

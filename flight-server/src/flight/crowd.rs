@@ -1,6 +1,7 @@
 //! Who gives way where many users keep something and there is no more room: whoever keeps most, with what one more adds.
 
-use std::{cmp::Reverse, collections::HashMap, time::Instant};
+use hexflight_engine::time::Instant;
+use std::{cmp::Reverse, collections::HashMap};
 
 /// Something that is kept.
 #[derive(Debug, Clone, Copy)]
@@ -40,10 +41,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use hexflight_engine::time;
 
     #[test]
     fn nobody_loses_what_he_keeps_to_one_who_keeps_more() {
-        let start = Instant::now();
+        let start = time::now();
         let kept = |key: u64, user, weight, seconds| Kept {
             key,
             user,

@@ -13,6 +13,7 @@ use crate::{
     auth::{Auth, Credentials, Denied, tell_peer, unauthenticated},
     listen::Peer,
 };
+use hexflight_engine::time;
 
 /// How long a client may take to send the message with its credentials.
 const MESSAGE_WAIT: Duration = Duration::from_secs(10);
@@ -60,7 +61,7 @@ async fn credentials(
     if header.is_some() {
         return Ok(header);
     }
-    let first = tokio::time::timeout(MESSAGE_WAIT, messages.message()).await;
+    let first = time::timeout(MESSAGE_WAIT, messages.message()).await;
     let Ok(first) = first else { return Err(unauthenticated(Denied::Missing)) };
     let Some(request) = first? else { return Ok(None) };
     let basic = BasicAuth::decode(request.payload).map_err(|_| unauthenticated(Denied::Malformed))?;

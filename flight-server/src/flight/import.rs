@@ -17,10 +17,10 @@ use futures::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use hexflight_engine::{BadRow, EngineError, Import, OnBadRow, OnLoaded, SourceId};
+use hexflight_engine::{BadRow, EngineError, Import, OnBadRow, OnLoaded, SourceId, time::timeout};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 

@@ -18,8 +18,10 @@ use hexflight_engine::nearest_doubles;
 use hexflight_planner::{Decimal, ScalarValue, has_time_of_day, in_unit, nanos_of_text, whole_moment};
 use tonic::Status;
 
-use crate::queries::{client_schema, client_type};
-use crate::timestamp_unit::TimestampUnit;
+use crate::{
+    queries::{client_schema, client_type},
+    timestamp_unit::TimestampUnit,
+};
 
 /// The batch with its columns in the types of `expected`, as far as that keeps every value.
 ///

@@ -1,11 +1,7 @@
 //! Prepared statements. The handle holds the statement itself, so the server need not remember it; only what a client binds
 //! without taking the new handle back is kept here, bounded and for a time.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use arrow::{datatypes::Schema, ipc::writer::IpcWriteOptions};
@@ -17,7 +13,10 @@ use arrow_flight::{
     },
 };
 use bytes::Bytes;
-use hexflight_engine::{Budget, Reservation};
+use hexflight_engine::{
+    Budget, Reservation,
+    time::{self, Instant},
+};
 use parking_lot::{Mutex, MutexGuard};
 use prost::Message;
 use tonic::{Status, Streaming};
@@ -30,8 +29,7 @@ use super::{
     put::unread,
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
-use crate::queries::client_schema;
-use crate::{auth::Caller, timestamp_unit::TimestampUnit};
+use crate::{auth::Caller, queries::client_schema, timestamp_unit::TimestampUnit};
 
 /// Statements whose parameters are remembered.
 const BOUND_MAX: usize = 256;
@@ -153,7 +151,7 @@ pub(super) fn schema_bytes(schema: &Schema) -> Result<Bytes, Status> {
 pub(super) fn statement(context: &FlightContext, handle: &[u8]) -> Result<Statement, Status> {
     let mut statement = Statement::of_handle(handle)?;
     if statement.parameters.is_empty()
-        && let Some(parameters) = context.bound.recall(&statement.id, Instant::now())
+        && let Some(parameters) = context.bound.recall(&statement.id, time::now())
     {
         statement.parameters = parameters;
     }
@@ -169,7 +167,7 @@ pub(super) async fn bind(
     messages: Streaming<FlightData>,
 ) -> Result<PutResult, Status> {
     let statement = bound(context, &command.prepared_statement_handle, first, messages).await?;
-    context.bound.remember(statement.id.clone(), caller, statement.parameters.clone(), Instant::now());
+    context.bound.remember(statement.id.clone(), caller, statement.parameters.clone(), time::now());
     let answer = DoPutPreparedStatementResult { prepared_statement_handle: Some(statement.handle()) };
     Ok(PutResult { app_metadata: Bytes::from(answer.encode_to_vec()) })
 }
@@ -234,7 +232,7 @@ mod tests {
     #[test]
     fn parameters_are_forgotten_after_a_time_and_when_closed() {
         let bound = BoundParameters::new(&Budget::new(64 << 20));
-        let (start, id) = (Instant::now(), Bytes::from_static(b"a"));
+        let (start, id) = (time::now(), Bytes::from_static(b"a"));
         bound.remember(id.clone(), &Caller::default(), vec![FlightData::default()], start);
         assert!(bound.recall(&id, start).is_some());
         bound.remember(Bytes::from_static(b"b"), &Caller::default(), Vec::new(), start + BOUND_FOR);
@@ -249,7 +247,7 @@ mod tests {
         let bound = BoundParameters::new(&budget);
         let of =
             |bytes: usize| vec![FlightData { data_body: vec![0; bytes].into(), ..FlightData::default() }];
-        let (start, [a, b, c]) = (Instant::now(), [b"a", b"b", b"c"].map(|id| Bytes::from_static(id)));
+        let (start, [a, b, c]) = (time::now(), [b"a", b"b", b"c"].map(|id| Bytes::from_static(id)));
         bound.remember(a.clone(), &Caller::default(), of(400), start);
         bound.remember(b.clone(), &Caller::default(), of(400), start + Duration::from_secs(1));
         bound.remember(b.clone(), &Caller::default(), of(500), start + Duration::from_secs(2));
@@ -265,7 +263,7 @@ mod tests {
     #[test]
     fn the_oldest_gives_way_at_the_limit() {
         let bound = BoundParameters::new(&Budget::new(64 << 20));
-        let start = Instant::now();
+        let start = time::now();
         for index in 0..=BOUND_MAX {
             let used = start + Duration::from_millis(index as u64);
             bound.remember(Bytes::from(index.to_be_bytes().to_vec()), &Caller::default(), Vec::new(), used);

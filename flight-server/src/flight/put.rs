@@ -7,13 +7,16 @@
 //! The first bad batch ends the stream; the acks of the batches before it are sent first. A batch without rows is no bad batch: it
 //! is checked by its columns and acknowledged in its turn, and nothing is written for it.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow_flight::{FlightData, PutResult};
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
-use hexflight_engine::{Ack, Engine, OnBadRow, PendingAck, TableName};
+use hexflight_engine::{
+    Ack, Engine, OnBadRow, PendingAck, TableName,
+    time::{self, Instant},
+};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -187,7 +190,7 @@ impl BatchSource {
     /// Takes the next batch over into the engine; `None` at the end of the stream.
     pub(super) async fn next(&mut self) -> Result<Option<PendingBatch>, Status> {
         while let Some(message) = self.next_message().await? {
-            let (read_at, bytes) = (Instant::now(), message.data_body.len());
+            let (read_at, bytes) = (time::now(), message.data_body.len());
             let deadline = self.waits.take_deadline();
             let decoded = self.decoder.decode_by(message, deadline).await;
             let decoded = decoded.map_err(|error| at_batch(self.index + 1, &error.into()))?;
@@ -202,11 +205,7 @@ impl BatchSource {
         Ok(None)
     }
 
-    async fn append(
-        &self,
-        batch: &RecordBatch,
-        deadline: tokio::time::Instant,
-    ) -> Result<Option<PendingAck>, Status> {
+    async fn append(&self, batch: &RecordBatch, deadline: Instant) -> Result<Option<PendingAck>, Status> {
         let appended = self.engine.append_by(&self.table, batch, OnBadRow::Refuse, deadline).await;
         Ok(appended.map_err(|error| engine_status(&error))?.ack)
     }

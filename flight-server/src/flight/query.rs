@@ -20,10 +20,14 @@ use super::{
     session::{CallOptions, QUERY_TIMEOUT},
     statement::{PARAMETER_ROWS_MAX, Statement},
 };
-use crate::queries::{
-    agreed, client_batch, client_schema, message_rows_max, slices, split_for_messages, union_column,
+use crate::{
+    queries::{
+        Asked, agreed, client_batch, client_schema, message_rows_max, slices, split_for_messages,
+        union_column,
+    },
+    status::query_status,
+    timestamp_unit::TimestampUnit,
 };
-use crate::{queries::Asked, status::query_status, timestamp_unit::TimestampUnit};
 
 /// Starts the statement and returns its encoded result.
 ///

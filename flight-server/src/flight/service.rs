@@ -12,7 +12,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use tonic::{Request as Call, Response, Status, Streaming};
-use uuid::Uuid;
 
 use super::{
     FlightContext, actions,
@@ -24,13 +23,14 @@ use super::{
     statement::{Statement, flight_info},
     update::update,
 };
-use crate::queries::client_schema;
 use crate::{
     arrival::Waits,
     auth::{Permission, forbidden},
+    queries::client_schema,
     telemetry,
     timestamp_unit::TimestampUnit,
 };
+use hexflight_engine::{Ids as _, SystemIds};
 
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
 
@@ -63,7 +63,7 @@ impl FlightApi {
                     let mut statement =
                         prepared::statement(&self.context, &command.prepared_statement_handle)?;
                     // Each run is a query of its own: cancelling one must not reach the next.
-                    statement.id = Bytes::copy_from_slice(Uuid::new_v4().as_bytes());
+                    statement.id = Bytes::copy_from_slice(SystemIds.random().as_bytes());
                     flight_info(&self.context, &statement, descriptor).await
                 }
                 command => self.metadata_info(&command, descriptor),

@@ -18,8 +18,8 @@ use super::{
     ipc::{BatchDecoder, Decoded, Limits},
     parameters::{fits, fitted},
 };
-use crate::queries::client_schema;
-use crate::timestamp_unit::TimestampUnit;
+use crate::{queries::client_schema, timestamp_unit::TimestampUnit};
+use hexflight_engine::{Ids as _, SystemIds};
 
 /// Longest statement. A ticket holds it, and must fit a message of 4 MiB. **Units**: bytes.
 const SQL_BYTES_MAX: usize = 1 << 20;
@@ -56,7 +56,7 @@ impl Statement {
                 sql.len()
             )));
         }
-        let id = Bytes::copy_from_slice(Uuid::new_v4().as_bytes());
+        let id = Bytes::copy_from_slice(SystemIds.random().as_bytes());
         let timestamp_unit = match unit {
             TimestampUnit::Micros => String::new(),
             TimestampUnit::Nanos => unit.name().to_owned(),

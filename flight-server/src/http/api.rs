@@ -14,11 +14,11 @@ use utoipa::{OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{HttpContext, body::BodyMemory, events, health, import, queries, questions, sql, tokens};
-use crate::status::{Problem, ProblemBody};
 use crate::{
     arrival::ArrivalMemory,
     auth::Caller,
     queries::{Asked, OwnLimit, QueryService},
+    status::{Problem, ProblemBody},
 };
 
 /// When a client that came too early or too late is told to come back. **Units**: seconds.

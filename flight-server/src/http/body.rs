@@ -9,11 +9,9 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use futures::StreamExt;
-use hexflight_engine::{Budget, Reservation};
-use tokio::time::timeout;
+use hexflight_engine::{Budget, Reservation, time::timeout};
 
-use crate::status::Problem;
-use crate::status::engine_problem;
+use crate::status::{Problem, engine_problem};
 
 /// How long a whole body may take.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);

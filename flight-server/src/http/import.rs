@@ -10,7 +10,7 @@ use axum::{
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
 };
-use hexflight_engine::{OnBadRow, OnLoaded, SourceId, TableName};
+use hexflight_engine::{OnBadRow, OnLoaded, SourceId, TableName, tasks};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -25,13 +25,12 @@ use super::{
     api::{Api, Ready},
     pace::{Pace, PaceRule},
 };
-use crate::status::{Problem, documented};
 use crate::{
     files::{
         ColumnRules, Compression, EngineSink, Format, ImportError, InputFile, Load, LoadRules, Progress,
         ReadRules, Rejects, Scratch, Sink,
     },
-    status::engine_problem,
+    status::{Problem, documented, engine_problem},
 };
 
 /// Media types of a Parquet file.
@@ -221,7 +220,7 @@ async fn import(
     let body = Upload { body, limit, pace: PaceRule::FILE };
     let (file, source) = Box::pin(received(&headers, body, &rules)).await?;
     // On a task of its own: a commit that has begun ends, also when the client leaves.
-    let work = tokio::spawn(async move { load(&api, &table, &rules, file, source).await });
+    let work = tasks::spawn(async move { load(&api, &table, &rules, file, source).await });
     work.await.map_err(|error| internal(&error.to_string()))?.map(Json)
 }
 
@@ -289,7 +288,7 @@ async fn received(
     }
     let (content, hash) = scratch.finish().map_err(|error| problem(&error))?;
     let rules = rules.read.clone();
-    let opened = tokio::task::spawn_blocking(move || {
+    let opened = tasks::spawn_blocking(move || {
         let file = InputFile::open(BODY, content, Format::Parquet, Compression::None, &rules)?;
         let recipe = file.recipe(&CancellationToken::new())?;
         Ok((file, recipe))

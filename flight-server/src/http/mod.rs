@@ -30,11 +30,11 @@ use axum::{Router, extract::Request, http::StatusCode, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::status::Problem;
 use crate::{
     auth::{self, Auth},
     config::CorsOrigins,
     listen::Listener,
+    status::Problem,
     telemetry::{self, Readiness},
 };
 

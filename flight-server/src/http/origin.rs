@@ -11,8 +11,7 @@ use axum::{
 };
 
 use super::HttpContext;
-use crate::status::Problem;
-use crate::{auth::is_open, config::CorsOrigins};
+use crate::{auth::is_open, config::CorsOrigins, status::Problem};
 
 /// Refuses requests of foreign pages.
 pub(super) async fn layer(State(context): State<Arc<HttpContext>>, request: Request, next: Next) -> Response {

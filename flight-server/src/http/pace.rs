@@ -6,7 +6,7 @@ use crate::status::Problem;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use tokio::time::{Instant, timeout};
+use hexflight_engine::time::{self, timeout};
 
 /// The next bytes of a body must arrive within `wait`, `bytes_min` of them or the end.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,7 @@ impl Pace {
         &mut self,
         parts: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
     ) -> Result<Option<Result<Bytes, E>>, Problem> {
-        let asked = Instant::now();
+        let asked = time::now();
         let part = timeout(self.wait_left, parts.next()).await.map_err(|_| self.too_slow())?;
         self.wait_left = self.wait_left.saturating_sub(asked.elapsed());
         if let Some(Ok(part)) = &part {
@@ -77,7 +77,7 @@ mod tests {
         let stalled = stream::once(async { part(3) }).chain(stream::pending());
         assert_eq!(read(stalled).await, Err(StatusCode::REQUEST_TIMEOUT));
         let trickling = stream::repeat(()).then(|()| async {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            time::sleep(Duration::from_millis(10)).await;
             part(1)
         });
         assert_eq!(read(trickling).await, Err(StatusCode::REQUEST_TIMEOUT));
@@ -86,7 +86,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_may_take_long_if_it_goes_on() {
         let steady = stream::iter(0..10).then(|_| async {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            time::sleep(Duration::from_millis(10)).await;
             part(10)
         });
         assert_eq!(read(steady).await, Ok(100));

@@ -11,10 +11,9 @@ use axum::{
 };
 use futures::FutureExt;
 use tracing::Instrument;
-use uuid::Uuid;
 
-use crate::status::Problem;
-use crate::{listen::Peer, log_limit::LogLimit};
+use crate::{listen::Peer, log_limit::LogLimit, status::Problem};
+use hexflight_engine::{Ids as _, SystemIds};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -73,5 +72,5 @@ fn id_of(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let usable =
         |id: &&str| !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|b| b.is_ascii_graphic());
-    given.filter(usable).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+    given.filter(usable).map_or_else(|| SystemIds.timed().to_string(), str::to_owned)
 }

@@ -23,8 +23,10 @@ use super::{
     body::{self, BodyLimit, BodyMemory},
     instant::UnixSeconds,
 };
-use crate::auth::{Caller, ListedToken, NewToken, Permission, Scopes};
-use crate::status::{Problem, documented};
+use crate::{
+    auth::{Caller, ListedToken, NewToken, Permission, Scopes},
+    status::{Problem, documented},
+};
 
 /// Longest body. **Units**: bytes.
 const BODY_BYTES_MAX: usize = 16 << 10;

@@ -10,10 +10,10 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Sleep, sleep},
 };
 
 use super::{Open, Peer, Strangers, open::OpenEntry, peer::Standing};
+use hexflight_engine::time::{Sleep, sleep};
 
 /// What is read of a stranger at once: room for the heads of some ten calls. **Units**: bytes.
 const PIECE_BYTES: usize = 1 << 10;

@@ -4,13 +4,11 @@
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use futures::{Stream, stream};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::sleep,
-};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{Open, Peer, Protocol, Strangers, Tls, connection::Connection, guarded::Guarded};
 use crate::log_limit::LogLimit;
+use hexflight_engine::time::sleep;
 
 /// How long to wait when the system has no room: the time in which a connection that was told to close does so.
 const BACK_OFF: Duration = Duration::from_millis(100);

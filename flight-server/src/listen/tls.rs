@@ -10,7 +10,6 @@ use std::{
 };
 
 use parking_lot::RwLock;
-use tokio::{task::spawn_blocking, time::MissedTickBehavior};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -22,6 +21,10 @@ use tokio_rustls::{
 use tokio_util::sync::CancellationToken;
 
 use crate::stamp::{Stamp, stamp};
+use hexflight_engine::{
+    tasks,
+    time::{self, MissedTickBehavior},
+};
 
 /// How often the files are looked at. They are read when both were the same twice.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -83,7 +86,7 @@ impl Tls {
 
     /// Looks at the files until `stop`.
     pub(crate) async fn watch(self: Arc<Self>, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        let mut ticks = time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // What was read at the start may have changed before the first look.
         let mut read = (None, None);
@@ -111,12 +114,12 @@ impl Tls {
 
     async fn stamps(&self) -> (Option<Stamp>, Option<Stamp>) {
         let files = self.files.clone();
-        spawn_blocking(move || (stamp(&files.cert), stamp(&files.key))).await.unwrap_or_default()
+        tasks::spawn_blocking(move || (stamp(&files.cert), stamp(&files.key))).await.unwrap_or_default()
     }
 
     async fn reload(&self) -> Result<(), String> {
         let files = self.files.clone();
-        let read = spawn_blocking(move || configs(&files)).await;
+        let read = tasks::spawn_blocking(move || configs(&files)).await;
         let configs = read.unwrap_or_else(|error| Err(error.to_string()))?;
         *self.current.write() = configs;
         tracing::info!("the certificate {} is used from now on", self.files.cert.display());

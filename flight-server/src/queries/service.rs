@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::running::{RunningQueries, RunningQuery};
 use crate::telemetry::QueryTimer;
+use hexflight_engine::{tasks, time};
 
 /// How long a client wants to wait at most, and the name of its setting.
 pub(crate) type OwnLimit = (Duration, &'static str);
@@ -38,8 +39,8 @@ impl QueryService {
         let progress = QueryProgress::start_for(asker);
         let limit = shorter(own, self.limit).map(|(limit, reason)| {
             let stop = progress.stop().clone();
-            AbortOnDropHandle::new(tokio::spawn(async move {
-                tokio::time::sleep(limit).await;
+            AbortOnDropHandle::new(tasks::spawn(async move {
+                time::sleep(limit).await;
                 stop.stop(reason);
             }))
         });

@@ -22,7 +22,11 @@ fn every_metric_of_the_code_is_described_and_no_other() {
     }
     let described: BTreeSet<String> = described.into_iter().map(str::to_owned).collect();
     assert_eq!(used.difference(&described).collect::<Vec<_>>(), Vec::<&String>::new(), "not described");
-    assert_eq!(described.difference(&used).collect::<Vec<_>>(), Vec::<&String>::new(), "described, and not in the code");
+    assert_eq!(
+        described.difference(&used).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "described, and not in the code"
+    );
 }
 
 #[test]

@@ -60,7 +60,7 @@ LONG_TURNS = [
     "SELECT max(s) FROM (SELECT sum(a.value) OVER (ORDER BY a.value ROWS BETWEEN 100000 PRECEDING AND 100000 FOLLOWING) AS s FROM events a, events b) q",
     "SELECT count(*) FROM (SELECT a.type, array_agg(a.value ORDER BY b.value) FROM events a, events b GROUP BY 1) q",
     "SELECT sum(cardinality(array_sort(array_repeat(a.value * b.value, 400)))) FROM events a, events b",
-    "SELECT max(cardinality(a.l)) FROM (SELECT array_repeat(value, 1000) AS l, type FROM events LIMIT 300) a JOIN events b ON a.type = b.type",
+    "SELECT max(cardinality(a.l)) FROM (SELECT array_repeat(value, 1000) AS l, type FROM events LIMIT 3000) a JOIN events b ON a.type = b.type",
 ]
 HEAVY = "SELECT count(*) FROM (SELECT v % 300000 AS k, sum(v) AS s FROM generate_series(1, 600000) t(v) GROUP BY 1) q"
 WINDOW = "SELECT avg(value) FROM events WHERE type = 'temperature' AND timestamp >= '2025-06-01T12:00:00Z'"

@@ -7,10 +7,11 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use datafusion::error::DataFusionError;
+use hexflight_engine::time::{self, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Why a query was not let in.
@@ -102,13 +103,13 @@ impl Lane {
     }
 
     async fn wait(&self, places: u32) -> Result<Permit, Busy> {
-        let began = Instant::now();
+        let began = time::now();
         let queue = Queued::join(self);
         if queue.before >= self.queue_max {
             return Err(self.busy(queue.before, began));
         }
         let acquired = Arc::clone(&self.places).acquire_many_owned(places);
-        match tokio::time::timeout(self.wait_max, acquired).await {
+        match time::timeout(self.wait_max, acquired).await {
             Ok(Ok(places)) => {
                 metrics::histogram!("hexflight_query_queue_seconds", "lane" => self.name)
                     .record(began.elapsed().as_secs_f64());
@@ -148,6 +149,8 @@ impl Drop for Queued<'_> {
 
 #[cfg(test)]
 mod tests {
+    use hexflight_engine::tasks;
+
     use super::*;
 
     fn lane(running_max: usize, queue_max: usize) -> Arc<Lane> {
@@ -158,7 +161,7 @@ mod tests {
     async fn the_queue_is_bounded_in_length_and_time() {
         let lane = lane(1, 1);
         let running = lane.admit().await.unwrap();
-        let waiting = tokio::spawn({
+        let waiting = tasks::spawn({
             let lane = Arc::clone(&lane);
             async move { lane.admit().await }
         });
@@ -175,7 +178,7 @@ mod tests {
     async fn alone_waits_for_all_and_holds_up_all() {
         let lane = lane(3, 10);
         let (first, second) = (lane.admit().await.unwrap(), lane.admit().await.unwrap());
-        let alone = tokio::spawn({
+        let alone = tasks::spawn({
             let lane = Arc::clone(&lane);
             async move { lane.admit_alone().await }
         });

@@ -1,8 +1,8 @@
 //! The devices with the most rows, exactly, without reading the rows of all the others.
 //!
-//! A rollup lists every device that has at least so many rows, its floor. Whoever is not listed anywhere has fewer than the sum of
-//! the floors. Where that is less than the last of the leaders has, only devices that can still overtake it are looked up where
-//! they are not listed; all others are out. Otherwise the rows of every device that is not listed are read.
+//! Threshold algorithm (Fagin). A rollup lists every device that has at least so many rows, its floor. An unlisted device has at most the sum of
+//! the floors, each less one. Where the k-th best count exceeds that, only devices that can still overtake it are looked up where they are not
+//! listed; all others are out. Otherwise the rows of every device that is not listed are read.
 
 use std::sync::Arc;
 

@@ -83,7 +83,7 @@ impl Work {
         Ok(())
     }
 
-    /// Whether what a piece adds up to is the answer: nothing of it is left out, nothing in it is told apart.
+    /// Whether the precomputed sums of a piece can be used: every row of it matches, and all of them fall into one group.
     fn is_known(&self, segment: &Segment<'_>, piece: &Piece) -> bool {
         let question = &self.question;
         piece.sums.is_some()

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use arrow::{
@@ -17,7 +17,10 @@ use datafusion::{
     physical_plan::ExecutionPlan,
 };
 use futures::StreamExt;
-use hexflight_engine::{DataFile, column};
+use hexflight_engine::{
+    DataFile, column,
+    time::{self, Instant},
+};
 use parking_lot::Mutex;
 
 use super::{
@@ -84,7 +87,7 @@ impl Run {
             |until| add_items(self.work.clone(), Arc::clone(&queue), until, self.reservation.new_empty());
         // Grouping the rows at the edges by cell takes long for sure.
         let patience = if question.cell_resolution().is_some() { Duration::ZERO } else { PATIENCE };
-        let mut share = task((helpers > 0).then(|| Instant::now() + patience)).await?;
+        let mut share = task((helpers > 0).then(|| time::now() + patience)).await?;
         let left = queue.len();
         if left == 0 {
             return Ok(share);
@@ -213,7 +216,7 @@ async fn add_items<T: Item>(
     reservation: MemoryReservation,
 ) -> Result<Share> {
     let mut share = Share::new(new_groups(&work, queue.rows));
-    while until.is_none_or(|until| Instant::now() < until)
+    while until.is_none_or(|until| time::now() < until)
         && let Some(item) = queue.next()
     {
         tokio::task::consume_budget().await;

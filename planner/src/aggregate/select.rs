@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Writes the rows that match, counted from `first`. Without a branch per row: which rows match is anybody's guess.
+/// Writes the rows that match, counted from `first`. Branch-free: matches are unpredictable, and a branch would be mispredicted half the time.
 pub(super) fn select(rows: &mut Vec<u32>, first: usize, matches: impl ExactSizeIterator<Item = bool>) {
     rows.clear();
     rows.resize(matches.len(), 0);

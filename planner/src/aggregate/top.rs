@@ -65,7 +65,7 @@ impl Top {
         Some(*counts.select_nth_unstable_by(last, |a, b| b.cmp(a)).1)
     }
 
-    /// Larger is better. Orders as floats do, with all numbers in one line.
+    /// Maps a value to an integer with the same order (IEEE 754 total order for floats); larger ranks first.
     fn rank(&self, groups: &Groups, place: usize) -> i64 {
         let value = groups.states().measure(self.measure, place).unwrap_or(f64::NAN);
         let bits = (value + 0.0).to_bits().cast_signed();

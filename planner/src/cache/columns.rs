@@ -106,15 +106,17 @@ pub(crate) struct Columns {
 
 impl Columns {
     pub(super) fn set(&mut self, kind: ColumnKind, column: Column) {
-        match (kind, column) {
-            (ColumnKind::Time, Column::Integers(values)) => self.times = values,
-            (ColumnKind::Cell, Column::Integers(values)) => self.cells = values,
-            (ColumnKind::Value, Column::Floats(values)) => self.values = values,
-            (ColumnKind::Latitude, Column::Floats(values)) => self.latitudes = values,
-            (ColumnKind::Longitude, Column::Floats(values)) => self.longitudes = values,
-            (ColumnKind::Device, Column::Numbers(values)) => self.devices = values,
-            (kind, _) => unreachable!("{kind:?} is of another type"),
-        }
+        let place = match (kind, column) {
+            (ColumnKind::Time, Column::Integers(values)) => return self.times = values,
+            (ColumnKind::Cell, Column::Integers(values)) => return self.cells = values,
+            (ColumnKind::Device, Column::Numbers(values)) => return self.devices = values,
+            (ColumnKind::Value, Column::Floats(values)) => Some((&mut self.values, values)),
+            (ColumnKind::Latitude, Column::Floats(values)) => Some((&mut self.latitudes, values)),
+            (ColumnKind::Longitude, Column::Floats(values)) => Some((&mut self.longitudes, values)),
+            _ => None,
+        };
+        let (column, values) = place.expect("a column is of the type of its kind");
+        *column = values;
     }
 
     /// The values of a column in some rows.

@@ -1,5 +1,7 @@
 //! What queries keep of files, under the memory budget: rollups, footers and decoded columns. Everything in it can be read
 //! again, so it gives way to whoever needs the memory. How much is read at once is bounded as well.
+//!
+//! The scan and the aggregates ask it. It never changes an answer: what is damaged is an error, what is gone is read again.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -91,7 +91,7 @@ pub(crate) struct SegmentCache {
 #[derive(Debug)]
 struct Turns {
     reads: Reads,
-    /// Whoever reads columns holds one, chosen by the rows: when many ask for the same at once, one reads and the others find it.
+    /// Single flight: locks striped by file and first row. Of concurrent readers of one segment one reads, and the others find it.
     of_columns: Box<[tokio::sync::Mutex<()>]>,
     /// The same for what rollups say of devices. Where the cache has no memory for it, those who wait get it from the one who has read it.
     of_devices: Box<[tokio::sync::Mutex<LastDevices>]>,

@@ -1,4 +1,6 @@
 //! What a failed query means to its caller: one kind and one clean sentence, found under DataFusion's layers of wrapping.
+//!
+//! Servers and the log of queries ask it. If you add a kind, the servers' `status/table.rs` needs a row.
 
 mod functions;
 mod intervals;

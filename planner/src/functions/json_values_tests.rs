@@ -1,3 +1,5 @@
+//! Tests of how numbers of JSON are read.
+
 use super::*;
 
 #[test]

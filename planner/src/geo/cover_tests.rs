@@ -1,7 +1,5 @@
 //! Covers against brute force: whatever is in the area is in the cover, and what is in an interior range is in the area.
 
-use std::time::Instant;
-
 use h3o::{CellIndex, LatLng, Resolution};
 
 use super::{
@@ -11,6 +9,7 @@ use super::{
     random::{Random, describe, random_areas, rounds},
     rectangle::Cap,
 };
+use hexflight_engine::time;
 
 const NINE: Resolution = Resolution::Nine;
 
@@ -156,7 +155,7 @@ fn the_work_is_bounded() {
     ];
     for bounds in slivers {
         let areas = areas_of(bounds);
-        let started = Instant::now();
+        let started = time::now();
         let cover = areas.cover(NINE, 256);
         // Unoptimised and on a busy machine: looks, not time, are what is bounded.
         assert!(started.elapsed().as_millis() < 500, "{areas:?} took {:?}", started.elapsed());

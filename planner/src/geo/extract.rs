@@ -98,7 +98,7 @@ fn said(expr: &Arc<dyn PhysicalExpr>) -> Option<Said> {
     }
 }
 
-/// Of two that speak of the same coordinate.
+/// Combines two bounds on the same coordinate; `None` where they are about different ones.
 fn either(left: Said, right: Said, joined: fn(&Intervals, &Intervals) -> Option<Intervals>) -> Option<Said> {
     match (left, right) {
         (Said::Latitude(left), Said::Latitude(right)) => joined(&left, &right).map(Said::Latitude),

@@ -1,4 +1,6 @@
 //! Which files, memory batches and rows of sorted batches a predicate cannot match, and why. Failing to prune is never an error.
+//!
+//! The scan asks it. It never reads a row. If you add a cause, also look at `system/scan_columns.rs` and `docs/metrics.md`.
 
 mod cause;
 mod pruner;

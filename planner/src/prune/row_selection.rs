@@ -30,7 +30,7 @@ pub(crate) struct RowSelector {
 }
 
 impl RowSelector {
-    /// Of the predicate that the pruner is of.
+    /// Makes a selector for the predicate of a pruner.
     pub(crate) fn new(predicate: &Arc<dyn PhysicalExpr>, pruner: &Pruner) -> Self {
         let conjuncts = split_conjunction(predicate).into_iter();
         let mut of_type = conjuncts.filter(|conjunct| Cause::of(conjunct) == Cause::Type).peekable();

@@ -80,7 +80,7 @@ impl QueryEngine {
         Ok(Self { planner, runtime, admission, waiting_max, log, schemas: SchemaCache::default() })
     }
 
-    /// Reads what the first queries will begin with, of the newest files first, for at most `time`. Needs not be done.
+    /// Reads what the first queries will begin with, of the newest files first, for at most `time`. Optional.
     pub async fn warm_up(&self, time: Duration) {
         let planner = Arc::clone(&self.planner);
         let read = async move {

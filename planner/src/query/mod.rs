@@ -1,4 +1,6 @@
 //! The front of the planner: [`QueryEngine`] with its options, its threads and the stream of a running query.
+//!
+//! It puts all other modules together and nobody inside the crate uses it. It never looks into a plan but to tell its class.
 
 mod engine;
 mod statements;

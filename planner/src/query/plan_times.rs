@@ -1,7 +1,7 @@
 //! `PlanTimes`: what each stage of planning takes, for the bench: first as a query is planned, then every stage by itself, also
 //! those that a remembered statement skips.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use datafusion::{
     common::ScalarValue, error::Result, execution::SessionStateBuilder,
@@ -10,6 +10,7 @@ use datafusion::{
 
 use super::planner::{Planner, Way};
 use crate::{catalog, session::Shape, sql, watch::Asker};
+use hexflight_engine::time::{self, Instant};
 
 /// Stages in order, each with its time; a rule that runs several times is there several times.
 #[doc(hidden)]
@@ -23,10 +24,10 @@ pub struct PlanTimes {
 
 impl PlanTimes {
     pub(super) async fn of(planner: &Planner, sql: &str, params: Vec<ScalarValue>) -> Result<Self> {
-        let started = Instant::now();
+        let started = time::now();
         drop(planner.plan(sql, params.clone(), &Asker::default(), Way::Large).await?);
         let mut times = Self { total: started.elapsed(), stages: Vec::new() };
-        let mut lap = Lap(Instant::now());
+        let mut lap = Lap(time::now());
         drop(sql::parse(sql, planner.limits())?);
         times.push("parse", &mut lap);
         drop(sql::logical_plan(&planner.state(Shape::Any), sql, Some(&params), planner.limits()).await?);
@@ -69,7 +70,7 @@ struct Lap(Instant);
 
 impl Lap {
     fn next(&mut self) -> Duration {
-        let now = Instant::now();
+        let now = time::now();
         now.duration_since(std::mem::replace(&mut self.0, now))
     }
 }

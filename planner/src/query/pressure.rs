@@ -10,10 +10,13 @@ use std::{
     path::PathBuf,
     sync::{Arc, Weak},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use hexflight_engine::Budget;
+use hexflight_engine::{
+    Budget, tasks,
+    time::{self, Instant},
+};
 use rustix::fs::statvfs;
 
 use super::planner::Planner;
@@ -97,7 +100,7 @@ impl Watch {
             process_bytes_max: options.process_bytes_max.unwrap_or(usize::MAX),
             spill_directory: options.spill_directory.clone(),
             give_back: options.give_back,
-            given_back: Instant::now(),
+            given_back: time::now(),
             last_end: None,
             appends_wait: None,
         }
@@ -113,7 +116,7 @@ impl Watch {
                 thread::sleep(INTERVAL);
             }
         };
-        thread::Builder::new().name("hexflight-memory".to_owned()).spawn(look).map(drop)
+        tasks::thread("hexflight-memory", look)
     }
 
     /// Whether there is anything to look at.
@@ -126,8 +129,7 @@ impl Watch {
         let own = size.map_or(0, |size| size.own);
         self.give_back(own);
         self.budget.set_uncounted(self.uncounted(own));
-        self.appends_wait =
-            (self.budget.waiting() > 0).then(|| self.appends_wait.unwrap_or_else(Instant::now));
+        self.appends_wait = (self.budget.waiting() > 0).then(|| self.appends_wait.unwrap_or_else(time::now));
         let is_long = self.appends_wait.is_some_and(|since| since.elapsed() >= APPEND_WAIT_MAX);
         let grace = if is_long { GRACE_BESIDE_APPENDS } else { GRACE };
         if self.last_end.is_some_and(|end| end.elapsed() < grace) {
@@ -142,7 +144,7 @@ impl Watch {
             || could_be_used && end_unread(&log)
             || self.little_space().is_some_and(|free| end_spilling(&log, free))
         {
-            self.last_end = Some(Instant::now());
+            self.last_end = Some(time::now());
         }
         true
     }
@@ -169,7 +171,7 @@ impl Watch {
         let is_much = kept > kept_max || own > self.budget.share(FULL_SHARE);
         if is_much && self.given_back.elapsed() >= GIVE_BACK_INTERVAL {
             give_back();
-            self.given_back = Instant::now();
+            self.given_back = time::now();
         }
     }
 }

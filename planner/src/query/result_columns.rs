@@ -29,7 +29,7 @@ pub(super) fn result_schema(schema: &SchemaRef, names: Option<&[String]>) -> Sch
 /// The same plan with the columns of its result. Two of the names may be alike.
 ///
 /// # Errors
-/// None that is expected: what DataFusion says of a projection.
+/// Propagates DataFusion's errors about a projection; none is expected.
 pub(super) fn with_result_columns(
     plan: Arc<dyn ExecutionPlan>,
     names: Option<&[String]>,

@@ -9,10 +9,7 @@
 //!         in a batch
 //! ```
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
@@ -28,7 +25,7 @@ use datafusion::{
     physical_plan::{ExecutionPlan, execute_stream},
 };
 use futures::StreamExt;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::sync::oneshot;
 
 use super::{
     class::class_of,
@@ -42,6 +39,7 @@ use crate::{
     turn::{Ended, Stop, plan_in_turns},
     watch::{LoggedQuery, QueryProgress},
 };
+use hexflight_engine::time::{self, timeout};
 
 /// A query whose reader takes longer to make room gives its place to others meanwhile.
 const PLACE_KEPT: Duration = Duration::from_millis(500);
@@ -132,7 +130,7 @@ impl Run {
     }
 
     async fn first(&self) -> Result<Ready> {
-        let began = Instant::now();
+        let began = time::now();
         let plan = self.plan(Way::Large).await?;
         metrics::histogram!("hexflight_query_plan_seconds").record(began.elapsed().as_secs_f64());
         let class = class_of(&plan);
@@ -172,7 +170,7 @@ impl Run {
     async fn memory_is_back(&self) {
         let is_back = async {
             while self.memory().used() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                time::sleep(Duration::from_millis(5)).await;
             }
         };
         let _late = timeout(MEMORY_BACK_MAX, is_back).await;
@@ -253,11 +251,7 @@ impl Ready {
             let memory = MemoryConsumer::new("result").register(results);
             // It is there already, and what may wait is bounded.
             memory.grow(bytes);
-            // What nobody reads takes memory: while that is short, no other query begins beside it.
-            if timeout(PLACE_KEPT, sender.room_for(bytes)).await.is_err() && !pools.is_short(class) {
-                permit = None;
-            }
-            if !sender.room_for(bytes).await {
+            if !read_on(sender, bytes, &mut permit, || pools.is_short(class)).await {
                 return Ok(());
             }
             if batch.num_rows() > 0 {
@@ -270,6 +264,24 @@ impl Ready {
             }
         }
     }
+}
+
+/// Waits until there is room for a batch; whether anybody still reads. A query whose reader takes long gives its place to others. While memory
+/// is short it keeps it, since what nobody reads takes memory, and no other query should begin beside it.
+async fn read_on(
+    sender: &ResultSender,
+    bytes: usize,
+    permit: &mut Option<Permit>,
+    is_short: impl Fn() -> bool,
+) -> bool {
+    while permit.is_some() {
+        match timeout(PLACE_KEPT, sender.room_for(bytes)).await {
+            Ok(is_read) => return is_read,
+            Err(_) if !is_short() => *permit = None,
+            Err(_) => {}
+        }
+    }
+    sender.room_for(bytes).await
 }
 
 fn name_of(attempt: Attempt) -> &'static str {
@@ -309,4 +321,30 @@ fn column_bytes(column: &ArrayRef) -> usize {
     };
     let own = column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size());
     own.saturating_add(long_texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use arrow::datatypes::Schema;
+
+    use super::*;
+    use crate::{
+        admission::Class,
+        results::{WaitingMax, results},
+    };
+
+    #[tokio::test]
+    async fn a_place_kept_while_memory_is_short_is_given_up_once_it_is_not() {
+        let (sender, _reader) = results(WaitingMax { batches: 1, bytes: 1 });
+        sender.push(Ok(RecordBatch::new_empty(Arc::new(Schema::empty()))), None);
+        let admission = Admission::new(1, 1, PLACE_KEPT);
+        let mut permit = admission.try_admit(Class::Large);
+        let looks = Cell::new(0);
+        let is_short = || looks.replace(looks.get() + 1) < 2;
+        let unread = timeout(4 * PLACE_KEPT, read_on(&sender, 1, &mut permit, is_short)).await;
+        assert!(unread.is_err(), "nobody has read");
+        assert!(permit.is_none() && admission.try_admit(Class::Large).is_some());
+    }
 }

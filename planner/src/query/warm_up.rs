@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
-use hexflight_engine::{DataFile, Engine};
+use hexflight_engine::{DataFile, Engine, time};
 
 use crate::cache::Caches;
 
@@ -23,7 +23,7 @@ pub(super) async fn warm_up(engine: &Engine, caches: &Caches, time: Duration) {
                     tracing::debug!(file = %file.location, %error, "not read ahead");
                 }
             });
-        if tokio::time::timeout(time, reads).await.is_err() {
+        if time::timeout(time, reads).await.is_err() {
             return;
         }
     }

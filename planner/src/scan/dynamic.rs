@@ -15,8 +15,10 @@ use datafusion::{
 };
 use hexflight_engine::{TableSpec, ZoneMap};
 
-use crate::guard::can_fail;
-use crate::prune::{Pruner, ZoneStatistics};
+use crate::{
+    guard::can_fail,
+    prune::{Pruner, ZoneStatistics},
+};
 
 /// The state of dynamic filters as of the last look.
 #[derive(Debug)]

@@ -5,8 +5,10 @@ use std::{cmp::Reverse, collections::BTreeMap, fmt, ops::Range, sync::Arc};
 use datafusion::physical_expr::PhysicalExpr;
 use hexflight_engine::{DataFile, MemoryBatch, Snapshot};
 
-use crate::predicate::Window;
-use crate::prune::{CAUSES, Cause, FileStatistics, Pruner, RowSelector, ZoneStatistics};
+use crate::{
+    predicate::Window,
+    prune::{CAUSES, Cause, FileStatistics, Pruner, RowSelector, ZoneStatistics},
+};
 
 /// Files and memory batches that may hold matching rows.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use hexflight_engine::Budget;
+use hexflight_engine::{Budget, time};
 
 use crate::{
     admission::Admission,
@@ -73,7 +73,7 @@ async fn exchanged() -> Result<usize> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inputs_of_an_exchange_that_find_no_memory_do_not_wait_for_each_other() {
     for _ in 0..ATTEMPTS {
-        let end = tokio::time::timeout(WAIT, exchanged()).await;
+        let end = time::timeout(WAIT, exchanged()).await;
         assert!(end.is_ok(), "no answer and no error within {WAIT:?}");
     }
 }

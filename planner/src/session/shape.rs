@@ -49,7 +49,7 @@ impl Shape {
     /// Looks at every node and expression of a plan that is not optimised.
     ///
     /// # Errors
-    /// None that is expected: what walking the plan says.
+    /// Propagates the errors of DataFusion's tree walk; none is expected.
     pub(crate) fn of(plan: &LogicalPlan) -> Result<Self> {
         let mut plain = true;
         plan.apply(|node| {

@@ -20,7 +20,7 @@ use super::{column_id::ColumnId, dialect::HexflightDialect};
 /// Names columns apart. Says whether there was anything to do.
 ///
 /// # Errors
-/// None that is expected: what the parser says of texts of ours.
+/// Propagates the parser's errors; none is expected for a text of ours.
 pub(super) fn name_apart(statement: &mut Statement) -> Result<bool> {
     let statement = match statement {
         Statement::Explain(explain) => return name_apart(&mut explain.statement),

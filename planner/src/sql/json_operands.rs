@@ -19,7 +19,7 @@ use super::dialect::HexflightDialect;
 /// Writes `->` as a function wherever it is an operand.
 ///
 /// # Errors
-/// None that is expected: what the parser says of a text of ours.
+/// Propagates the parser's errors; none is expected for a text of ours.
 pub(super) fn call_for_json(statement: &mut Statement) -> Result<()> {
     match statement {
         Statement::Explain(explain) => call_for_json(&mut explain.statement),

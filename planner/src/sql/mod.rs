@@ -1,4 +1,6 @@
 //! From SQL text to a bound logical plan: bounds, parameters, the statements that are allowed.
+//!
+//! `query` calls it for every statement. It never reads data. If you allow a statement, also look at `docs/security.md`.
 
 mod column_id;
 mod derived_columns;

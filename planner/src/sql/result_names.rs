@@ -11,7 +11,7 @@ use super::column_id::ColumnId;
 /// The names to give a result in the place of the plan's; `None` if those are right.
 ///
 /// # Errors
-/// None that is expected: what walking the plan says.
+/// Propagates the errors of DataFusion's tree walk; none is expected.
 pub(crate) fn result_names(plan: &LogicalPlan) -> Result<Option<Vec<String>>> {
     let fields = plan.schema().fields();
     if !fields.iter().any(|field| ColumnId::of(field.name()).is_some()) {

@@ -21,7 +21,7 @@ pub(super) const SERIES: [&str; 2] = ["generate_series", "range"];
 /// Writes series with subqueries among their arguments as lists.
 ///
 /// # Errors
-/// None that is expected: what the parser says of a text of ours.
+/// Propagates the parser's errors; none is expected for a text of ours.
 pub(super) fn list_series(statement: &mut Statement) -> Result<()> {
     match statement {
         Statement::Explain(explain) => list_series(&mut explain.statement),

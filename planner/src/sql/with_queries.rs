@@ -19,7 +19,7 @@ use super::{
 /// Writes such queries as derived tables.
 ///
 /// # Errors
-/// None that is expected: what the parser says of a text of ours.
+/// Propagates the parser's errors; none is expected for a text of ours.
 pub(super) fn derive_with_queries(statement: &mut Statement) -> Result<()> {
     match statement {
         Statement::Explain(explain) => derive_with_queries(&mut explain.statement),

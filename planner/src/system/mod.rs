@@ -1,4 +1,6 @@
 //! Schema `system`: tables about the process itself, made anew for each query that reads them.
+//!
+//! `catalog` shows them. They read what `watch` knows, and only what the asker may see.
 
 mod queries;
 mod scan_columns;

@@ -1,8 +1,9 @@
 //! Turns that last too long: code in them neither gives its thread back nor asks whether its query has ended. They are counted, so that
 //! somebody looks at what does not.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use hexflight_engine::time::{self, Instant};
 use parking_lot::Mutex;
 /// Longer than any piece of work takes on a machine that is not overloaded.
 const TURN_MAX: Duration = Duration::from_secs(1);
@@ -18,7 +19,7 @@ pub(super) fn note(node: &str, lasted: Duration) {
         return;
     }
     metrics::counter!("hexflight_query_long_turns_total").increment(1);
-    if is_due(&mut LOGGED.lock(), Instant::now()) {
+    if is_due(&mut LOGGED.lock(), time::now()) {
         tracing::warn!(node, seconds = lasted.as_secs_f64(), "a query kept its thread for long");
     }
 }
@@ -43,7 +44,7 @@ mod tests {
     #[test]
     fn long_turns_are_logged_once_a_minute() {
         assert!(is_long(Duration::from_millis(1_001)) && !is_long(TURN_MAX));
-        let (mut logged, start) = (None, Instant::now());
+        let (mut logged, start) = (None, time::now());
         assert!(is_due(&mut logged, start));
         assert!(!is_due(&mut logged, start + Duration::from_secs(59)));
         assert!(is_due(&mut logged, start + LOGGED_EVERY));

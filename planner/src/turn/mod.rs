@@ -11,17 +11,13 @@ mod exec;
 mod long;
 mod stop;
 
-use std::{
-    cell::RefCell,
-    future::Future,
-    pin::pin,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, future::Future, pin::pin, time::Duration};
 
 use datafusion::{
     error::{DataFusionError, Result},
     execution::TaskContext,
 };
+use hexflight_engine::time::{self, Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) use checked::Checked;
@@ -86,7 +82,7 @@ fn turn<T>(ended: &Ended, node: &str, is_planning: bool, poll: impl FnOnce() -> 
     let is_outermost = TURN.with_borrow_mut(|turn| {
         let is_outermost = turn.is_none();
         turn.get_or_insert_with(|| {
-            let began = Instant::now();
+            let began = time::now();
             Turn { ended: ended.clone(), began, asked: began, is_planning }
         });
         is_outermost
@@ -137,7 +133,7 @@ pub(crate) fn piece<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Those of [`piece`].
 pub(crate) fn small_piece<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let is_due = TURN.with_borrow_mut(|turn| {
-        let now = Instant::now();
+        let now = time::now();
         match turn {
             Some(turn) if now.duration_since(turn.asked) >= ASKED_EVERY => {
                 turn.asked = now;

@@ -7,11 +7,14 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use datafusion::{error::DataFusionError, physical_plan::ExecutionPlan};
-use hexflight_engine::{Clock, SystemClock};
+use hexflight_engine::{
+    Clock, SystemClock,
+    time::{self, Instant},
+};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{Asker, ProgressReport, QueryProgress, QueryState};
@@ -48,7 +51,7 @@ impl QueryLog {
             stop: stop.clone(),
             memory: Arc::default(),
             reader: OnceLock::new(),
-            begun: Instant::now(),
+            begun: time::now(),
             rows: AtomicU64::new(0),
             planning: OnceLock::new(),
             outcome: OnceLock::new(),

@@ -1,10 +1,7 @@
 //! `QueryProgress`: how far a query is, for whoever asks while it runs. Shared by the query's stream and its watchers; made
 //! before planning starts, and holds the plan (with its snapshot) only while the query runs.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use datafusion::physical_plan::ExecutionPlan;
 use parking_lot::{Mutex, MutexGuard};
@@ -15,6 +12,7 @@ use crate::{
     scan::{ScanCounts, SegmentScanExec},
     turn::Stop,
 };
+use hexflight_engine::time::{self, Instant};
 
 /// Where a query stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +73,7 @@ impl QueryProgress {
     /// Follows a query of an asker.
     #[must_use]
     pub fn start_for(asker: Asker) -> Arc<Self> {
-        Arc::new(Self { started: Instant::now(), asker, stop: Stop::default(), inner: Mutex::default() })
+        Arc::new(Self { started: time::now(), asker, stop: Stop::default(), inner: Mutex::default() })
     }
 
     /// Who asks.

@@ -1,11 +1,8 @@
 //! The demo's ingest: the load run, its progress line, and counts that are asked while it runs.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use hexflight_engine::{Clock, SystemClock};
+use hexflight_engine::{Clock, SystemClock, time};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +46,7 @@ pub(super) async fn ingest_events(
         ledger: Some(Arc::clone(&ledger)),
         stop: CancellationToken::new(),
     };
-    let started = Instant::now();
+    let started = time::now();
     let load =
         run_load(args.load_plan(client.url().to_owned()), fleet, &clock, clock.now_micros(), &observers);
     let watched = watch(load, client, &stats, &ledger).await?;
@@ -109,9 +106,9 @@ async fn watch(
 ) -> Result<Watched, CliError> {
     let mut watched = Watched::default();
     let mut line = ProgressLine::start();
-    let started = Instant::now();
+    let started = time::now();
     let look_around = async {
-        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        let mut ticks = time::interval(LOOK_INTERVAL);
         loop {
             ticks.tick().await;
             let totals = stats.totals();

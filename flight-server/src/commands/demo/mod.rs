@@ -15,7 +15,7 @@ mod verdict;
 mod tally;
 mod summary;
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc};
 
 use self::{
     ingest::ingest_events, question::questions, server::EmbeddedServer, summary::summarise, tally::Tally,
@@ -25,6 +25,7 @@ use crate::{
     commands::simulate::Fleet,
     console::{self, CliError, millis},
 };
+use hexflight_engine::time;
 
 pub use args::DemoArgs;
 
@@ -70,9 +71,9 @@ pub async fn run(args: DemoArgs) -> Result<(), CliError> {
 
 async fn restart(server: EmbeddedServer, data_dir: &Path) -> Result<EmbeddedServer, CliError> {
     console::say("\nRestart: the server stops and starts again on the same directory")?;
-    let stopping = Instant::now();
+    let stopping = time::now();
     server.stop().await?;
-    let starting = Instant::now();
+    let starting = time::now();
     let server = EmbeddedServer::start(data_dir).await?;
     console::say(&format!(
         "  stopped in {}, ready again in {}",

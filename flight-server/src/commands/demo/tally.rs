@@ -1,6 +1,6 @@
 //! `Tally`: asks questions, prints what a newcomer wants to see of each, and counts the checks.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{question::Question, verdict};
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     commands::sql::table_text,
     console::{self, CliError, grouped, millis},
 };
+use hexflight_engine::time;
 
 /// Checks made and failed.
 #[derive(Debug, Default)]
@@ -104,7 +105,7 @@ impl Tally {
 pub(super) const COUNT_SQL: &str = "SELECT count(*) AS events FROM events";
 
 async fn timed(client: &Client, sql: &str) -> Result<(Answer, Duration), CliError> {
-    let started = Instant::now();
+    let started = time::now();
     let answer = client.query(sql).await?.collect().await?;
     Ok((answer, started.elapsed()))
 }

@@ -6,17 +6,17 @@ use arrow::array::{ArrayRef, StringArray};
 use clap::{Args, ValueEnum};
 use hexflight_engine::{OnBadRow, OnLoaded, TableName};
 
-use crate::files::{
-    column::{Column, array_order},
-    conversion::Conversion,
-    error::ImportError,
-    file::{Format, ReadRules},
-    mapping::{ColumnRules, PositionRule},
-    rejects::RejectsFile,
-};
 use crate::{
     config::{Config, ConfigError, read_layers},
     console::CliError,
+    files::{
+        column::{Column, array_order},
+        conversion::Conversion,
+        error::ImportError,
+        file::{Format, ReadRules},
+        mapping::{ColumnRules, PositionRule},
+        rejects::RejectsFile,
+    },
 };
 
 /// Loads files into a table: all rows of all files become visible at once, or none.

@@ -10,23 +10,25 @@ use arrow::{
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat};
 use hexflight_engine::{
-    BadRow, EngineError, Normaliser, OnBadRow, SourceId, SystemClock, TableName, TableSpec, column,
+    BadRow, EngineError, Normaliser, OnBadRow, SourceId, SystemClock, TableName, TableSpec, column, tasks,
 };
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::console::{self, CliError, grouped};
-use crate::files::{
-    content::Content,
-    error::{ImportError, row_text},
-    file::InputFile,
-    load::{Load, LoadRules, blocking},
-    mapping::{Mapping, Origin},
-    progress::Progress,
-    rejects::Rejects,
-    remote,
-    sink::{PushError, Sink},
-    source::{Place, Source},
+use crate::{
+    console::{self, CliError, grouped},
+    files::{
+        content::Content,
+        error::{ImportError, row_text},
+        file::InputFile,
+        load::{Load, LoadRules, blocking},
+        mapping::{Mapping, Origin},
+        progress::Progress,
+        rejects::Rejects,
+        remote,
+        sink::{PushError, Sink},
+        source::{Place, Source},
+    },
 };
 
 /// Bad rows of a file that are shown.
@@ -48,7 +50,7 @@ impl Sink for Judge {
 
     async fn push(&self, batch: RecordBatch) -> Result<Vec<BadRow>, PushError> {
         let normaliser = Arc::clone(&self.normaliser);
-        let judged = tokio::task::spawn_blocking(move || normaliser.normalise_valid(&batch)).await;
+        let judged = tasks::spawn_blocking(move || normaliser.normalise_valid(&batch)).await;
         let judged = judged
             .map_err(|error| EngineError::Task { task: "normalise", detail: error.to_string() })
             .and_then(|judged| judged);
@@ -164,7 +166,7 @@ pub(super) async fn open(source: &Source, rules: &LoadRules) -> Result<InputFile
             (None, Place::Local(path)) => {
                 Content::open(path).map_err(|error| format!("it cannot be read: {error}"))?
             }
-            (None, Place::Remote(..)) => unreachable!("what is remote was fetched"),
+            (None, Place::Remote(..)) => return Err("it was not fetched".to_owned()),
         };
         InputFile::open(&source.name, content, source.format, source.compression, &rules)
     })

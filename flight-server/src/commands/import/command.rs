@@ -1,12 +1,11 @@
 //! `hexflight import`: finds the files, looks at all of them, loads them into a folder or through a server, and says what happened.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use hexflight_engine::{Engine, EngineError, EngineOptions, ImportSummary, SourceId, Store, SystemClock};
+use hexflight_engine::{
+    Engine, EngineError, EngineOptions, ImportSummary, SourceId, Store, SystemClock,
+    time::{self, Instant},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -14,18 +13,18 @@ use super::{
     args::{ImportArgs, OnError},
     check,
 };
-use crate::files::{
-    error::ImportError,
-    load::{Load, LoadRules, Loaded},
-    progress::{Progress, megabytes, per_second},
-    rejects::Rejects,
-    sink::{EngineSink, ServerSink, Sink},
-    source::{self, Found, Place, Source},
-};
 use crate::{
     client::{Client, ServerAddress},
     config::Config,
     console::{self, CliError, ProgressLine, grouped},
+    files::{
+        error::ImportError,
+        load::{Load, LoadRules, Loaded},
+        progress::{Progress, megabytes, per_second},
+        rejects::Rejects,
+        sink::{EngineSink, ServerSink, Sink},
+        source::{self, Found, Place, Source},
+    },
     serve_error::ServeError,
 };
 
@@ -122,7 +121,7 @@ impl Job<'_> {
 
     /// Reads all files into the sink, showing how it goes.
     async fn read_into<S: Sink>(&self, sink: &S, interruption: &mut Interruption) -> Result<Run, CliError> {
-        let started = Instant::now();
+        let started = time::now();
         let progress = Progress::of(self.sources.len(), self.sources.iter().map(|source| source.bytes).sum());
         let rejects = &self.rejects;
         let stop = CancellationToken::new();
@@ -169,7 +168,7 @@ impl Run {
         if self.loaded.sources.is_empty() {
             return Ok(None);
         }
-        let (begun, rows) = (Instant::now(), grouped(self.rows));
+        let (begun, rows) = (time::now(), grouped(self.rows));
         let committing = with_progress(commit(self.loaded.sources.clone()), || {
             format!("sorting and writing {rows} rows: {:.0} s", begun.elapsed().as_secs_f64())
         });
@@ -244,7 +243,7 @@ async fn open_engine(config: &Config) -> Result<Arc<Engine>, ImportError> {
 async fn with_progress<T>(work: impl Future<Output = T>, text: impl Fn() -> String) -> T {
     let mut work = std::pin::pin!(work);
     let mut line = ProgressLine::start();
-    let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
+    let mut ticks = time::interval(PROGRESS_INTERVAL);
     let done = loop {
         tokio::select! {
             biased;

@@ -1,14 +1,9 @@
 //! `hexflight simulate`: arguments, progress line and summary of a load run.
 
-use std::{
-    num::NonZeroUsize,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
-use hexflight_engine::{Clock, SystemClock};
+use hexflight_engine::{Clock, SystemClock, time};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -97,7 +92,7 @@ pub async fn run(args: SimulateArgs) -> Result<(), CliError> {
     let stats = Arc::new(LoadStats::default());
     let stop = CancellationToken::new();
     let observers = LoadObservers { stats: Arc::clone(&stats), ledger: None, stop: stop.clone() };
-    let started = Instant::now();
+    let started = time::now();
     console::note(&format!(
         "sending to {} from {} devices over {} connections, seed {} (Ctrl-C ends it)",
         first.url(),
@@ -152,8 +147,8 @@ async fn with_progress(
 ) -> Result<(), CliError> {
     let mut load = std::pin::pin!(load);
     let mut line = ProgressLine::start();
-    let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
-    let (mut before, mut then) = (0, Instant::now());
+    let mut ticks = time::interval(PROGRESS_INTERVAL);
+    let (mut before, mut then) = (0, time::now());
     let ended = loop {
         tokio::select! {
             biased;
@@ -167,7 +162,7 @@ async fn with_progress(
             _ = ticks.tick() => {
                 let totals = stats.totals();
                 let rows_per_second = per_second(totals.acked_rows - before, then.elapsed());
-                (before, then) = (totals.acked_rows, Instant::now());
+                (before, then) = (totals.acked_rows, time::now());
                 line.update(progress_text(&totals, rows_per_second));
             }
         }

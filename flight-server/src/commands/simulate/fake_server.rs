@@ -15,6 +15,7 @@ use arrow_flight::{
     flight_service_server::{FlightService, FlightServiceServer},
 };
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use hexflight_engine::tasks;
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming, transport::Server};
@@ -47,7 +48,7 @@ impl FakeServer {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let service = FlightServiceServer::new(server.clone());
         let incoming = TcpListenerStream::new(listener);
-        tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+        tasks::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
         (server, url)
     }
 
@@ -87,7 +88,7 @@ impl FlightService for FakeServer {
         let mut batches = FlightRecordBatchStream::new_from_flight_data(messages);
         let (answers, stream) = mpsc::channel(1);
         let server = self.clone();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             while let Some(Ok(batch)) = batches.next().await {
                 let answer = server.answer(batch.num_rows());
                 let ended = answer.is_err();

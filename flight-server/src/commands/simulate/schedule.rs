@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hexflight_engine::Clock;
-use tokio::time::Instant;
+use hexflight_engine::{
+    Clock,
+    time::{self, Instant},
+};
 
 use super::TimeSlice;
 
@@ -59,7 +61,7 @@ impl Schedule {
         Self {
             plan,
             clock,
-            started: Instant::now(),
+            started: time::now(),
             started_micros,
             scheduled_rows: 0,
             last_micros: started_micros,

@@ -3,12 +3,12 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use hexflight_engine::TableName;
-use parking_lot::Mutex;
-use tokio::{
-    sync::mpsc,
+use hexflight_engine::{
+    TableName,
     time::{Instant, sleep, sleep_until},
 };
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 

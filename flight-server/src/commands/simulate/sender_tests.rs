@@ -7,12 +7,14 @@ use tokio_util::sync::DropGuard;
 use tonic::Status;
 
 use super::*;
-use crate::commands::simulate::{
-    Fleet, LoadObservers, LoadPlan, LoadTotals, WorkloadConfig,
-    fake_server::{FakeServer, Reply},
-    run_load,
+use crate::{
+    commands::simulate::{
+        Fleet, LoadObservers, LoadPlan, LoadTotals, WorkloadConfig,
+        fake_server::{FakeServer, Reply},
+        run_load,
+    },
+    console::CliError,
 };
-use crate::console::CliError;
 
 const BATCH_ROWS: usize = 100;
 

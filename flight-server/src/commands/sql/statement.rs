@@ -1,7 +1,7 @@
 //! Runs one statement: asks, shows progress while nothing comes, writes what comes, and stops the query on the server when the
 //! user or the reader of the output has had enough.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{
     format::{Flow, Layout, ResultWriter},
@@ -13,6 +13,7 @@ use crate::{
     client::{Client, QueryHandle, QueryStream},
     console::CliError,
 };
+use hexflight_engine::time;
 
 /// How long the server may take to confirm that it has stopped a query.
 const CANCEL_WAIT: Duration = Duration::from_secs(2);
@@ -40,7 +41,7 @@ pub(super) async fn run(
     sink: &mut Sink,
     interrupt: &mut Interrupt,
 ) -> Result<Summary, CliError> {
-    let started = Instant::now();
+    let started = time::now();
     let answer = tokio::select! {
         answer = client.query(sql) => answer?,
         () = interrupt.received() => return Err(CliError::Cancelled),
@@ -86,5 +87,5 @@ async fn copy(
 /// Dropping the stream has stopped the query already, if the connection still works; this asks for it by name.
 async fn stop(handle: &QueryHandle) {
     // A server that is lost or slow has nothing more to tell: the query ends with its connection.
-    let _unconfirmed = tokio::time::timeout(CANCEL_WAIT, handle.cancel()).await;
+    let _unconfirmed = time::timeout(CANCEL_WAIT, handle.cancel()).await;
 }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
-
 use crate::{
     client::{Progress, QueryHandle},
     console::{ProgressLine, grouped},
 };
+use hexflight_engine::time::{self, Instant, sleep_until};
 
 /// A faster query needs no words.
 const FIRST_AFTER: Duration = Duration::from_millis(500);
@@ -38,7 +37,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Begins to count the time.
     pub(super) fn start(handle: &QueryHandle, show: Show) -> Self {
-        Self { handle: handle.clone(), show, due: Instant::now() + FIRST_AFTER, line: None }
+        Self { handle: handle.clone(), show, due: time::now() + FIRST_AFTER, line: None }
     }
 
     /// Waits until it is time, asks and shows; forever if there is nothing to show.
@@ -50,7 +49,7 @@ impl Watch {
         }
         sleep_until(self.due).await;
         let progress = self.handle.progress().await;
-        self.due = Instant::now() + INTERVAL;
+        self.due = time::now() + INTERVAL;
         match progress {
             Ok(Some(progress)) => self.shown().update(describe(&progress)),
             Ok(None) => {}

@@ -19,11 +19,14 @@ use arrow::{
 };
 use arrow_flight::FlightData;
 use bytes::Bytes;
-use tokio::time::Instant;
 use tonic::Status;
 
 use super::{DecodeMemory, Limits, check::check_batch, check_schema::check_schema, memory::expanded_bytes};
 use crate::arrival::{Arrived, FREE_BYTES, WAIT};
+use hexflight_engine::{
+    tasks,
+    time::{self, Instant},
+};
 
 /// Bodies from this size on are decoded off the I/O threads: 8 MiB take about 5 ms.
 const OFFLOAD_BYTES_MIN: usize = 8 << 20;
@@ -113,7 +116,7 @@ impl BatchDecoder {
     /// # Errors
     /// `NoMemory` when there is none in time, or none for its dictionary.
     pub(crate) async fn decode(&mut self, data: FlightData) -> Result<Decoded, DecodeError> {
-        self.decode_by(data, Instant::now() + WAIT).await
+        self.decode_by(data, time::now() + WAIT).await
     }
 
     /// As [`Self::decode`], with a deadline for memory.
@@ -167,7 +170,7 @@ impl BatchDecoder {
             last_held: self.last_held.take(),
             dictionaries_held: self.dictionaries_held.take(),
         };
-        let work = tokio::task::spawn_blocking(move || {
+        let work = tasks::spawn_blocking(move || {
             let decoded = moved.decode_here(&data);
             (moved, decoded)
         });

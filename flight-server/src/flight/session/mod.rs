@@ -5,8 +5,6 @@ mod messages;
 mod options;
 mod table;
 
-use std::time::Instant;
-
 use arrow_flight::{Action, ActionType};
 use bytes::Bytes;
 use futures::{StreamExt, stream, stream::BoxStream};
@@ -22,6 +20,7 @@ use crate::{
     auth::Caller,
     timestamp_unit::{TIMESTAMP_UNIT, TimestampUnit},
 };
+use hexflight_engine::{Ids as _, SystemIds, time};
 
 const SET: &str = "SetSessionOptions";
 const GET: &str = "GetSessionOptions";
@@ -50,13 +49,13 @@ pub(super) fn answers(action: &Action) -> bool {
 
 /// Does one of the three actions.
 pub(super) fn act(sessions: &Sessions, call: &Call<Action>) -> Result<Answer, Status> {
-    let (id, caller, now) = (session_id(call.metadata()), caller_of(call), Instant::now());
+    let (id, caller, now) = (session_id(call.metadata()), caller_of(call), time::now());
     let known = id.and_then(|id| Some((id, sessions.options(id, &caller, now)?)));
     let action = call.get_ref();
     match action.r#type.as_str() {
         SET => {
             // An id that is not known, or no longer, is not taken over: only ids made here are hard to guess.
-            let (id, mut options) = known.unwrap_or_else(|| (Uuid::new_v4(), SessionOptions::default()));
+            let (id, mut options) = known.unwrap_or_else(|| (SystemIds.random(), SessionOptions::default()));
             let answer = set_all(&mut options, action)?;
             sessions.store(id, caller, options, now);
             answered(&answer, known.is_none().then(|| format!("{COOKIE}={}", id.simple())))
@@ -90,7 +89,7 @@ pub(super) struct CallOptions {
 /// INVALID_ARGUMENT for a header with a value that it cannot have.
 pub(super) fn options_of<T>(sessions: &Sessions, call: &Call<T>) -> Result<CallOptions, Status> {
     let (id, caller) = (session_id(call.metadata()), caller_of(call));
-    let session = id.and_then(|id| sessions.options(id, &caller, Instant::now())).unwrap_or_default();
+    let session = id.and_then(|id| sessions.options(id, &caller, time::now())).unwrap_or_default();
     let header = call.metadata().get(TIMESTAMP_UNIT).map(|value| value.as_bytes());
     let asked = TimestampUnit::of_header(header).map_err(Status::invalid_argument)?;
     let timestamp_unit = asked.or(session.timestamp_unit).unwrap_or_default();
@@ -138,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_session_is_found_among_other_cookies() {
-        let id = Uuid::new_v4();
+        let id = SystemIds.random();
         for cookie in [format!("a=b; {COOKIE}={}; c=d", id.simple()), format!("{COOKIE}=\"{id}\"")] {
             let mut metadata = MetadataMap::new();
             metadata.append("cookie", "other=1".parse().unwrap());

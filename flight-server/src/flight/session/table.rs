@@ -1,9 +1,6 @@
 //! `Sessions`: options by session id, bounded and for a time. A session belongs to the user who made it.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
@@ -13,6 +10,7 @@ use crate::{
     auth::Caller,
     flight::crowd::{Kept, gives_way},
 };
+use hexflight_engine::time::Instant;
 
 /// Sessions remembered; one more ends one of whoever has most.
 const SESSIONS_MAX: usize = 10_000;
@@ -89,14 +87,17 @@ impl Session {
 mod tests {
     use std::sync::Arc;
 
+    use hexflight_engine::{Ids as _, SystemIds};
+
     use super::*;
+    use hexflight_engine::time;
 
     const OPTIONS: SessionOptions =
         SessionOptions { query_timeout: Some(Duration::from_secs(1)), timestamp_unit: None };
 
     #[test]
     fn a_session_is_its_callers_and_lives_while_it_is_used() {
-        let (sessions, start, id) = (Sessions::default(), Instant::now(), Uuid::new_v4());
+        let (sessions, start, id) = (Sessions::default(), time::now(), SystemIds.random());
         let ada = Caller { user: Some(Arc::from("ada")), ..Caller::default() };
         sessions.store(id, ada.clone(), OPTIONS, start);
         let almost = SESSION_FOR - Duration::from_secs(1);
@@ -111,8 +112,8 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_gives_way_at_the_limit() {
-        let (sessions, start) = (Sessions::default(), Instant::now());
-        let ids: Vec<Uuid> = (0..=SESSIONS_MAX).map(|_| Uuid::new_v4()).collect();
+        let (sessions, start) = (Sessions::default(), time::now());
+        let ids: Vec<Uuid> = (0..=SESSIONS_MAX).map(|_| SystemIds.random()).collect();
         for (index, id) in ids.iter().enumerate() {
             let used = start + Duration::from_millis(index as u64);
             sessions.store(*id, Caller::default(), OPTIONS, used);

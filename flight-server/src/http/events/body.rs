@@ -6,11 +6,13 @@ use axum::http::StatusCode;
 use flate2::read::MultiGzDecoder;
 
 use super::request::Encoding;
-use crate::http::{
-    ApiLimits,
-    body::{BodyLimit, Held},
+use crate::{
+    http::{
+        ApiLimits,
+        body::{BodyLimit, Held},
+    },
+    status::Problem,
 };
-use crate::status::Problem;
 
 /// What somebody whose batch is too large should do.
 const SMALLER: &str = "send smaller batches";

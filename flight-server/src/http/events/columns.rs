@@ -68,9 +68,6 @@ impl Columns {
             (column::LONGITUDE, Arc::new(self.longitudes.finish())),
             (column::METADATA, Arc::new(self.metadata.finish())),
         ];
-        let Ok(batch) = RecordBatch::try_from_iter(columns) else {
-            unreachable!("every row is in every column")
-        };
-        batch
+        RecordBatch::try_from_iter(columns).expect("every row is in every column")
     }
 }

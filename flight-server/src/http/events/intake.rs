@@ -1,18 +1,18 @@
 //! The way of one request: bytes → plain bytes → rows → engine → answer. Long pieces of work run on blocking threads, no more of them at once
 //! than there are cores.
 
-use std::{num::NonZero, sync::Arc, time::Instant};
+use std::{num::NonZero, sync::Arc};
 
 use axum::{
     body::BodyDataStream,
     extract::Request,
     http::{header, request::Parts},
 };
-use hexflight_engine::{BadRow, EngineError, OnBadRow, TableName};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant as Deadline, timeout_at},
+use hexflight_engine::{
+    BadRow, EngineError, OnBadRow, TableName, tasks,
+    time::{self, Instant as Deadline, timeout_at},
 };
+use tokio::sync::Semaphore;
 
 use super::{
     answer::{self, Accepted},
@@ -21,7 +21,6 @@ use super::{
     fault::{Faults, Origin},
     request::{Encoding, Head},
 };
-use crate::status::Problem;
 use crate::{
     arrival::{RETRY_MS, WAIT},
     http::{
@@ -29,7 +28,7 @@ use crate::{
         api::Ready,
         body::{Held, READ_TIMEOUT, read, refuse},
     },
-    status::engine_problem,
+    status::{Problem, engine_problem},
     telemetry,
 };
 
@@ -56,7 +55,7 @@ impl Intake {
         ready: Result<Ready, Problem>,
         request: Request,
     ) -> Result<Accepted, Problem> {
-        let started = Instant::now();
+        let started = time::now();
         let (parts, body) = request.into_parts();
         let mut pieces = body.into_data_stream();
         let (api, head, held) = match Self::receive(ready, &parts, &mut pieces).await {
@@ -66,7 +65,7 @@ impl Intake {
                 return Err(problem);
             }
         };
-        let (sent_bytes, deadline) = (held.bytes.len(), Deadline::now() + WAIT);
+        let (sent_bytes, deadline) = (held.bytes.len(), time::now() + WAIT);
         let (events, held) = self.parse(&api, &head, held, deadline).await?;
         let accepted = self.store(&api, events, head.on_bad_row, deadline).await?;
         drop(held);
@@ -113,7 +112,7 @@ impl Intake {
         // Never closed: an error of the turn itself would mean so.
         let late = EngineError::Delayed { step: "a turn to be parsed", waited: WAIT, retry_ms: RETRY_MS };
         let turn = turn.map_err(|_| engine_problem(&late))?;
-        let parsing = tokio::task::spawn_blocking(move || {
+        let parsing = tasks::spawn_blocking(move || {
             let _turn = turn;
             work()
         });

@@ -3,9 +3,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use hexflight_engine::column;
-
-use crate::http::hint::{NAME_BYTES_MAX, nearest};
+use hexflight_engine::{column, nearest};
 
 /// What a member is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +19,9 @@ pub(super) enum Role {
 
 /// Number of roles.
 pub(super) const ROLES: usize = 7;
+
+/// Longer names are not looked into. **Units**: bytes.
+const NAME_BYTES_MAX: usize = 64;
 
 /// Unknown names of a request that are looked into.
 const GUESSES_MAX: usize = 256;

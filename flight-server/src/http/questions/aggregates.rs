@@ -12,8 +12,10 @@ use super::{
     series::{Series, series},
     window::{LengthText, Window, WindowQuery},
 };
-use crate::http::{api::Ready, instant::UnixSeconds};
-use crate::status::{Problem, QueryProblems, SumProblems};
+use crate::{
+    http::{api::Ready, instant::UnixSeconds},
+    status::{Problem, QueryProblems, SumProblems},
+};
 
 const OF_METRIC: &str = "SELECT count(*), sum(value), avg(value), min(value), max(value) FROM events \
      WHERE type = $1 AND timestamp >= $2 AND timestamp < $3";

@@ -13,8 +13,10 @@ use futures::TryStreamExt;
 use hexflight_planner::{DataFusionError, ScalarValue};
 
 use super::window::Window;
-use crate::status::Problem;
-use crate::{http::Api, status::query_problem};
+use crate::{
+    http::Api,
+    status::{Problem, query_problem},
+};
 
 /// The rows of a statement's answer, as one batch. Questions have bounded answers.
 ///

@@ -11,8 +11,7 @@ use super::{
     query_string::{QueryString, names},
     window::{Window, WindowQuery},
 };
-use crate::http::HttpContext;
-use crate::status::Problem;
+use crate::{http::HttpContext, status::Problem};
 
 /// The parameters of a question as texts, and the window that it asks about.
 #[derive(Debug)]

@@ -12,8 +12,10 @@ use super::{
     query_string::{Plus, decode, undecodable},
     window::WindowQuery,
 };
-use crate::http::{api::Ready, instant::UnixSeconds};
-use crate::status::{Problem, QueryProblems, SumProblems};
+use crate::{
+    http::{api::Ready, instant::UnixSeconds},
+    status::{Problem, QueryProblems, SumProblems},
+};
 
 const SQL: &str = "SELECT count(*), avg(value) FROM events \
      WHERE type = $1 AND timestamp >= $2 AND timestamp < $3 AND device_id = $4";

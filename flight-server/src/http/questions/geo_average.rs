@@ -11,8 +11,10 @@ use super::{
     aggregates::question, answer::ask, asked::Asked, name, number::number_in, query_string::missing,
     window::WindowQuery,
 };
-use crate::http::{api::Ready, instant::UnixSeconds};
-use crate::status::{Problem, QueryProblems, SumProblems};
+use crate::{
+    http::{api::Ready, instant::UnixSeconds},
+    status::{Problem, QueryProblems, SumProblems},
+};
 
 const IN_BOX: &str = "SELECT count(*), avg(value) FROM events \
      WHERE type = $1 AND timestamp >= $2 AND timestamp < $3 \

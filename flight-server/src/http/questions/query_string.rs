@@ -6,8 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, openapi::path::ParameterIn};
 
-use crate::http::hint::did_you_mean;
-use crate::status::Problem;
+use crate::{http::hint::did_you_mean, status::Problem};
 
 /// Parameters by name, each given once.
 #[derive(Debug, Default)]

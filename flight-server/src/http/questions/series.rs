@@ -9,8 +9,10 @@ use super::{
     answer::{ask, bounds, text},
     window::{Window, length_micros},
 };
-use crate::http::{Api, instant::UnixSeconds};
-use crate::status::Problem;
+use crate::{
+    http::{Api, instant::UnixSeconds},
+    status::Problem,
+};
 
 /// Most steps of a series: what fits a chart several times over.
 const STEPS_MAX: i64 = 10_000;

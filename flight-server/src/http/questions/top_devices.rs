@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{aggregates::question, answer::ask, asked::Asked, name, number::number_in, window::WindowQuery};
-use crate::http::{api::Ready, instant::UnixSeconds};
-use crate::status::{Problem, QueryProblems};
+use crate::{
+    http::{api::Ready, instant::UnixSeconds},
+    status::{Problem, QueryProblems},
+};
 
 /// The second SELECT counts what the first has cut off; both read the statement's one snapshot.
 const SQL: &str = "SELECT busiest.device_id, busiest.events, total.events FROM \

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 
 use super::query_string::missing;
-use crate::status::Problem;
 use crate::{
     config::units::parse_duration,
     http::instant::{InstantText, UnixSeconds, parse_micros},
+    status::Problem,
 };
 
 /// Longest window, above which a length is a mistake: the range of time that can be asked for. **Units**: µs.

@@ -29,13 +29,12 @@ use super::{
     params,
     request::SqlRequest,
 };
-use crate::status::Problem;
 use crate::{
     http::Api,
-    queries::Asked,
-    queries::{row_bytes, split_for_messages, union_column},
-    status::query_problem,
+    queries::{Asked, row_bytes, split_for_messages, union_column},
+    status::{Problem, query_problem},
 };
+use hexflight_engine::tasks;
 
 /// Header with the id by which the query can be ended.
 const QUERY_ID: HeaderName = HeaderName::from_static("x-query-id");
@@ -66,7 +65,7 @@ type Chunks = mpsc::Receiver<Result<Chunk, Problem>>;
 pub(super) async fn answer(api: Arc<Api>, request: SqlRequest, format: Format) -> Result<Response, Problem> {
     let (sender, mut chunks) = mpsc::channel(CHUNKS_MAX);
     let run = Run { api, request, format, sender, begun: false, query_id: 0 };
-    let task = AbortOnDropHandle::new(tokio::spawn(run.drive().in_current_span()));
+    let task = AbortOnDropHandle::new(tasks::spawn(run.drive().in_current_span()));
     let first = chunks.recv().await.ok_or_else(broken)??;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(format.content_type())),
@@ -172,7 +171,7 @@ impl Run {
         chunk: &mut Vec<u8>,
     ) -> Result<Box<dyn ResultEncoder>, Problem> {
         let columns = columns.clone();
-        let work = tokio::task::spawn_blocking(move || {
+        let work = tasks::spawn_blocking(move || {
             let bytes = columns.convert(&piece).and_then(|piece| encoder.write(&piece))?;
             Ok((encoder, bytes))
         });

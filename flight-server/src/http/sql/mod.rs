@@ -29,8 +29,10 @@ use super::{
     api::Ready,
     body::{self, BodyLimit},
 };
-use crate::status::{Problem, QueryProblems, SqlProblems};
-use crate::timestamp_unit::TimestampUnit;
+use crate::{
+    status::{Problem, QueryProblems, SqlProblems},
+    timestamp_unit::TimestampUnit,
+};
 
 /// Longest body: a statement of 1 MiB, which is the longest, with all its characters escaped, and its parameters. **Units**: bytes.
 const BODY_BYTES_MAX: usize = 8 << 20;

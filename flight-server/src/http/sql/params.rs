@@ -12,8 +12,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::request::invalid;
-use crate::status::Problem;
-use crate::{http::instant::nanos_of_seconds, status::query_problem};
+use crate::{
+    http::instant::nanos_of_seconds,
+    status::{Problem, query_problem},
+};
 
 /// One of `params`.
 #[derive(Debug, Clone, PartialEq, Serialize)]

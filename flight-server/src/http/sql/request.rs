@@ -8,10 +8,10 @@ use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 
 use super::{format::Format, members::Members, params::Param};
-use crate::status::Problem;
 use crate::{
     http::hint::did_you_mean,
     queries::OwnLimit,
+    status::Problem,
     timestamp_unit::{self, TIMESTAMP_UNIT, TimestampUnit},
 };
 

@@ -11,7 +11,7 @@ use datafusion::{error::Result, execution::memory_pool::MemoryReservation};
 /// The array, which gives the reservation back when nobody has it any more.
 ///
 /// # Errors
-/// None that is expected: what building an array from its own parts says.
+/// Propagates Arrow's errors; none is expected for an array of its own parts.
 pub(super) fn hold(array: &ArrayRef, reservation: MemoryReservation) -> Result<ArrayRef> {
     let data = array.to_data();
     let largest = largest_buffer(&data);

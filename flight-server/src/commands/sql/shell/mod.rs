@@ -1,4 +1,6 @@
 //! The prompt: a line editor with history and completion in front of a [`Session`].
+//!
+//! It keeps no result and prints through the session's sink.
 
 mod editor;
 mod completer;
@@ -22,6 +24,7 @@ use super::{
     session::{Next, Session},
 };
 use crate::console::{self, CliError};
+use hexflight_engine::tasks;
 
 /// Reads and runs until the user leaves.
 ///
@@ -88,7 +91,7 @@ fn script_of(typed: &str) -> &str {
 fn leave_on_sigterm(leave: &Arc<AtomicBool>) -> Result<AbortOnDropHandle<()>, CliError> {
     let mut interrupt = Interrupt::listen()?;
     let leave = Arc::clone(leave);
-    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+    Ok(AbortOnDropHandle::new(tasks::spawn(async move {
         interrupt.terminated().await;
         leave.store(true, Ordering::Relaxed);
     })))

@@ -1,13 +1,11 @@
 //! `Vocabulary`: the words that completion knows: keywords by heart, tables, columns and functions from the server.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use arrow::array::AsArray;
 
 use crate::client::{Client, ClientError};
+use hexflight_engine::time::{self, Instant};
 
 /// How long a Tab may wait for the server.
 const FETCH_WAIT: Duration = Duration::from_secs(1);
@@ -153,10 +151,10 @@ impl Vocabulary {
         if self.asked.is_some_and(|asked| asked.elapsed() < FETCH_AFTER) {
             return;
         }
-        self.asked = Some(Instant::now());
+        self.asked = Some(time::now());
         let client = self.client.clone();
         let fetched = tokio::runtime::Handle::current()
-            .block_on(async { tokio::time::timeout(FETCH_WAIT, fetch(&client)).await });
+            .block_on(async { time::timeout(FETCH_WAIT, fetch(&client)).await });
         // Without an answer, what is known already must do.
         if let Ok(Ok((tables, columns, functions))) = fetched {
             self.tables = tables;

@@ -72,7 +72,7 @@ impl Accumulator for Windowed {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use datafusion::{
         execution::memory_pool::{MemoryPool, UnboundedMemoryPool},
@@ -82,6 +82,7 @@ mod tests {
 
     use super::*;
     use crate::turn::{Ended, within};
+    use hexflight_engine::time;
 
     /// Rows are answered for as long as the query goes on.
     #[test]
@@ -91,7 +92,7 @@ mod tests {
         let mut windowed = Windowed::new(Box::new(inner), "count", false, &Bounds::new(&pool, &pool));
         let token = CancellationToken::new();
         token.cancel();
-        let began = Instant::now();
+        let began = time::now();
         let error = within(&Ended::with(&token), "WindowAggExec", || {
             loop {
                 assert!(began.elapsed() < Duration::from_secs(10));
