@@ -105,7 +105,7 @@ impl TableView {
     }
 
     /// Moves to a committed table state and drops the generations whose rows it holds, in one step:
-    /// rows with sequence ≤ txn are in files, all others in memory. Called by [`Table::commit`](crate::core::Table::commit) alone.
+    /// rows with sequence ≤ txn are in files, all others in memory. Called by [`Table::commit`](crate::tables::Table::commit) alone.
     pub(crate) fn advance(&self, table: Arc<TableState>) {
         let mut newest = self.write();
         let snapshot = Arc::make_mut(&mut newest);

@@ -22,7 +22,7 @@ use crate::{listen::Peer, telemetry};
 /// The method that logs in.
 const HANDSHAKE: &str = "Handshake";
 
-/// A service behind [`Auth`]; its calls carry their [`Caller`](super::Caller) as an extension, and need what their method needs.
+/// A service behind [`Auth`]; its calls carry their [`Caller`] as an extension, and need what their method needs.
 #[derive(Debug, Clone)]
 pub(crate) struct FlightGate<S> {
     auth: Arc<Auth>,
