@@ -7,7 +7,7 @@ use crate::{
     schema::{Sequence, StreamId},
     store::Store,
     tables::Tables,
-    wal,
+    wal::{self, Fence},
 };
 
 /// Commits that a table may be behind the others before it says that it has none of their rows.
@@ -25,7 +25,7 @@ impl Streams {
         for EndedStream { stream, fence } in ended {
             let is_flushed = !tables.holds(stream);
             let retired = match is_flushed {
-                true => wal::close_stream(reserve, stream, fence).await,
+                true => Box::pin(close(tables, reserve, stream, fence)).await,
                 false => self.delete_listed(tables, reserve, stream).await,
             };
             match retired {
@@ -62,14 +62,7 @@ impl Streams {
         for (stream, shown) in self.live() {
             let newest =
                 tables.iter().map(|table| table.flushed(stream)).max().unwrap_or_default().min(shown);
-            for table in tables.iter() {
-                let flushed = table.flushed(stream);
-                if newest.0.saturating_sub(flushed.0) < LAG_MAX || table.view.holds(stream) {
-                    continue;
-                }
-                let steps = [TxnStep { stream, expected: flushed, to: newest }];
-                table.commit(&Change { steps: &steps, ..Change::default() }).await?;
-            }
+            commit_up_to(tables, stream, newest, LAG_MAX).await?;
         }
         Ok(())
     }
@@ -88,4 +81,23 @@ impl Streams {
         }
         Ok(())
     }
+}
+
+/// Closes a stream whose rows are all in files. Each table says so first: of one that had none of the last commits a start would miss them.
+async fn close(tables: &Tables, store: &Store, stream: StreamId, fence: Fence) -> Result<()> {
+    commit_up_to(tables, stream, fence.sequence.previous(), 1).await?;
+    wal::close_stream(store, stream, fence).await
+}
+
+/// Commits for each table that holds nothing of a stream, and is so far behind, that all of it up to `newest` is in files.
+async fn commit_up_to(tables: &Tables, stream: StreamId, newest: Sequence, lag_max: u64) -> Result<()> {
+    for table in tables.iter() {
+        let flushed = table.flushed(stream);
+        if newest.0.saturating_sub(flushed.0) < lag_max || table.view.holds(stream) {
+            continue;
+        }
+        let steps = [TxnStep { stream, expected: flushed, to: newest }];
+        table.commit(&Change { steps: &steps, ..Change::default() }).await?;
+    }
+    Ok(())
 }
