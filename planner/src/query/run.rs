@@ -11,10 +11,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arrow::{
-    array::{Array, ArrayRef, AsArray, RecordBatch},
-    datatypes::{DataType, SchemaRef},
-};
+use arrow::datatypes::SchemaRef;
 use datafusion::{
     common::ScalarValue,
     error::{DataFusionError, Result},
@@ -38,6 +35,7 @@ use crate::{
     results::ResultSender,
     turn::{Ended, Stop, plan_in_turns},
     watch::{LoggedQuery, QueryProgress},
+    width::batch_bytes,
 };
 use hexflight_engine::time::{self, timeout};
 
@@ -247,7 +245,7 @@ impl Ready {
             };
             let Some(batch) = next else { return Ok(()) };
             let batch = batch.map_err(|error| failure(error, sent))?;
-            let bytes = bytes_of(&batch);
+            let bytes = batch_bytes(&batch);
             let memory = MemoryConsumer::new("result").register(results);
             // It is there already, and what may wait is bounded.
             memory.grow(bytes);
@@ -308,26 +306,11 @@ fn has_hash_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
     false
 }
 
-/// Bytes of the rows themselves, not of the buffers they are a part of. **Units**: bytes.
-fn bytes_of(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(column_bytes).sum()
-}
-
-fn column_bytes(column: &ArrayRef) -> usize {
-    let long_texts = match column.data_type() {
-        DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
-        DataType::BinaryView => column.as_binary_view().total_buffer_bytes_used(),
-        _ => 0,
-    };
-    let own = column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size());
-    own.saturating_add(long_texts)
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
-    use arrow::datatypes::Schema;
+    use arrow::{array::RecordBatch, datatypes::Schema};
 
     use super::*;
     use crate::{

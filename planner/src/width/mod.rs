@@ -10,6 +10,7 @@
 //!  input ─▶ Cut ─▶ UNNEST           long lists come in pieces, each with what stands beside it
 //! ```
 
+mod bytes;
 mod collected;
 mod columns;
 mod cut;
@@ -28,6 +29,7 @@ use std::{
 use datafusion::execution::{TaskContext, memory_pool::MemoryReservation};
 use parking_lot::Mutex;
 
+pub(crate) use bytes::batch_bytes;
 pub(crate) use collected::Collected;
 pub(crate) use columns::{large_columns, wide_columns};
 pub(crate) use cut::Cut;

@@ -21,6 +21,7 @@ use datafusion::{
 };
 use futures::StreamExt;
 
+use super::bytes::column_bytes;
 use crate::through::{Through, ThroughExec};
 
 /// What a column may keep alive beyond its own rows without being copied, besides as much as these have. **Units**: bytes.
@@ -77,7 +78,7 @@ fn by_itself(slice: &RecordBatch) -> Result<RecordBatch> {
 }
 
 fn copied(column: &ArrayRef, all: &UInt64Array) -> Result<ArrayRef> {
-    let own = own_bytes(column);
+    let own = column_bytes(column);
     if column.get_buffer_memory_size() <= 2 * own + SHARED_BYTES_MAX {
         return Ok(Arc::clone(column));
     }
@@ -86,22 +87,6 @@ fn copied(column: &ArrayRef, all: &UInt64Array) -> Result<ArrayRef> {
         DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
         _ => take(column, all, None)?,
     })
-}
-
-/// What the rows themselves have. **Units**: bytes.
-fn own_bytes(column: &ArrayRef) -> usize {
-    let of_views = |views: &[u128], pointed: usize| size_of_val(views) + pointed;
-    match column.data_type() {
-        DataType::Utf8View => {
-            let column = column.as_string_view();
-            of_views(column.views(), column.total_buffer_bytes_used())
-        }
-        DataType::BinaryView => {
-            let column = column.as_binary_view();
-            of_views(column.views(), column.total_buffer_bytes_used())
-        }
-        _ => column.to_data().get_slice_memory_size().unwrap_or_default(),
-    }
 }
 
 #[cfg(test)]
