@@ -91,7 +91,7 @@ pub static METRICS: [Metric; 73] = [
     histogram(
         "hexflight_import_read_seconds",
         "",
-        "Time that reading one part of a load back from the scratch file took.",
+        "Time that collecting the rows of one part of a load took, from memory and from the scratch file.",
     ),
     counter("hexflight_import_rows_total", "", "Rows that loads have taken."),
     histogram("hexflight_import_seconds", "", "Time from the commit message of a load to its Delta commit."),
@@ -141,7 +141,7 @@ pub static METRICS: [Metric; 73] = [
     counter(
         "hexflight_query_repeats_total",
         "way",
-        "Queries that ran again: as large ones, alone, without hash joins, or with shorter batches.",
+        "Queries that ran again: as large ones, alone, or with shorter batches.",
     ),
     counter("hexflight_query_rows_total", "", "Rows sent to clients."),
     gauge("hexflight_query_running", "", "Queries running now."),
@@ -172,28 +172,28 @@ pub static METRICS: [Metric; 73] = [
     counter(
         "hexflight_scan_memory_rows_skipped_total",
         "",
-        "Rows in memory that scans skipped by their position or time.",
+        "Rows of batches in memory that scans left out without reading them.",
     ),
     counter(
         "hexflight_scan_prune_errors_total",
         "",
-        "Predicates that could not be used for pruning; everything was read.",
+        "Parts of predicates that could not be used for pruning; more was read.",
     ),
     counter(
         "hexflight_scan_sources_pruned_total",
         "source, cause",
-        "Files, row groups, pages and batches that scans did not read.",
+        "Files and batches in memory that scans did not read.",
     ),
     counter(
         "hexflight_scan_sources_total",
         "source",
-        "Files, row groups, pages and batches that scans looked at.",
+        "Files and batches in memory that snapshots of scans held.",
     ),
     histogram("hexflight_seal_seconds", "", "Time that sorting one generation in memory took."),
     counter("hexflight_vacuum_failures_total", "", "Vacuums that could not delete everything."),
     counter("hexflight_vacuum_files_total", "", "Replaced data files that were deleted."),
     counter("hexflight_wal_bytes_total", "", "Bytes of the objects put into the write-ahead log."),
-    histogram("hexflight_wal_commit_seconds", "", "Time that putting one group commit took."),
+    histogram("hexflight_wal_commit_seconds", "", "Time that encoding and putting one group commit took."),
     counter("hexflight_wal_commits_total", "", "Group commits that became visible."),
     counter(
         "hexflight_wal_put_failures_total",
