@@ -18,7 +18,10 @@ use datafusion::{
 };
 use futures::{Stream, StreamExt};
 
-use super::{NodeId, Place, Widths};
+use super::{
+    NodeId, Place, Widths,
+    bytes::{own_bytes, text_bytes},
+};
 use crate::through::{Through, ThroughExec};
 
 /// How often the rows are there.
@@ -74,15 +77,17 @@ struct CollectedStream {
 impl CollectedStream {
     fn reserve(&self, batch: RecordBatch) -> Result<RecordBatch> {
         let added = batch.num_rows().saturating_mul(self.added);
-        self.reservation.try_grow(bytes_of(&batch).saturating_mul(COPIES).saturating_add(added))?;
+        self.reservation.try_grow(kept_bytes(&batch).saturating_add(added))?;
         Ok(batch)
     }
 }
 
-/// Of the rows themselves, not of the buffers they are a part of, which others share.
-fn bytes_of(batch: &RecordBatch) -> usize {
-    let columns =
-        batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default());
+/// The rows as often as they are there, and what their views point at once: copies of a view share it.
+fn kept_bytes(batch: &RecordBatch) -> usize {
+    let columns = batch.columns().iter().map(|column| {
+        let texts = text_bytes(column).min(column.get_buffer_memory_size());
+        own_bytes(column).saturating_mul(COPIES).saturating_add(texts)
+    });
     columns.fold(0, usize::saturating_add)
 }
 
@@ -108,5 +113,29 @@ impl RecordBatchStream for CollectedStream {
 impl Drop for CollectedStream {
     fn drop(&mut self) {
         self.widths.keep(self.place, self.reservation.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array, StringViewArray};
+
+    use super::*;
+
+    #[test]
+    fn texts_of_views_count_once_and_those_that_all_rows_share_once_together() {
+        let bytes = |texts: StringViewArray| {
+            let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
+            let columns: [(&str, ArrayRef); 2] = [("n", numbers), ("t", Arc::new(texts))];
+            kept_bytes(&RecordBatch::try_from_iter(columns).unwrap())
+        };
+        let rows = COPIES * 100 * (8 + 16);
+        let text = "x".repeat(1_000);
+        let own = bytes(StringViewArray::from_iter_values((0..100).map(|_| &text)));
+        assert!((rows + 100_000..rows + 120_000).contains(&own), "{own}");
+        let one = StringViewArray::from_iter_values([&text]);
+        let (views, buffers) = (vec![one.views()[0]; 100], one.data_buffers().to_vec());
+        let shared = bytes(StringViewArray::new(views.into(), buffers, None));
+        assert!((rows + 1_000..rows + 20_000).contains(&shared), "{shared}");
     }
 }

@@ -23,8 +23,8 @@ pub(super) fn counted(data_type: &DataType, bytes: u64) -> u64 {
     if bytes > SHARED_BYTES_MIN || can_be_wide(data_type) { bytes } else { 0 }
 }
 
-/// As long as metadata of an event may be. **Units**: bytes.
-const SHARED_BYTES_MIN: u64 = 64 << 10;
+/// Eight functions of such texts make a quarter of a gigabyte of one batch. **Units**: bytes.
+const SHARED_BYTES_MIN: u64 = 4 << 10;
 
 /// Views and dictionaries are copied without what they point at.
 fn can_be_wide(data_type: &DataType) -> bool {
