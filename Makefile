@@ -26,7 +26,7 @@ pytest = HEXFLIGHT_BIN=$(DEBUG_BINARY) PYTHONDONTWRITEBYTECODE=1 $(VENV_PYTHON) 
 section = @printf '\n=== %s ===\n' "$(1)"
 
 .PHONY: help demo test test-rust test-python venv build release fmt clippy doc spell check audit dist bench clean \
-	soak-random soak-logic soak-doubles soak-damage soak-damage-engine soak-kill soak-kill-damaged soak-handover soak-backup \
+	soak-random soak-logic soak-doubles soak-damage soak-damage-engine soak-simulation soak-kill soak-kill-damaged soak-handover soak-backup \
 	soak-bounded soak-bounded-short soak-bounded-input soak-overload
 
 help: ## Lists the targets
@@ -117,6 +117,9 @@ soak-damage: venv release ## Soaks: every kind of stored object damaged, whole p
 
 soak-damage-engine: venv ## Soaks: the same within one process, 200 times each a round
 	$(soak) --size 200 --size-variable HEXFLIGHT_DAMAGE_ROUNDS damage-engine -- $(CARGO) test --release --workspace --test it damage
+
+soak-simulation: venv ## Soaks: two engines on one thread, each world twice, 20 worlds a round
+	$(soak) --size 20 --size-variable HEXFLIGHT_SIMULATIONS simulation -- $(CARGO) test --release -p hexflight-engine --test it simulation
 
 soak-kill: venv release ## Soaks: kills at every moment, 200 a round
 	$(soak) --size 200 kill -- $(VENV_PYTHON) $(PYTHON_TESTS)/killtest.py --kills {size} --seed {seed}

@@ -57,6 +57,7 @@ impl Admission {
                 return Err(refusal);
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Err(EngineError::Closed),
                 () = sleep_until(deadline.min(now + LOOK_INTERVAL)) => {}
             }

@@ -82,10 +82,14 @@ impl TableState {
         self.unsealed_ms
     }
 
-    /// Files that were removed before `before_ms` (ms since 1970) and that no snapshot of this process names any more.
+    /// Files that were removed before `before_ms` (ms since 1970) and that no snapshot of this process names any more, in order of
+    /// their names.
     pub(crate) fn unreferenced(&self, before_ms: i64) -> Vec<Path> {
         let due = |removed: &RemovedFile| removed.removed_ms <= before_ms && removed.file.strong_count() == 0;
-        self.removed.iter().filter(|(_, removed)| due(removed)).map(|(path, _)| path.clone()).collect()
+        let due = self.removed.iter().filter(|(_, removed)| due(removed)).map(|(path, _)| path.clone());
+        let mut paths: Vec<Path> = due.collect();
+        paths.sort_unstable();
+        paths
     }
 
     /// The same version without the memory of files that a vacuum has deleted.

@@ -85,6 +85,7 @@ impl Load {
                 return Ok(());
             }
             tokio::select! {
+                biased;
                 () = settled => {}
                 () = self.stop.cancelled() => {}
             }

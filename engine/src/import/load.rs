@@ -221,6 +221,7 @@ impl Load {
         drop(waiting);
         let own = own.ok_or_else(|| self.failure())?;
         let engine = tokio::select! {
+            biased;
             engine = self.admission.reserve(bytes, self.admission.deadline()) => engine?,
             () = self.stop.cancelled() => return Err(self.failure()),
         };

@@ -96,6 +96,7 @@ async fn wait(
         }
         when_short();
         tokio::select! {
+            biased;
             () = freed => {}
             () = stop.cancelled() => return None,
         }

@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use hexflight_engine::{Engine, Store, SystemClock};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use crate::support::{events, open, options, rows};
+use crate::support::{events, open, options, rows, setting};
 use image::{Image, Tree, tree};
 use inflict::Damage;
 
@@ -124,8 +124,4 @@ async fn deleted_by_a_clean_start(image: &Image) -> BTreeSet<String> {
             .all(|key| ["wal/", "streams/", "tables/events/_marks/"].iter().any(|own| key.starts_with(own)))
     );
     deleted
-}
-
-fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }

@@ -1,20 +1,20 @@
 //! Puts that fail, land without an answer, or land out of order; a takeover that fences a live process; another committer.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use hexflight_engine::{Engine, EngineOptions, ErrorKind, Store, SystemClock};
 use object_store::{ObjectStoreExt, PutPayload, memory::InMemory, path::Path};
 
 use crate::{
     faulty_store::FaultyStore,
-    support::{Rows, batch, events, expected, options, rows},
+    support::{Rows, batch, events, expected, flush_until_done, open_over, options, rows, until},
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn unknown_outcomes_neither_lose_nor_double_a_batch() {
     for seed in 0..6 {
         let disk = Arc::new(InMemory::new());
-        let engine = over(FaultyStore::new(&disk, seed, 0.3), options()).await;
+        let engine = open_over(FaultyStore::new(&disk, seed, 0.3), options()).await;
         let names: Vec<String> = (0..60).map(|n| format!("batch-{n}")).collect();
         let mut pending = vec![];
         for (n, name) in names.iter().enumerate() {
@@ -29,18 +29,18 @@ async fn unknown_outcomes_neither_lose_nor_double_a_batch() {
         let all = expected(names.iter().map(|name| (name.as_str(), 40)));
         assert_eq!(visible(&engine).await, all, "seed {seed}");
         drop(engine);
-        let revived = over(FaultyStore::new(&disk, seed + 100, 0.0), options()).await;
+        let revived = open_over(FaultyStore::new(&disk, seed + 100, 0.0), options()).await;
         assert_eq!(visible(&revived).await, all, "seed {seed}, after a restart");
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_fenced_process_keeps_what_it_acknowledged_and_goes_on_with_a_new_stream() {
     let disk = Arc::new(InMemory::new());
-    let zombie = over(FaultyStore::new(&disk, 1, 0.0), options()).await;
+    let zombie = open_over(FaultyStore::new(&disk, 1, 0.0), options()).await;
     append(&zombie, "before").await.unwrap();
     // The other takes the zombie's stream over: fences it and flushes its rows.
-    let survivor = over(FaultyStore::new(&disk, 2, 0.0), options()).await;
+    let survivor = open_over(FaultyStore::new(&disk, 2, 0.0), options()).await;
     assert_eq!(visible(&survivor).await, expected([("before", 40)]));
     survivor.flush().await.unwrap();
 
@@ -52,14 +52,14 @@ async fn a_fenced_process_keeps_what_it_acknowledged_and_goes_on_with_a_new_stre
     let both = expected([("before", 40), ("after", 40)]);
     assert_eq!(visible(&zombie).await, both);
     drop((zombie, survivor));
-    let third = over(FaultyStore::new(&disk, 3, 0.0), options()).await;
+    let third = open_over(FaultyStore::new(&disk, 3, 0.0), options()).await;
     assert_eq!(visible(&third).await, both);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_gap_among_acknowledged_commits_refuses_the_start() {
     let disk = Arc::new(InMemory::new());
-    let engine = over(FaultyStore::new(&disk, 1, 0.0), options()).await;
+    let engine = open_over(FaultyStore::new(&disk, 1, 0.0), options()).await;
     for name in ["one", "two", "three", "four"] {
         append(&engine, name).await.unwrap();
     }
@@ -75,14 +75,14 @@ async fn a_gap_among_acknowledged_commits_refuses_the_start() {
     // As the error says.
     disk.delete(&wal[2].location).await.unwrap();
     disk.delete(&wal[3].location).await.unwrap();
-    let revived = over(FaultyStore::new(&disk, 2, 0.0), options()).await;
+    let revived = open_over(FaultyStore::new(&disk, 2, 0.0), options()).await;
     assert_eq!(visible(&revived).await, expected([("one", 40)]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn versions_of_other_writers_are_taken_in_before_a_commit() {
     let disk = Arc::new(InMemory::new());
-    let engine = over(FaultyStore::new(&disk, 1, 0.0), options()).await;
+    let engine = open_over(FaultyStore::new(&disk, 1, 0.0), options()).await;
     append(&engine, "a").await.unwrap();
     let foreign = r#"{"commitInfo":{"operation":"SET TBLPROPERTIES"}}"#;
     let version = Path::from("tables/events/_delta_log/00000000000000000001.json");
@@ -92,10 +92,10 @@ async fn versions_of_other_writers_are_taken_in_before_a_commit() {
     assert_eq!(visible(&engine).await, expected([("a", 40)]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_table_of_newer_protocol_is_refused() {
     let disk = Arc::new(InMemory::new());
-    drop(over(FaultyStore::new(&disk, 1, 0.0), options()).await);
+    drop(open_over(FaultyStore::new(&disk, 1, 0.0), options()).await);
     let foreign = r#"{"protocol":{"minReaderVersion":3,"minWriterVersion":7}}"#;
     let version = Path::from("tables/events/_delta_log/00000000000000000001.json");
     disk.put(&version, PutPayload::from_static(foreign.as_bytes())).await.unwrap();
@@ -103,7 +103,7 @@ async fn a_table_of_newer_protocol_is_refused() {
     assert!(error.to_string().contains("reader version 3"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_store_that_refuses_for_long_refuses_appends_and_then_goes_on() {
     let disk = Arc::new(InMemory::new());
     let broken = Arc::new(FaultyStore::new(&disk, 1, 0.0));
@@ -116,20 +116,18 @@ async fn a_store_that_refuses_for_long_refuses_appends_and_then_goes_on() {
     assert_eq!(append(&engine, "b").await.unwrap_err().kind(), ErrorKind::Unavailable);
     broken.set_failing(0.0);
     // The commit of "a" is tried on and lands; its sender was told to send again, so it may be there.
-    while append(&engine, "c").await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("an append is taken", async || append(&engine, "c").await.ok()).await;
     engine.health().unwrap();
     let found = visible(&engine).await;
     assert_eq!(found["c"], (0..40).collect::<Vec<_>>());
     assert!(!found.contains_key("b") && found.values().all(|rows| rows.len() == 40), "{found:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_stream_may_end_while_its_last_generation_is_being_flushed() {
     for seed in 0..20 {
         let disk = Arc::new(InMemory::new());
-        let engine = over(FaultyStore::new(&disk, seed, 0.0), options()).await;
+        let engine = open_over(FaultyStore::new(&disk, seed, 0.0), options()).await;
         // Full at once: the flush begins behind the ack, and the shutdown ends the stream under it.
         engine.append(&events(), &batch("full", 1_000)).await.unwrap().wait().await.unwrap();
         engine.shutdown().await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
@@ -138,7 +136,7 @@ async fn a_stream_may_end_while_its_last_generation_is_being_flushed() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn half_a_flush_lets_go_of_the_log_behind_it() {
     let disk = Arc::new(InMemory::new());
     let names = ["a", "b", "c", "d", "e"];
@@ -153,7 +151,7 @@ async fn half_a_flush_lets_go_of_the_log_behind_it() {
 
     let all = expected(names.map(|name| (name, 1_000)));
     let two_commits = EngineOptions { flush_rows_max: 3_000, ..options() };
-    let engine = over(refusing(&disk, "00000000000000000002.json"), two_commits).await;
+    let engine = open_over(refusing(&disk, "00000000000000000002.json"), two_commits).await;
     engine.flush().await.unwrap_err();
     assert_eq!(engine.snapshot(&events()).unwrap().version(), 1);
     assert_eq!(visible(&engine).await, all);
@@ -164,13 +162,13 @@ async fn half_a_flush_lets_go_of_the_log_behind_it() {
     assert_eq!(log.len(), 4, "{log:?}");
     drop(engine);
 
-    let revived = over(FaultyStore::new(&disk, 1, 0.0), options()).await;
+    let revived = open_over(FaultyStore::new(&disk, 1, 0.0), options()).await;
     assert_eq!(visible(&revived).await, all);
     flush_until_done(&revived).await;
     assert_eq!(visible(&revived).await, all);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn shutdown_ends_although_the_store_refuses_everything() {
     let disk = Arc::new(InMemory::new());
     let broken = Arc::new(FaultyStore::new(&disk, 1, 0.0));
@@ -180,18 +178,8 @@ async fn shutdown_ends_although_the_store_refuses_everything() {
     broken.set_failing(1.0);
     engine.shutdown().await.unwrap_err();
     drop(engine);
-    let revived = over(FaultyStore::new(&disk, 2, 0.0), options()).await;
+    let revived = open_over(FaultyStore::new(&disk, 2, 0.0), options()).await;
     assert_eq!(visible(&revived).await, expected([("a", 40)]));
-}
-
-async fn over(store: FaultyStore, options: EngineOptions) -> Arc<Engine> {
-    let store = Store::new(Arc::new(store));
-    loop {
-        // An operator would start it again.
-        if let Ok(engine) = Engine::open(store.clone(), options.clone(), Arc::new(SystemClock)).await {
-            return engine;
-        }
-    }
 }
 
 fn refusing(disk: &Arc<InMemory>, end: &'static str) -> FaultyStore {
@@ -202,10 +190,6 @@ fn refusing(disk: &Arc<InMemory>, end: &'static str) -> FaultyStore {
 
 async fn append(engine: &Engine, name: &str) -> Result<hexflight_engine::Ack, hexflight_engine::EngineError> {
     engine.append(&events(), &batch(name, 40)).await?.wait().await
-}
-
-async fn flush_until_done(engine: &Engine) {
-    while engine.flush().await.is_err() {}
 }
 
 async fn visible(engine: &Engine) -> Rows {

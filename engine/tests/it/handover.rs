@@ -9,67 +9,75 @@ use hexflight_engine::{Engine, Snapshot};
 
 use crate::support::{batch, events, open, options};
 
-const BATCHES: usize = 300;
+const BATCHES_MIN: usize = 300;
+const BATCHES_MAX: usize = 20_000;
 const BATCH_ROWS: usize = 20;
+/// What is to happen meanwhile, however fast or slow each is.
+const FLUSHES_MIN: usize = 10;
+const SNAPSHOTS_MIN: usize = 100;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_snapshot_is_off_by_a_row_while_generations_become_files() {
     let directory = tempfile::tempdir().unwrap();
     let engine = open(directory.path(), options()).await;
-    let (acknowledged, sent) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let done = Arc::new(AtomicBool::new(false));
-    let flusher = tokio::spawn(flush_without_pause(Arc::clone(&engine), Arc::clone(&done)));
-    let readers: Vec<_> = (0..4)
-        .map(|_| {
-            let (engine, acknowledged, sent, done) =
-                (Arc::clone(&engine), Arc::clone(&acknowledged), Arc::clone(&sent), Arc::clone(&done));
-            tokio::spawn(async move { read_without_pause(&engine, &acknowledged, &sent, &done).await })
-        })
-        .collect();
-    for n in 0..BATCHES {
-        sent.fetch_add(BATCH_ROWS, Ordering::SeqCst);
+    let seen = Arc::new(Seen::default());
+    let flusher = tokio::spawn(flush_without_pause(Arc::clone(&engine), Arc::clone(&seen)));
+    let reader = || tokio::spawn(read_without_pause(Arc::clone(&engine), Arc::clone(&seen)));
+    let readers: Vec<_> = (0..4).map(|_| reader()).collect();
+    for n in 0..BATCHES_MAX {
+        if n >= BATCHES_MIN && seen.is_enough() {
+            break;
+        }
+        seen.sent.fetch_add(BATCH_ROWS, Ordering::SeqCst);
         let pending = engine.append(&events(), &batch(&n.to_string(), BATCH_ROWS as i64)).await.unwrap();
         pending.wait().await.unwrap();
-        acknowledged.fetch_add(BATCH_ROWS, Ordering::SeqCst);
+        seen.acknowledged.fetch_add(BATCH_ROWS, Ordering::SeqCst);
     }
-    done.store(true, Ordering::SeqCst);
-    let flushes = flusher.await.unwrap();
-    let mut snapshots = 0;
+    seen.done.store(true, Ordering::SeqCst);
+    flusher.await.unwrap();
     for reader in readers {
-        snapshots += reader.await.unwrap();
+        reader.await.unwrap();
     }
-    assert!(flushes > 10 && snapshots > 100, "{flushes} flushes, {snapshots} snapshots");
-    assert_eq!(row_count(&engine.snapshot(&events()).unwrap()), BATCHES * BATCH_ROWS);
+    assert!(seen.is_enough(), "{seen:?}");
+    assert_eq!(row_count(&engine.snapshot(&events()).unwrap()), seen.sent.load(Ordering::SeqCst));
 }
 
-async fn flush_without_pause(engine: Arc<Engine>, done: Arc<AtomicBool>) -> usize {
-    let mut flushes = 0;
-    while !done.load(Ordering::SeqCst) {
+/// Rows, and how often was looked at them and were they moved.
+#[derive(Debug, Default)]
+struct Seen {
+    sent: AtomicUsize,
+    acknowledged: AtomicUsize,
+    flushes: AtomicUsize,
+    snapshots: AtomicUsize,
+    done: AtomicBool,
+}
+
+impl Seen {
+    fn is_enough(&self) -> bool {
+        self.flushes.load(Ordering::SeqCst) >= FLUSHES_MIN
+            && self.snapshots.load(Ordering::SeqCst) >= SNAPSHOTS_MIN
+    }
+}
+
+async fn flush_without_pause(engine: Arc<Engine>, seen: Arc<Seen>) {
+    while !seen.done.load(Ordering::SeqCst) {
         engine.flush().await.unwrap();
-        flushes += 1;
+        seen.flushes.fetch_add(1, Ordering::SeqCst);
     }
-    flushes
 }
 
-async fn read_without_pause(
-    engine: &Engine,
-    acknowledged: &AtomicUsize,
-    sent: &AtomicUsize,
-    done: &AtomicBool,
-) -> usize {
-    let mut snapshots = 0;
-    while !done.load(Ordering::SeqCst) {
-        let least = acknowledged.load(Ordering::SeqCst);
+async fn read_without_pause(engine: Arc<Engine>, seen: Arc<Seen>) {
+    while !seen.done.load(Ordering::SeqCst) {
+        let least = seen.acknowledged.load(Ordering::SeqCst);
         let rows = row_count(&engine.snapshot(&events()).unwrap());
-        let most = sent.load(Ordering::SeqCst);
+        let most = seen.sent.load(Ordering::SeqCst);
         assert!(
             least <= rows && rows <= most && rows.is_multiple_of(BATCH_ROWS),
             "{least} <= {rows} <= {most}"
         );
-        snapshots += 1;
+        seen.snapshots.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
     }
-    snapshots
 }
 
 fn row_count(snapshot: &Snapshot) -> usize {

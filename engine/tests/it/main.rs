@@ -17,6 +17,7 @@ mod crash;
 mod formats;
 mod faulty_store;
 mod faults;
+mod simulation;
 mod import;
 mod compact;
 mod full_disk;

@@ -10,8 +10,14 @@ use hexflight_engine::{Engine, EngineError, EngineOptions, Snapshot, Store, Syst
 use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use crate::faulty_store::FaultyStore;
+
 /// First timestamp of all batches: 2026-01-01T00:00:00Z in µs.
 pub(crate) const START: i64 = 1_767_225_600_000_000;
+
+/// How often to look for what others do.
+const LOOKS_MAX: u32 = 6_000;
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
 /// Rows by the batch they were sent in: device_id names the batch, value the row.
 pub(crate) type Rows = BTreeMap<String, Vec<i64>>;
@@ -33,15 +39,36 @@ pub(crate) fn options() -> EngineOptions {
 
 /// Waits for the tasks of an engine that was dropped: they hold the lock.
 pub(crate) async fn open(directory: &Path, options: EngineOptions) -> Arc<Engine> {
-    let mut tries = 0;
-    let store = loop {
-        match Store::open_local(directory).await {
-            Err(EngineError::Locked { .. }) if tries < 200 => tries += 1,
-            store => break store.unwrap(),
+    let store = until("the lock is free", async || match Store::open_local(directory).await {
+        Err(EngineError::Locked { .. }) => None,
+        store => Some(store.unwrap()),
+    });
+    Engine::open(store.await, options, Arc::new(SystemClock)).await.unwrap()
+}
+
+/// Opens an engine over a store that may fail, as often as it takes: an operator would start it again.
+pub(crate) async fn open_over(store: FaultyStore, options: EngineOptions) -> Arc<Engine> {
+    let store = Store::new(Arc::new(store));
+    let open = async || Engine::open(store.clone(), options.clone(), Arc::new(SystemClock)).await.ok();
+    until("the engine opens", open).await
+}
+
+/// Flushes until that is done.
+pub(crate) async fn flush_until_done(engine: &Engine) {
+    until("a flush is done", async || engine.flush().await.ok()).await;
+}
+
+/// Looks, or tries, until there is something.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let mut looks = 0;
+    loop {
+        if let Some(found) = look().await {
+            return found;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
-    Engine::open(store, options, Arc::new(SystemClock)).await.unwrap()
+        looks += 1;
+        assert!(looks < LOOKS_MAX, "not after {:?}: {what}", LOOK_PAUSE * LOOKS_MAX);
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
 }
 
 /// `rows` rows of the batch called `name`; every seventh lies hours in the past.
@@ -122,4 +149,9 @@ fn collect(batch: &RecordBatch, rows: &mut Rows) {
     for row in 0..devices.len() {
         rows.entry(devices.value(row).to_owned()).or_default().push(values.value(row) as i64);
     }
+}
+
+/// What the environment says, for long forms.
+pub(crate) fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }

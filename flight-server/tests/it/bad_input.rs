@@ -102,8 +102,9 @@ async fn a_message_over_the_limit_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_sql_is_an_invalid_argument() {
     let server = TestServer::start().await;
-    let sum = vec!["1"; 5_000].join("+");
+    let sum = format!("SELECT {}", vec!["1"; 5_000].join("+"));
     let statements = [
+        &sum,
         "SELEC 1",
         "SELECT nope(1)",
         "SELECT nope FROM events",
@@ -118,8 +119,6 @@ async fn bad_sql_is_an_invalid_argument() {
         assert_eq!(error.code(), Code::InvalidArgument, "{sql}: {}", error.message());
         assert!(!error.message().contains('\n') || sql.starts_with("SELEC"), "{sql}: {}", error.message());
     }
-    let deep = server.query(&format!("SELECT {sum}")).await;
-    assert!(deep.map_or_else(|error| error.code() == Code::InvalidArgument, |_| true));
     assert_eq!(server.count().await, 0);
 }
 

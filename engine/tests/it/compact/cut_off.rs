@@ -8,7 +8,7 @@ use object_store::memory::InMemory;
 use super::{all, asked, ingest_all, named, names, snapshot, stored};
 use crate::{
     faulty_store::FaultyStore,
-    support::{Rows, open, rows},
+    support::{Rows, open, rows, until},
 };
 
 /// 0 loses everything that was not fsynced, 1 nothing, the others some of it.
@@ -58,13 +58,14 @@ async fn a_store_that_fails_loses_and_doubles_nothing() {
         ingest_all(&engine, &names).await;
         broken.set_failing(0.5);
         // Half of the failing puts are done, of files as well as of versions.
-        while engine.compact().await.is_err() {
+        let merge = async || {
+            let end = engine.compact().await;
             assert_eq!(rows(&engine, &snapshot(&engine)).await, all(&names), "seed {seed}");
             engine.vacuum().await.unwrap();
-        }
+            end.ok()
+        };
+        until("everything is merged", merge).await;
         assert!(snapshot(&engine).files().len() <= 4, "seed {seed}");
-        assert_eq!(rows(&engine, &snapshot(&engine)).await, all(&names), "seed {seed}");
-        engine.vacuum().await.unwrap();
         drop(engine);
         let revived = over(Arc::new(FaultyStore::new(&disk, seed, 0.0))).await;
         assert_eq!(rows(&revived, &snapshot(&revived)).await, all(&names), "seed {seed}, after a restart");

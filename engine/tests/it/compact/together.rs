@@ -15,7 +15,7 @@ use super::{BATCH_ROWS, all, asked, ingest_all, named, names, snapshot, stored};
 use crate::{
     faulty_store::FaultyStore,
     import::source,
-    support::{batch, events, expected, open, options, rows},
+    support::{batch, events, expected, open, options, rows, until},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -98,9 +98,7 @@ async fn the_background_merges_what_flushes_make() {
     let engine = open(directory.path(), often).await;
     let names = names(20);
     ingest_all(&engine, &names).await;
-    while snapshot(&engine).files().len() > 4 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("everything is merged", async || (snapshot(&engine).files().len() <= 4).then_some(())).await;
     assert_eq!(rows(&engine, &snapshot(&engine)).await, all(&names));
     engine.shutdown().await.unwrap();
 }

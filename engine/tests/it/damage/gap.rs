@@ -1,7 +1,7 @@
 //! A gap in a stream that was there from the beginning: the commit behind it landed and was never acknowledged. It is set aside, and no
 //! crash meanwhile loses it.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use hexflight_engine::{Engine, EngineOptions, Files, RecordingFiles, Store, SystemClock};
 use object_store::memory::InMemory;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::image::{Tree, tree};
 use crate::{
     faulty_store::FaultyStore,
-    support::{Rows, batch, events, expected, open, options, rows},
+    support::{Rows, batch, events, expected, open, options, rows, until},
 };
 
 /// Steps between two images.
@@ -72,9 +72,8 @@ async fn gap() -> (TempDir, String) {
     let _two = engine.append(&events(), &batch("two", 40)).await.unwrap();
     let _three = engine.append(&events(), &batch("three", 40)).await.unwrap();
     let objects = Store::new(disk);
-    while objects.list(&"wal".into()).await.unwrap().len() < 2 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let landed = async || (objects.list(&"wal".into()).await.unwrap().len() == 2).then_some(());
+    until("the third commit has landed", landed).await;
     let directory = tempfile::tempdir().unwrap();
     copy(&objects, directory.path()).await;
     let behind = tree(directory.path()).into_keys().rfind(|key| key.starts_with("wal/")).unwrap();

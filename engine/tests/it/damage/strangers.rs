@@ -5,7 +5,7 @@ use std::{fs, sync::Arc, time::Duration};
 use hexflight_engine::{Clock, Engine, EngineOptions, Store, SystemClock};
 
 use super::image::{Image, Tree, tree};
-use crate::support::{events, options, rows};
+use crate::support::{events, options, rows, until};
 
 const STRANGERS: [&str; 24] = [
     "notes.txt",
@@ -64,9 +64,7 @@ async fn strange_files_are_left_alone() {
     let store = Store::open_local(directory.path()).await.unwrap();
     let options = EngineOptions { vacuum_after: Duration::ZERO, ..options() };
     let engine = Engine::open(store, options, Arc::new(InTwoDays)).await.unwrap();
-    while orphan.exists() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("the orphan is deleted", async || (!orphan.exists()).then_some(())).await;
     engine.compact().await.unwrap();
     engine.vacuum().await.unwrap();
     assert_eq!(rows(&engine, &engine.snapshot(&events()).unwrap()).await, image.rows);

@@ -8,7 +8,7 @@ use object_store::memory::InMemory;
 use super::load;
 use crate::{
     faulty_store::FaultyStore,
-    support::{Rows, batch, events, expected, options, rows},
+    support::{Rows, batch, events, expected, flush_until_done, open_over, options, rows},
 };
 
 const LOAD_ROWS: i64 = 60;
@@ -76,7 +76,7 @@ async fn run(directory: &Path, files: &Arc<RecordingFiles>) -> Vec<(String, usiz
 async fn unknown_outcomes_neither_lose_nor_double_a_load() {
     for seed in 0..12 {
         let disk = Arc::new(InMemory::new());
-        let engine = over(FaultyStore::new(&disk, seed, 0.3)).await;
+        let engine = open_over(FaultyStore::new(&disk, seed, 0.3), options()).await;
         for source in 1..=4 {
             let name = format!("load-{source}");
             let appended = engine.append(&events(), &batch(&format!("append-{source}"), 20)).await.unwrap();
@@ -91,13 +91,13 @@ async fn unknown_outcomes_neither_lose_nor_double_a_load() {
                 }
             }
         }
-        while engine.flush().await.is_err() {}
+        flush_until_done(&engine).await;
         let names: Vec<(String, i64)> =
             (1..=4).flat_map(|n| [(format!("load-{n}"), LOAD_ROWS), (format!("append-{n}"), 20)]).collect();
         let all = expected(names.iter().map(|(name, rows)| (name.as_str(), *rows)));
         assert_eq!(visible(&engine).await, all, "seed {seed}");
         drop(engine);
-        let revived = over(FaultyStore::new(&disk, seed + 100, 0.0)).await;
+        let revived = open_over(FaultyStore::new(&disk, seed + 100, 0.0), options()).await;
         assert_eq!(visible(&revived).await, all, "seed {seed}, after a restart");
     }
 }
@@ -117,16 +117,6 @@ async fn a_store_that_refuses_files_fails_the_load_and_nothing_else() {
     load(&engine, &[batch("b", 40)], 1).await.unwrap();
     engine.append(&events(), &batch("c", 40)).await.unwrap().wait().await.unwrap();
     assert_eq!(visible(&engine).await, expected([("a", 40), ("b", 40), ("c", 40)]));
-}
-
-async fn over(store: FaultyStore) -> Arc<Engine> {
-    let store = Store::new(Arc::new(store));
-    loop {
-        // An operator would start it again.
-        if let Ok(engine) = Engine::open(store.clone(), options(), Arc::new(SystemClock)).await {
-            return engine;
-        }
-    }
 }
 
 async fn visible(engine: &Engine) -> Rows {
