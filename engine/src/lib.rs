@@ -19,6 +19,7 @@ mod clock;
 pub mod time;
 mod ids;
 pub mod tasks;
+pub mod disk;
 mod options;
 mod signals;
 mod budget;

@@ -1,6 +1,8 @@
 //! `Stamp`: what tells that a file was changed, for who looks at it now and then.
 
-use std::{fs, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
+use std::{os::unix::fs::MetadataExt, path::Path, time::SystemTime};
+
+use hexflight_engine::disk;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub(crate) struct Stamp {
 
 /// How a file is now; `None` if it cannot be looked at.
 pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
+    let metadata = disk::metadata(path).ok()?;
     Some(Stamp {
         file: (metadata.dev(), metadata.ino()),
         bytes: metadata.len(),
@@ -24,7 +26,10 @@ pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,8 @@
 //! `Copier`: copies objects of one directory into another, and makes the copy durable as a whole. Blocking; it knows paths, never
 //! what they mean.
 
+#![expect(clippy::disallowed_methods, reason = "a backup is a directory of files")]
+
 use std::{
     collections::BTreeSet,
     fs::{self, File},

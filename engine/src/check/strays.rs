@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs,
     io::ErrorKind,
     path::Path as FsPath,
 };
@@ -11,6 +10,7 @@ use object_store::path::Path;
 
 use crate::{
     delta::{TableState, is_data_file},
+    disk,
     error::{EngineError, Result},
     store::{is_own_file, keys},
 };
@@ -70,7 +70,7 @@ pub(super) fn walk(root: &FsPath) -> Result<Vec<Stray>> {
 
 fn walk_into(folder: &FsPath, prefix: &str, depth: usize, files: &mut Vec<Stray>) -> Result<()> {
     let failed = |source| EngineError::Io { operation: "list", path: folder.display().to_string(), source };
-    let entries = match fs::read_dir(folder) {
+    let entries = match disk::list(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(failed)?,
     };
@@ -78,7 +78,7 @@ fn walk_into(folder: &FsPath, prefix: &str, depth: usize, files: &mut Vec<Stray>
         let entry = entry.map_err(failed)?;
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         // What has vanished meanwhile is no concern.
-        let Ok(meta) = fs::metadata(entry.path()) else { continue };
+        let Ok(meta) = disk::metadata(&entry.path()) else { continue };
         if meta.is_dir() {
             if depth < DEPTH_MAX {
                 walk_into(&entry.path(), &format!("{name}/"), depth + 1, files)?;

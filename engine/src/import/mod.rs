@@ -134,4 +134,5 @@ impl Drop for Import {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod import_tests;

@@ -19,6 +19,7 @@ use arrow::{
 use parking_lot::Mutex;
 
 use crate::{
+    disk,
     error::{EngineError, Result},
     store::keys,
 };
@@ -50,7 +51,7 @@ impl Scratch {
     /// # Errors
     /// `Unavailable` when the file system refuses.
     pub(super) fn create(folder: &Path) -> Result<Self> {
-        let created = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+        let created = disk::make_folders(folder).and_then(|()| tempfile::tempfile_in(folder));
         let file = created.map_err(|source| failed("create a scratch file in", folder, source))?;
         Ok(Self::over(file, folder))
     }
@@ -149,6 +150,7 @@ fn failed(operation: &'static str, folder: &Path, source: io::Error) -> EngineEr
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
     use std::{fs::OpenOptions, sync::Arc};
 

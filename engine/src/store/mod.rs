@@ -3,6 +3,8 @@
 //! `Store` → [`FsyncStore`] (an `ObjectStore`) → `DurableFiles` (the order of write, fsync, link, fsync) → [`Files`] (the
 //! system calls). It knows keys and bytes, never what they mean. `RecordingFiles` replaces the lowest layer in crash tests.
 
+#![expect(clippy::disallowed_methods, reason = "a local directory is a store")]
+
 pub(crate) mod keys;
 mod privacy;
 mod files;

@@ -1,11 +1,13 @@
 //! The file of users: read as a whole while nobody but its owner may use it, replaced as a whole by `hexflight user`.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::Permissions,
     io::{Read, Write},
     os::unix::fs::{MetadataExt, PermissionsExt, fchown},
     path::Path,
 };
+
+use hexflight_engine::disk;
 
 /// Largest file read. **Units**: bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -18,7 +20,7 @@ const OTHERS: u32 = 0o077;
 /// # Errors
 /// What is wrong with it and what to do about it.
 pub(super) fn read(path: &Path) -> Result<String, String> {
-    let file = File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
+    let file = disk::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
     // Of the open file, so that what is checked is what is read.
     let metadata = file.metadata().map_err(|error| format!("cannot be opened: {error}"))?;
     if !metadata.is_file() {
@@ -50,7 +52,7 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), String> {
         let mut file = tempfile::Builder::new()
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
-        if let Ok(old) = fs::metadata(path) {
+        if let Ok(old) = disk::metadata(path) {
             fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
         }
         file.write_all(text.as_bytes())?;
@@ -61,7 +63,10 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -11,6 +11,8 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
+use hexflight_engine::disk;
+
 use super::{
     ConfigError,
     settings::SETTINGS,
@@ -81,7 +83,7 @@ pub(crate) fn unknown_variables() -> Result<Vec<String>, ConfigError> {
 
 fn read_file(path: &Path) -> Result<Figment, ConfigError> {
     let unreadable = |detail: String| ConfigError::File { path: path.to_owned(), detail };
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let text = disk::read_text(path).map_err(|error| unreadable(error.to_string()))?;
     let figment = Figment::from(Toml::string(&text));
     let keys: BTreeMap<String, Value> =
         figment.extract().map_err(|error| unreadable(one_line(&error.to_string())))?;

@@ -280,4 +280,5 @@ pub enum ConfigError {
 
 #[cfg(test)]
 #[path = "config_tests.rs"]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests;

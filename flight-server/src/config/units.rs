@@ -1,7 +1,9 @@
 //! Reads the texts of settings into values with units: `2GiB`, `60%`, `10s`, `127.0.0.1:8815`. Every refusal states the rule;
 //! the caller adds which setting and where it came from. Never reads the environment itself, save for the machine's memory.
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use hexflight_engine::disk;
 
 /// Assumed when the machine does not tell how much memory it has: 2 GiB.
 const MEMORY_FALLBACK_BYTES: u64 = 2 << 30;
@@ -84,9 +86,10 @@ pub(super) fn parse_bool(text: &str) -> Result<bool, String> {
 
 /// Memory of the machine or, where that is less, of the cgroup. **Units**: bytes.
 pub(super) fn machine_memory() -> u64 {
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| meminfo_total(&text));
+    let machine = disk::read_text(Path::new("/proc/meminfo")).ok().and_then(|text| meminfo_total(&text));
     let cgroups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    let cgroup = cgroups.iter().find_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
+    let cgroup =
+        cgroups.iter().find_map(|path| disk::read_text(Path::new(path)).ok()?.trim().parse::<u64>().ok());
     machine.into_iter().chain(cgroup).min().unwrap_or(MEMORY_FALLBACK_BYTES)
 }
 

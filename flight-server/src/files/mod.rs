@@ -10,6 +10,8 @@
 //! ```
 //! Nothing here decides whether a row is good: what cannot be brought into the schema is refused here, every other rule is the engine's.
 
+#![expect(clippy::disallowed_methods, reason = "the files that are imported, and their scratch")]
+
 pub(crate) mod error;
 mod json;
 mod number;

@@ -2,7 +2,6 @@
 //! leaves the one before.
 
 use std::{
-    fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::stamp::{Stamp, stamp};
 use hexflight_engine::{
-    tasks,
+    disk, tasks,
     time::{self, MissedTickBehavior},
 };
 
@@ -150,7 +149,7 @@ fn configs(files: &TlsFiles) -> Result<Configs, String> {
 }
 
 fn check_private(key: &Path) -> Result<(), String> {
-    let metadata = fs::metadata(key).map_err(|error| format!("{}: {error}", key.display()))?;
+    let metadata = disk::metadata(key).map_err(|error| format!("{}: {error}", key.display()))?;
     let refused = if metadata.uid() == 0 { OTHERS } else { OTHERS | GROUP };
     if metadata.mode() & refused != 0 {
         let (path, mode) = (key.display(), metadata.mode() & 0o777);

@@ -6,15 +6,14 @@
 //! A thread and no task: the threads of queries may all be at work.
 
 use std::{
-    fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Weak},
     thread,
     time::Duration,
 };
 
 use hexflight_engine::{
-    Budget, tasks,
+    Budget, disk, tasks,
     time::{self, Instant},
 };
 use rustix::fs::statvfs;
@@ -257,7 +256,7 @@ struct ProcessSize {
 
 /// `None` where the system does not tell.
 fn process_size() -> Option<ProcessSize> {
-    let text = fs::read_to_string("/proc/self/statm").ok()?;
+    let text = disk::read_text(Path::new("/proc/self/statm")).ok()?;
     let mut pages = text.split_ascii_whitespace().skip(1).map_while(|field| field.parse::<usize>().ok());
     let (resident, shared) = (pages.next()? * PAGE_BYTES, pages.next()? * PAGE_BYTES);
     Some(ProcessSize { resident, own: resident.saturating_sub(shared) })
