@@ -25,7 +25,7 @@ RELEASE_BINARY := $(CURDIR)/target/release/hexflight
 pytest = HEXFLIGHT_BIN=$(DEBUG_BINARY) PYTHONDONTWRITEBYTECODE=1 $(VENV_PYTHON) -m pytest
 section = @printf '\n=== %s ===\n' "$(1)"
 
-.PHONY: help demo test test-rust test-python venv build release fmt clippy doc spell check audit dist bench clean \
+.PHONY: help demo test test-rust test-python venv build release fmt clippy doc spell check fuzz audit dist bench clean \
 	soak-random soak-logic soak-doubles soak-damage soak-damage-engine soak-simulation soak-kill soak-kill-damaged soak-handover soak-backup \
 	soak-bounded soak-bounded-short soak-bounded-input soak-overload
 
@@ -78,6 +78,13 @@ check: ## Checks format, lints, documentation and spelling without changing anyt
 	$(call section,format)
 	$(CARGO) fmt --all --check
 	@$(MAKE) --no-print-directory clippy doc spell
+
+# Targets whose build takes a quarter of an hour, and those over DataFusion, whose build takes most of one.
+FUZZ_TARGETS ?= wal_object rollup_object ipc_messages json_document sql_text
+FUZZ_SECONDS ?= 60
+
+fuzz: ## Fuzzes each target for FUZZ_SECONDS; needs a nightly toolchain
+	for target in $(FUZZ_TARGETS); do fuzz/run.sh $$target $(FUZZ_SECONDS) || exit 1; done
 
 audit: ## Looks for advisories about dependencies; needs cargo-deny and the network
 	$(call section,advisories)

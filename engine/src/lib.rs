@@ -73,3 +73,13 @@ pub use store::{DiskFiles, Files, OpenFile, RecordingFiles};
 pub use store::{PutOutcome, SPILL_FOLDER, Store};
 pub use view::Snapshot;
 pub use wal::{Ack, PendingAck};
+
+/// Where fuzz targets, and tests of what they found, hand bytes over.
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz {
+    pub use crate::{rollup::fuzz::rollup_object, wal::fuzz::wal_object};
+}
+
+#[cfg(test)]
+mod fuzz_tests;

@@ -43,3 +43,13 @@ pub use process::ProcessCalls;
 pub use serve_error::ServeError;
 pub use server::Server;
 pub use telemetry::init_tracing;
+
+/// Where fuzz targets, and tests of what they found, hand bytes over.
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz {
+    pub use crate::{flight::ipc_messages, http::json_document};
+}
+
+#[cfg(test)]
+mod fuzz_tests;

@@ -15,6 +15,8 @@ mod builder;
 mod read;
 mod totals;
 mod check;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod rollup_tests;
 

@@ -165,6 +165,31 @@ impl Directory {
     }
 }
 
+/// The same object with the magic and the checksums that its parts should have.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn sealed(mut object: Vec<u8>) -> Vec<u8> {
+    let Some(header) = object.first_chunk::<HEADER_BYTES>() else { return object };
+    let [.., a, b, c, d, _, _, _, _] = *header;
+    object[..MAGIC.len()].copy_from_slice(MAGIC);
+    let end = HEADER_BYTES.saturating_add(u32::from_le_bytes([a, b, c, d]) as usize);
+    let Some(bytes) = object.get(HEADER_BYTES..end) else { return object };
+    let Ok(mut directory) = Directory::read("fuzzed", bytes, crc32c::crc32c(bytes)) else {
+        let checksum = crc32c::crc32c(bytes).to_le_bytes();
+        object[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&checksum);
+        return object;
+    };
+    let sections = object[end..].to_vec();
+    for entry in &mut directory.types {
+        for section in [&mut entry.minutes, &mut entry.cells, &mut entry.devices] {
+            let range = section.range(0);
+            let packed = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+            let packed = packed.and_then(|(start, end)| sections.get(start..end));
+            section.checksum = crc32c::crc32c(packed.unwrap_or_default());
+        }
+    }
+    directory.into_object(&sections).0
+}
+
 fn read_entry(reader: &mut Reader<'_>) -> Result<DirectoryEntry> {
     Ok(DirectoryEntry {
         name: reader.text()?.to_owned(),

@@ -13,6 +13,8 @@ mod survey;
 mod takeover;
 mod recovery;
 mod close;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 
 pub use ack::{Ack, PendingAck};
 pub(crate) use close::{close_stream, delete_commits, delete_listed_commits};

@@ -41,6 +41,8 @@ use hexflight_engine::{Engine, TableName, TableSpec};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use ipc::fuzz::ipc_messages;
 pub(crate) use service::FlightApi;
 
 use crate::{auth::Auth, queries::QueryService};

@@ -8,6 +8,7 @@
 )]
 
 mod support;
+mod fuzz;
 mod answers;
 mod spills;
 mod statements;

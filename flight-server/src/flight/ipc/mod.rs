@@ -6,6 +6,8 @@ mod check_schema;
 mod check;
 mod memory;
 mod decode;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 
 use arrow::ipc::{Message, root_as_message};
 use arrow_flight::FlightData;

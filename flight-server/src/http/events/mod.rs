@@ -20,6 +20,8 @@ mod fault;
 mod intake;
 mod answer;
 mod schema;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 
 #[cfg(test)]
 mod cursor_tests;
