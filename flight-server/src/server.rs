@@ -61,7 +61,7 @@ const BACKLOG: u32 = 1_024;
 
 /// What the process may take beside the memory limit and its code before its largest query is ended, or this part of the limit: stacks, what
 /// is not counted, what the allocator keeps. **Units**: bytes.
-const BESIDE_BUDGET: usize = 88 << 20;
+const BESIDE_BUDGET: usize = 72 << 20;
 const BESIDE_BUDGET_PART: usize = 8;
 
 /// From this limit on freed memory is kept for so long, since messages of some MiB come and go: to get it from the system each time costs a tenth
