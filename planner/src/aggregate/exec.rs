@@ -20,7 +20,7 @@ use datafusion::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{counters::Counters, output, question::Question, run::Run, top::Top, work::Work};
+use super::{context::Work, counters::Counters, output, question::Question, run::Run, top::Top};
 use crate::{
     cache::SegmentCache,
     scan::{ScanCounts, SegmentScanExec},

@@ -4,12 +4,13 @@ use datafusion::error::Result;
 use hexflight_engine::Sums;
 
 use super::{
+    context::Work,
     groups::{Key, Selection},
     question::{Bin, MINUTE_MICROS, Question},
+    segment::Segment,
     select::select,
     share::Share,
     whole_minutes::{WholeMinutes, start_of},
-    work::{Segment, Work},
 };
 use crate::geo::Relation;
 

@@ -5,10 +5,7 @@ use std::ops::Range;
 use datafusion::error::Result;
 use hexflight_engine::{CellGroup, NO_CELL, Sums, cell_parent};
 
-use super::{
-    question::Question,
-    work::{Segment, Work},
-};
+use super::{context::Work, question::Question, segment::Segment};
 use crate::geo::{Rectangle, Relation};
 
 /// Devices asked for at once beyond which it is not asked where each of them is.

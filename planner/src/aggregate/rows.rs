@@ -4,12 +4,13 @@ use datafusion::error::Result;
 use hexflight_engine::{NO_CELL, Sums};
 
 use super::{
+    context::Work,
     groups::{Key, Selection, sums_of},
     pieces::Piece,
     question::{MINUTE_MICROS, Question},
+    segment::Segment,
     select::{narrow, select},
     share::Share,
-    work::{Segment, Work},
 };
 use crate::cache::{ColumnKind, Columns};
 

@@ -24,13 +24,12 @@ use hexflight_engine::{
 use parking_lot::Mutex;
 
 use super::{
+    context::Work,
+    deferred::{self, Deferred},
     groups::{Groups, Key, Selection},
-    leaders,
-    leaders::Deferred,
     question::Question,
     share::Share,
     top::Top,
-    work::Work,
 };
 use crate::{
     cache::{Columns, DeviceNames},
@@ -109,7 +108,7 @@ impl Run {
     async fn settle(&self, share: &mut Share, threads: usize) -> Result<()> {
         let mut deferred = std::mem::take(&mut share.deferred);
         let Some(top) = self.leaders.filter(|_| !deferred.is_empty()) else { return Ok(()) };
-        let candidates = leaders::candidates(&top, &share.groups, &deferred);
+        let candidates = deferred::candidates(&top, &share.groups, &deferred);
         if let Some(candidates) = &candidates {
             let before = deferred.len();
             deferred.retain(|deferred| !deferred.lists_all(candidates));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hexflight_engine::DataFile;
 
-use super::{groups::Groups, leaders::Deferred, work::Segment};
+use super::{deferred::Deferred, groups::Groups, segment::Segment};
 use crate::cache::DeviceNumbers;
 
 /// See the module.

@@ -12,10 +12,7 @@ use hexflight_engine::{Engine, TableName};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{
-    PlanTimes, QueryStream, planner::Planner, pressure::Watch, run::Run, runtime::QueryRuntime,
-    schema_cache::SchemaCache,
-};
+use super::{PlanTimes, QueryStream, planner::Planner, pressure::Watch, run::Run, runtime::QueryRuntime};
 use crate::{
     admission::Admission,
     catalog::{CATALOG_NAME, SCHEMA_NAME},
@@ -58,7 +55,6 @@ pub struct QueryEngine {
     admission: Arc<Admission>,
     waiting_max: WaitingMax,
     log: Arc<QueryLog>,
-    schemas: SchemaCache,
 }
 
 impl QueryEngine {
@@ -77,7 +73,7 @@ impl QueryEngine {
         let admission =
             Arc::new(Admission::new(options.queries_max, options.queue_max, options.queue_wait_max));
         Watch::new(&log, &planner, &admission, options).start()?;
-        Ok(Self { planner, runtime, admission, waiting_max, log, schemas: SchemaCache::default() })
+        Ok(Self { planner, runtime, admission, waiting_max, log })
     }
 
     /// Reads what the first queries will begin with, of the newest files first, for at most `time`. Optional.
@@ -132,14 +128,12 @@ impl QueryEngine {
     /// # Errors
     /// What [`classify`](crate::classify) calls `Invalid`: syntax, an unknown column, a statement that is not allowed.
     pub async fn schema(&self, sql: &str) -> Result<LogicalSchema> {
-        if let Some(known) = self.schemas.get(sql) {
+        if let Some(known) = self.planner.known_schema(sql) {
             return Ok(known);
         }
         let (planner, text) = (Arc::clone(&self.planner), sql.to_owned());
         let planning = async move { plan_in_turns(&Ended::default(), planner.schema(&text)).await };
-        let schema = self.runtime.run(planning).await?;
-        self.schemas.insert(sql, &schema);
-        Ok(schema)
+        self.runtime.run(planning).await
     }
 
     /// Ends a query by its `query_id` in `system.queries`, if the asker may see it there; whether it had not ended yet.

@@ -13,7 +13,6 @@ mod runtime;
 mod run;
 mod pressure;
 mod warm_up;
-mod schema_cache;
 mod stream;
 mod parameters;
 

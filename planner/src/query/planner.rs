@@ -134,12 +134,19 @@ impl Planner {
         warm_up(&self.engine, self.templates.caches(), time).await;
     }
 
+    /// Result and parameters of a statement that was asked for before.
+    pub(super) fn known_schema(&self, sql: &str) -> Option<LogicalSchema> {
+        self.statements.schema(sql)
+    }
+
     /// Result and parameters of a statement.
     pub(super) async fn schema(&self, sql: &str) -> Result<LogicalSchema> {
         let statement = self.statement(sql, None).await?;
         let (plan, state) = (&statement.plan, self.state(Shape::Any));
         let result = result_schema(&analyzed_schema(&state, plan), statement.names.as_deref());
-        Ok(LogicalSchema { parameters: sql::parameter_schema(plan, &statement.series)?, result })
+        let schema = LogicalSchema { parameters: sql::parameter_schema(plan, &statement.series)?, result };
+        self.statements.insert_schema(sql, &schema);
+        Ok(schema)
     }
 
     /// The plan of one run.

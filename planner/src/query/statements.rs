@@ -1,5 +1,6 @@
 //! Remembers statements by their text as logical plans over tables without rows: parsing and planning the text again is a third
-//! of all planning. Holds no snapshot, no value of a parameter and no moment: those belong to a run.
+//! of all planning. And what they return and want: clients ask for the schema before each run, prepared statements twice. Holds no snapshot, no
+//! value of a parameter and no moment: those belong to a run.
 
 use std::{
     collections::HashMap,
@@ -11,8 +12,9 @@ use datafusion::{
     error::Result,
     logical_expr::{Expr, LogicalPlan, Volatility},
 };
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
+use super::LogicalSchema;
 use crate::{
     catalog,
     session::Shape,
@@ -105,31 +107,74 @@ fn all_constant(node: &LogicalPlan) -> Result<bool> {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct StatementCache {
-    entries: Mutex<HashMap<String, Arc<Statement>>>,
+    entries: Mutex<HashMap<String, Known>>,
+}
+
+/// What is known of a text.
+#[derive(Debug, Default)]
+struct Known {
+    statement: Option<Arc<Statement>>,
+    schema: Option<LogicalSchema>,
 }
 
 impl StatementCache {
-    /// What is known of a text.
+    /// The statement of a text.
     pub(super) fn get(&self, sql: &str) -> Option<Arc<Statement>> {
-        let found = self.entries().get(sql).map(Arc::clone);
+        let found = self.entries.lock().get(sql).and_then(|known| known.statement.clone());
         let result = if found.is_some() { "hit" } else { "miss" };
         metrics::counter!("hexflight_query_statements_total", "cache" => result).increment(1);
         found
     }
 
-    /// Remembers a statement, unless it is too large or reads more than the engine's tables.
-    pub(super) fn insert(&self, sql: &str, statement: &Arc<Statement>) {
-        if sql.len() > SQL_BYTES_MAX || !statement.is_lasting {
-            return;
-        }
-        let mut entries = self.entries();
-        if entries.len() >= ENTRIES_MAX {
-            entries.clear();
-        }
-        entries.insert(sql.to_owned(), Arc::clone(statement));
+    /// What the statement of a text returns and wants.
+    pub(super) fn schema(&self, sql: &str) -> Option<LogicalSchema> {
+        self.entries.lock().get(sql).and_then(|known| known.schema.clone())
     }
 
-    fn entries(&self) -> MutexGuard<'_, HashMap<String, Arc<Statement>>> {
-        self.entries.lock()
+    /// Remembers a statement, unless it is too large or reads more than the engine's tables.
+    pub(super) fn insert(&self, sql: &str, statement: &Arc<Statement>) {
+        if statement.is_lasting {
+            self.note(sql, |known| known.statement = Some(Arc::clone(statement)));
+        }
+    }
+
+    /// Remembers what a statement returns and wants: columns of a table never change while the process runs.
+    pub(super) fn insert_schema(&self, sql: &str, schema: &LogicalSchema) {
+        self.note(sql, |known| known.schema = Some(schema.clone()));
+    }
+
+    fn note(&self, sql: &str, note: impl FnOnce(&mut Known)) {
+        if sql.len() > SQL_BYTES_MAX {
+            return;
+        }
+        let mut entries = self.entries.lock();
+        if entries.len() >= ENTRIES_MAX && !entries.contains_key(sql) {
+            entries.clear();
+        }
+        note(entries.entry(sql.to_owned()).or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Schema;
+
+    use super::*;
+
+    #[test]
+    fn statements_are_remembered_up_to_a_bound() {
+        let cache = StatementCache::default();
+        let schema =
+            LogicalSchema { result: Arc::new(Schema::empty()), parameters: Arc::new(Schema::empty()) };
+        for number in 0..ENTRIES_MAX {
+            cache.insert_schema(&format!("SELECT {number}"), &schema);
+        }
+        cache.insert_schema("SELECT 1", &schema);
+        assert!(cache.schema("SELECT 0").is_some());
+        cache.insert_schema("SELECT -1", &schema);
+        assert!(cache.schema("SELECT 0").is_none() && cache.schema("SELECT -1").is_some());
+        let long = " ".repeat(SQL_BYTES_MAX + 1);
+        cache.insert_schema(&long, &schema);
+        assert!(cache.schema(&long).is_none());
     }
 }

@@ -2,7 +2,7 @@
 //! `SELECT timestamp::date … ORDER BY timestamp` (a cast has the name of what it casts), `EXISTS (…)` twice (all are called EXISTS).
 //! Only what has failed comes here.
 
-use std::{collections::HashMap, mem, ops::ControlFlow};
+use std::{collections::HashMap, mem};
 
 use datafusion::{
     error::Result,
@@ -10,26 +10,24 @@ use datafusion::{
         parser::{DFParserBuilder, Statement},
         sqlparser::ast::{
             BinaryOperator, CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-            ObjectName, Query, Select, SelectItem, SetExpr, Value, VisitMut, VisitorMut, visit_expressions,
+            ObjectName, Query, Select, SelectItem, SetExpr, Value,
         },
     },
 };
 
-use super::{column_id::ColumnId, dialect::HexflightDialect};
+use super::{
+    column_id::ColumnId,
+    dialect::HexflightDialect,
+    walk::{Change, any_expression, change},
+};
 
 /// Names columns apart. Says whether there was anything to do.
 ///
 /// # Errors
 /// Propagates the parser's errors; none is expected for a text of ours.
 pub(super) fn name_apart(statement: &mut Statement) -> Result<bool> {
-    let statement = match statement {
-        Statement::Explain(explain) => return name_apart(&mut explain.statement),
-        Statement::Statement(statement) => statement,
-        _ => return Ok(false),
-    };
     let mut naming = Naming { count: 0, changed: false, subqueries: HashMap::new(), call: call_template()? };
-    // This visitor never breaks.
-    let _: ControlFlow<()> = statement.visit(&mut naming);
+    change(statement, &mut naming)?;
     Ok(naming.changed)
 }
 
@@ -42,10 +40,8 @@ struct Naming {
     call: Expr,
 }
 
-impl VisitorMut for Naming {
-    type Break = ();
-
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+impl Change for Naming {
+    fn select(&mut self, select: &mut Select) -> Result<()> {
         let mut uses: HashMap<String, usize> = HashMap::new();
         let has_wildcard = select.projection.iter().any(is_wildcard);
         for key in select.projection.iter().filter_map(key) {
@@ -59,12 +55,12 @@ impl VisitorMut for Naming {
                 self.name(item);
             }
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 
     /// A call has a name of its own, where a cast has that of its argument. A subquery has that of its column, and what asks about one
     /// the name of the operator.
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+    fn expression(&mut self, expression: &mut Expr) -> Result<()> {
         if let Expr::Subquery(query) = expression {
             self.name_subquery(query);
         }
@@ -83,7 +79,7 @@ impl VisitorMut for Naming {
             *expression = self.cast_call(function, argument, arrow_type);
             self.changed = true;
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 
@@ -194,12 +190,9 @@ fn is_borrower(expression: &Expr) -> bool {
     if matches!(expression, Expr::Subquery(_)) {
         return false;
     }
-    let found = visit_expressions(expression, |part| match part {
-        Expr::Cast { .. } | Expr::Subquery(_) => ControlFlow::Break(()),
-        part if asks_about_rows(part) => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
+    let is_it =
+        &mut |part: &Expr| matches!(part, Expr::Cast { .. } | Expr::Subquery(_)) || asks_about_rows(part);
+    any_expression(expression, is_it)
 }
 
 fn asks_about_rows(expression: &Expr) -> bool {

@@ -1,38 +1,35 @@
 //! What a result without duplicates is ordered by, as its number in the SELECT list: `SELECT DISTINCT timestamp::date … ORDER BY
 //! timestamp::date`. DataFusion looks for it by name, and a cast has the name of what it casts.
 
-use std::ops::ControlFlow;
-
-use datafusion::sql::{
-    parser::Statement,
-    sqlparser::ast::{
-        CastKind, Distinct, Expr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Value, VisitMut,
-        VisitorMut, visit_expressions_mut,
+use datafusion::{
+    error::Result,
+    sql::{
+        parser::Statement,
+        sqlparser::ast::{
+            CastKind, Distinct, Expr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Value,
+        },
     },
 };
 
-use super::distinct_names::{column, folded, is_wildcard, uncast};
+use super::{
+    distinct_names::{column, folded, is_wildcard, uncast},
+    walk::{Change, change, change_expressions},
+};
 
 /// Numbers the orders of every query of a statement.
-pub(super) fn number_orders(statement: &mut Statement) {
-    match statement {
-        Statement::Explain(explain) => number_orders(&mut explain.statement),
-        Statement::Statement(statement) => {
-            // This visitor never breaks.
-            let _: ControlFlow<()> = statement.visit(&mut Orders);
-        }
-        _ => {}
-    }
+///
+/// # Errors
+/// None is expected.
+pub(super) fn number_orders(statement: &mut Statement) -> Result<()> {
+    change(statement, &mut Orders)
 }
 
 struct Orders;
 
-impl VisitorMut for Orders {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        let Query { body, order_by: Some(order_by), .. } = query else { return ControlFlow::Continue(()) };
-        let Some(list) = SelectList::of(body) else { return ControlFlow::Continue(()) };
+impl Change for Orders {
+    fn query(&mut self, query: &mut Query) -> Result<()> {
+        let Query { body, order_by: Some(order_by), .. } = query else { return Ok(()) };
+        let Some(list) = SelectList::of(body) else { return Ok(()) };
         if let OrderByKind::Expressions(orders) = &mut order_by.kind {
             for order in orders {
                 if let Some(index) = list.index(&order.expr) {
@@ -40,7 +37,7 @@ impl VisitorMut for Orders {
                 }
             }
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 
@@ -96,7 +93,8 @@ impl<'a> SelectList<'a> {
     /// An expression in the spelling that all its spellings share.
     fn written(&self, expression: &Expr) -> String {
         let mut expression = expression.clone();
-        let _: ControlFlow<()> = visit_expressions_mut(&mut expression, |part| {
+        // Nothing here fails.
+        let _: Result<()> = change_expressions(&mut expression, &mut |part| {
             match part {
                 Expr::Nested(inner) => *part = inner.as_ref().clone(),
                 Expr::Cast { kind: kind @ CastKind::DoubleColon, .. } => *kind = CastKind::Cast,
@@ -109,7 +107,7 @@ impl<'a> SelectList<'a> {
                 }
                 _ => {}
             }
-            ControlFlow::Continue(())
+            Ok(())
         });
         expression.to_string()
     }
@@ -163,7 +161,7 @@ mod tests {
     fn numbered(sql: &str) -> String {
         let mut parser = DFParserBuilder::new(sql).with_dialect(&HexflightDialect).build().unwrap();
         let mut statement = parser.parse_statement().unwrap();
-        number_orders(&mut statement);
+        number_orders(&mut statement).unwrap();
         statement.to_string()
     }
 }

@@ -1,26 +1,19 @@
 //! How many tables a statement reads once every use of a WITH query has been replaced by the query, as planning does: each WITH
 //! that uses the one before twice doubles the plan, so a text of a few lines could ask for more than all memory.
 
-use std::{collections::HashMap, ops::ControlFlow};
+use std::collections::HashMap;
 
 use datafusion::sql::{
     parser::Statement,
-    sqlparser::ast::{ObjectName, Query, Statement as SqlStatement, Visit, Visitor},
+    sqlparser::ast::{ObjectName, Query},
 };
+
+use super::walk::{Look, look};
 
 /// Uses of tables in a statement after expansion; saturates.
 pub(super) fn table_uses(statement: &Statement) -> usize {
-    match statement {
-        Statement::Explain(explain) => table_uses(&explain.statement),
-        Statement::Statement(statement) => table_uses_of(statement),
-        _ => 0,
-    }
-}
-
-fn table_uses_of(statement: &SqlStatement) -> usize {
     let mut expansion = Expansion { open: vec![OpenQuery::default()], named: HashMap::new() };
-    // This visitor never breaks.
-    let _: ControlFlow<()> = statement.visit(&mut expansion);
+    look(statement, &mut expansion);
     expansion.open.first().map_or(0, |statement| statement.uses)
 }
 
@@ -38,20 +31,17 @@ struct OpenQuery {
     with: Vec<String>,
 }
 
-impl Visitor for Expansion {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+impl Look for Expansion {
+    fn query(&mut self, query: &Query) {
         let tables = query.with.iter().flat_map(|with| &with.cte_tables);
         let with = tables.rev().map(|table| folded(&table.alias.name.value)).collect();
         self.open.push(OpenQuery { uses: 0, with });
-        ControlFlow::Continue(())
     }
 
     /// The WITH queries of a query are walked before anything else in it, in order.
-    fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
-        let Some(closed) = self.open.pop() else { return ControlFlow::Continue(()) };
-        let Some(outer) = self.open.last_mut() else { return ControlFlow::Continue(()) };
+    fn query_end(&mut self) {
+        let Some(closed) = self.open.pop() else { return };
+        let Some(outer) = self.open.last_mut() else { return };
         match outer.with.pop() {
             Some(name) => {
                 let uses = self.named.entry(name).or_default();
@@ -59,15 +49,13 @@ impl Visitor for Expansion {
             }
             None => outer.uses = outer.uses.saturating_add(closed.uses),
         }
-        ControlFlow::Continue(())
     }
 
-    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+    fn relation(&mut self, relation: &ObjectName) {
         let uses = self.named.get(&folded(&relation.to_string())).copied().unwrap_or(1).max(1);
         if let Some(query) = self.open.last_mut() {
             query.uses = query.uses.saturating_add(uses);
         }
-        ControlFlow::Continue(())
     }
 }
 

@@ -1,38 +1,38 @@
 //! Keys of JSON that are parameters: `metadata->>$1` becomes `metadata->>json_key($1)`. `datafusion-functions-json` asks for the type of a
 //! key while a statement is planned, when a parameter has none, and refuses it.
 
-use std::{mem, ops::ControlFlow};
+use std::mem;
 
-use datafusion::sql::{
-    parser::Statement,
-    sqlparser::ast::{
-        BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select,
-        SelectItem, Value, ValueWithSpan, VisitMut, VisitorMut,
+use datafusion::{
+    error::Result,
+    sql::{
+        parser::Statement,
+        sqlparser::ast::{
+            BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select,
+            SelectItem, Value, ValueWithSpan,
+        },
     },
 };
 
-use super::call::call;
+use super::{
+    call::call,
+    walk::{Change, change},
+};
 use crate::functions::JSON_KEY;
 
 /// Rewrites the keys of a statement that are parameters.
-pub(super) fn plan_json_keys(statement: &mut Statement) {
-    match statement {
-        Statement::Explain(explain) => plan_json_keys(&mut explain.statement),
-        Statement::Statement(statement) => {
-            // This visitor never breaks.
-            let _: ControlFlow<()> = statement.visit(&mut JsonKeys);
-        }
-        _ => {}
-    }
+///
+/// # Errors
+/// None is expected.
+pub(super) fn plan_json_keys(statement: &mut Statement) -> Result<()> {
+    change(statement, &mut JsonKeys)
 }
 
 struct JsonKeys;
 
-impl VisitorMut for JsonKeys {
-    type Break = ();
-
+impl Change for JsonKeys {
     /// A column keeps the name that it has with the parameter.
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+    fn select(&mut self, select: &mut Select) -> Result<()> {
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expression @ Expr::BinaryOp { .. }) = item
                 && key_of(expression).is_some()
@@ -42,16 +42,16 @@ impl VisitorMut for JsonKeys {
                 *item = SelectItem::ExprWithAlias { expr, alias };
             }
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+    fn expression(&mut self, expression: &mut Expr) -> Result<()> {
         if let Some(key) = key_of(expression) {
             name_key(key);
         } else if let Expr::Function(function) = expression {
             arguments(function).skip(1).filter(|argument| is_parameter(argument)).for_each(name_key);
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
         let sql = "SELECT m ->> $1, m -> 'a' ->> $2 AS b, json_get_str(m, $3) FROM t WHERE m -> 'n' < $4 AND m ? $5";
         let mut parser = DFParserBuilder::new(sql).with_dialect(&HexflightDialect).build().unwrap();
         let mut statement = parser.parse_statement().unwrap();
-        plan_json_keys(&mut statement);
+        plan_json_keys(&mut statement).unwrap();
         let expected = r#"SELECT m ->> json_key($1) AS "m ->> $1", m -> 'a' ->> json_key($2) AS b, json_get_str(m, json_key($3)) FROM t WHERE m -> 'n' < $4 AND m ? json_key($5)"#;
         assert_eq!(statement.to_string(), expected);
     }

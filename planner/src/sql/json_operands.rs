@@ -1,7 +1,7 @@
 //! `->` where its value goes into a function, a CASE or a set operation: there DataFusion asks for its type before the analyzer has made text
 //! of it. Written as `json_get_json` it is text from the start. Only what has failed comes here.
 
-use std::{mem, ops::ControlFlow};
+use std::mem;
 
 use datafusion::{
     error::Result,
@@ -9,41 +9,33 @@ use datafusion::{
         parser::{DFParserBuilder, Statement},
         sqlparser::ast::{
             BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem,
-            Value, VisitMut, VisitorMut,
+            Value,
         },
     },
 };
 
-use super::dialect::HexflightDialect;
+use super::{
+    dialect::HexflightDialect,
+    walk::{Change, change},
+};
 
 /// Writes `->` as a function wherever it is an operand.
 ///
 /// # Errors
 /// Propagates the parser's errors; none is expected for a text of ours.
 pub(super) fn call_for_json(statement: &mut Statement) -> Result<()> {
-    match statement {
-        Statement::Explain(explain) => call_for_json(&mut explain.statement),
-        Statement::Statement(statement) => {
-            let text = "json_get_json(NULL, NULL)";
-            let mut parser = DFParserBuilder::new(text).with_dialect(&HexflightDialect).build()?;
-            let mut calls = Calls { call: parser.parser.parse_expr()? };
-            // This visitor never breaks.
-            let _: ControlFlow<()> = statement.visit(&mut calls);
-            Ok(())
-        }
-        _ => Ok(()),
-    }
+    let text = "json_get_json(NULL, NULL)";
+    let mut parser = DFParserBuilder::new(text).with_dialect(&HexflightDialect).build()?;
+    change(statement, &mut Calls { call: parser.parser.parse_expr()? })
 }
 
 struct Calls {
     call: Expr,
 }
 
-impl VisitorMut for Calls {
-    type Break = ();
-
+impl Change for Calls {
     /// A column keeps the name that the operator gives it.
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+    fn select(&mut self, select: &mut Select) -> Result<()> {
         for item in &mut select.projection {
             match item {
                 SelectItem::UnnamedExpr(expression) if is_json(expression) => {
@@ -56,10 +48,10 @@ impl VisitorMut for Calls {
                 _ => {}
             }
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+    fn expression(&mut self, expression: &mut Expr) -> Result<()> {
         match expression {
             Expr::Function(function) => {
                 if let FunctionArguments::List(list) = &mut function.args {
@@ -76,7 +68,7 @@ impl VisitorMut for Calls {
             }
             _ => {}
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 

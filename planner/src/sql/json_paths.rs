@@ -1,35 +1,32 @@
 //! Reads the paths of `#>` and `#>>` as PostgreSQL writes them: `metadata #>> '{a,0,b}'` becomes `metadata -> 'a' -> 0 ->> 'b'`. Left
 //! alone, the path would be one key of that name, which no object has.
 
-use std::ops::ControlFlow;
-
-use datafusion::sql::{
-    parser::Statement,
-    sqlparser::ast::{BinaryOperator, Expr, Value, ValueWithSpan, VisitMut, VisitorMut},
+use datafusion::{
+    error::Result,
+    sql::{
+        parser::Statement,
+        sqlparser::ast::{BinaryOperator, Expr, Value, ValueWithSpan},
+    },
 };
 
+use super::walk::{Change, change};
+
 /// Rewrites the constant paths of a statement.
-pub(super) fn plan_json_paths(statement: &mut Statement) {
-    match statement {
-        Statement::Explain(explain) => plan_json_paths(&mut explain.statement),
-        Statement::Statement(statement) => {
-            // This visitor never breaks.
-            let _: ControlFlow<()> = statement.visit(&mut JsonPaths);
-        }
-        _ => {}
-    }
+///
+/// # Errors
+/// None is expected.
+pub(super) fn plan_json_paths(statement: &mut Statement) -> Result<()> {
+    change(statement, &mut JsonPaths)
 }
 
 struct JsonPaths;
 
-impl VisitorMut for JsonPaths {
-    type Break = ();
-
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+impl Change for JsonPaths {
+    fn expression(&mut self, expression: &mut Expr) -> Result<()> {
         if let Some(chain) = chain(expression) {
             *expression = chain;
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 

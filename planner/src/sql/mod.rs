@@ -2,6 +2,7 @@
 //!
 //! `query` calls it for every statement. It never reads data. If you allow a statement, also look at `docs/security.md`.
 
+mod walk;
 mod column_id;
 mod derived_columns;
 mod dialect;

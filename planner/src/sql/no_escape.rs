@@ -1,33 +1,33 @@
 //! `LIKE … ESCAPE ''`: no character is an escape, as PostgreSQL has it. DataFusion refuses it and knows the backslash alone, so that each
 //! backslash of the pattern is written twice.
 
-use std::{mem, ops::ControlFlow};
+use std::mem;
 
-use datafusion::sql::{
-    parser::Statement,
-    sqlparser::ast::{Expr, Value, ValueWithSpan, VisitMut, VisitorMut},
+use datafusion::{
+    error::Result,
+    sql::{
+        parser::Statement,
+        sqlparser::ast::{Expr, Value, ValueWithSpan},
+    },
 };
 
-use super::call::call;
+use super::{
+    call::call,
+    walk::{Change, change},
+};
 
 /// Rewrites the patterns of a statement that have no escape.
-pub(super) fn plan_no_escapes(statement: &mut Statement) {
-    match statement {
-        Statement::Explain(explain) => plan_no_escapes(&mut explain.statement),
-        Statement::Statement(statement) => {
-            // This visitor never breaks.
-            let _: ControlFlow<()> = statement.visit(&mut NoEscapes);
-        }
-        _ => {}
-    }
+///
+/// # Errors
+/// None is expected.
+pub(super) fn plan_no_escapes(statement: &mut Statement) -> Result<()> {
+    change(statement, &mut NoEscapes)
 }
 
 struct NoEscapes;
 
-impl VisitorMut for NoEscapes {
-    type Break = ();
-
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+impl Change for NoEscapes {
+    fn expression(&mut self, expression: &mut Expr) -> Result<()> {
         if let Expr::Like { pattern, escape_char, .. }
         | Expr::ILike { pattern, escape_char, .. }
         | Expr::SimilarTo { pattern, escape_char, .. } = expression
@@ -37,7 +37,7 @@ impl VisitorMut for NoEscapes {
             let written = mem::replace(pattern.as_mut(), Expr::value(Value::Null));
             **pattern = with_backslashes_twice(written);
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 

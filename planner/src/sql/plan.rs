@@ -182,25 +182,25 @@ fn rewrite(statement: &mut Statement, mentions: Mentions) -> Result<()> {
         derive_with_queries(statement)?;
     }
     if mentions.star_options {
-        fold_star_names(statement);
+        fold_star_names(statement)?;
     }
     if mentions.distinct {
-        number_orders(statement);
+        number_orders(statement)?;
     }
     if mentions.series {
         list_series(statement)?;
     }
     if mentions.time_zones {
-        plan_time_zones(statement);
+        plan_time_zones(statement)?;
     }
     if mentions.json_paths {
-        plan_json_paths(statement);
+        plan_json_paths(statement)?;
     }
     if mentions.parameters {
-        plan_json_keys(statement);
+        plan_json_keys(statement)?;
     }
     if mentions.escapes {
-        plan_no_escapes(statement);
+        plan_no_escapes(statement)?;
     }
     Ok(())
 }

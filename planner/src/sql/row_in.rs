@@ -2,47 +2,39 @@
 //! column by column. A comparison with null is unknown: where a condition only asks whether the answer is true, one EXISTS tells; elsewhere
 //! a second one tells unknown from false.
 
-use std::ops::ControlFlow;
-
 use datafusion::{
     common::plan_err,
-    error::{DataFusionError, Result},
+    error::Result,
     sql::{
         parser::{DFParserBuilder, Statement},
-        sqlparser::ast::{BinaryOperator, Expr, Query, Select, SetExpr, VisitMut, VisitorMut},
+        sqlparser::ast::{BinaryOperator, Expr, Query, Select, SetExpr},
     },
 };
 
-use super::dialect::HexflightDialect;
+use super::{
+    dialect::HexflightDialect,
+    walk::{Change, change},
+};
 
 /// Rewrites each row that is looked for in a subquery.
 ///
 /// # Errors
 /// `Plan` when the row and the subquery have different numbers of columns.
 pub(super) fn look_for_rows(statement: &mut Statement) -> Result<()> {
-    match statement {
-        Statement::Explain(explain) => look_for_rows(&mut explain.statement),
-        Statement::Statement(statement) => match statement.visit(&mut Rows) {
-            ControlFlow::Break(error) => Err(error),
-            ControlFlow::Continue(()) => Ok(()),
-        },
-        _ => Ok(()),
-    }
+    change(statement, &mut Rows)
 }
 
 struct Rows;
 
-impl VisitorMut for Rows {
-    type Break = DataFusionError;
-
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
+impl Change for Rows {
+    fn select(&mut self, select: &mut Select) -> Result<()> {
         for condition in [&mut select.selection, &mut select.having].into_iter().flatten() {
             each_conjunct(condition)?;
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<DataFusionError> {
+    fn expression(&mut self, expression: &mut Expr) -> Result<()> {
         rewrite(expression, Asked::Truth)
     }
 }
@@ -57,7 +49,7 @@ enum Asked {
 }
 
 /// A condition keeps a row if each of its conjuncts is true.
-fn each_conjunct(condition: &mut Expr) -> ControlFlow<DataFusionError> {
+fn each_conjunct(condition: &mut Expr) -> Result<()> {
     match condition {
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
             each_conjunct(left)?;
@@ -68,16 +60,11 @@ fn each_conjunct(condition: &mut Expr) -> ControlFlow<DataFusionError> {
     }
 }
 
-fn rewrite(expression: &mut Expr, asked: Asked) -> ControlFlow<DataFusionError> {
-    let Expr::InSubquery { expr, subquery, negated } = expression else { return ControlFlow::Continue(()) };
-    let Expr::Tuple(row) = expr.as_ref() else { return ControlFlow::Continue(()) };
-    match membership(row, subquery, *negated, asked) {
-        Ok(membership) => {
-            *expression = membership;
-            ControlFlow::Continue(())
-        }
-        Err(error) => ControlFlow::Break(error),
-    }
+fn rewrite(expression: &mut Expr, asked: Asked) -> Result<()> {
+    let Expr::InSubquery { expr, subquery, negated } = expression else { return Ok(()) };
+    let Expr::Tuple(row) = expr.as_ref() else { return Ok(()) };
+    *expression = membership(row, subquery, *negated, asked)?;
+    Ok(())
 }
 
 fn membership(row: &[Expr], subquery: &Query, negated: bool, asked: Asked) -> Result<Expr> {

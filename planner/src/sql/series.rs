@@ -1,7 +1,7 @@
 //! Parameters of table functions, `generate_series(?, ?, INTERVAL '1 hour')`: DataFusion calls such a function while it plans, before there
 //! are values. Here the values are written into the statement, and the statement is planned for each run.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::collections::BTreeMap;
 
 use arrow::{
     compute::kernels::cast_utils::parse_interval_month_day_nano,
@@ -9,17 +9,17 @@ use arrow::{
 };
 use datafusion::{
     common::{ScalarValue, plan_err},
-    error::{DataFusionError, Result},
+    error::Result,
     sql::{
         parser::{DFParserBuilder, Statement},
-        sqlparser::ast::{
-            BinaryOperator, Expr, FunctionArg, FunctionArgExpr, TableFactor, Value, VisitMut, VisitorMut,
-            visit_expressions, visit_expressions_mut,
-        },
+        sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, TableFactor, Value},
     },
 };
 
-use super::dialect::HexflightDialect;
+use super::{
+    dialect::HexflightDialect,
+    walk::{Change, any_expression, change, change_expressions},
+};
 use crate::functions::whole_moment;
 
 /// Types of parameters by their numbers, from 1.
@@ -33,17 +33,9 @@ pub(super) fn bind_series(
     statement: &mut Statement,
     values: Option<&[ScalarValue]>,
 ) -> Result<SeriesParameters> {
-    match statement {
-        Statement::Explain(explain) => bind_series(&mut explain.statement, values),
-        Statement::Statement(statement) => {
-            let mut binding = Binding { values, found: SeriesParameters::new() };
-            match statement.visit(&mut binding) {
-                ControlFlow::Break(error) => Err(error),
-                ControlFlow::Continue(()) => Ok(binding.found),
-            }
-        }
-        _ => Ok(SeriesParameters::new()),
-    }
+    let mut binding = Binding { values, found: SeriesParameters::new() };
+    change(statement, &mut binding)?;
+    Ok(binding.found)
 }
 
 struct Binding<'a> {
@@ -51,19 +43,14 @@ struct Binding<'a> {
     found: SeriesParameters,
 }
 
-impl VisitorMut for Binding<'_> {
-    type Break = DataFusionError;
-
-    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<DataFusionError> {
+impl Change for Binding<'_> {
+    fn table_factor(&mut self, table: &mut TableFactor) -> Result<()> {
         let arguments = match table {
             TableFactor::Table { args: Some(function), .. } => &mut function.args,
             TableFactor::Function { args, .. } => args,
-            _ => return ControlFlow::Continue(()),
+            _ => return Ok(()),
         };
-        match self.bind(arguments) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
-        }
+        self.bind(arguments)
     }
 }
 
@@ -79,25 +66,17 @@ impl Binding<'_> {
                 (false, _) => DataType::Int64,
             };
             let factors = factors(argument);
-            let bound = visit_expressions_mut(argument, |expression| {
+            change_expressions(argument, &mut |expression| {
                 let Some(number) = parameter(expression) else {
                     complete_moment(expression);
-                    return ControlFlow::Continue(());
+                    return Ok(());
                 };
                 let data_type = if factors.contains(&number) { &DataType::Int64 } else { &data_type };
                 self.found.insert(number, data_type.clone());
                 let value = self.values.map(|values| values.get(number - 1).unwrap_or(&ScalarValue::Null));
-                match written(value, data_type, number) {
-                    Ok(literal) => {
-                        *expression = literal;
-                        ControlFlow::Continue(())
-                    }
-                    Err(error) => ControlFlow::Break(error),
-                }
-            });
-            if let ControlFlow::Break(error) = bound {
-                return Err(error);
-            }
+                *expression = written(value, data_type, number)?;
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -114,21 +93,18 @@ impl Binding<'_> {
 
 /// Whether a step is one of time: an interval, perhaps times a number, or a cast to one.
 pub(super) fn is_interval(argument: &FunctionArg) -> bool {
-    let found = visit_expressions(argument, |part| match part {
-        Expr::Interval(_) => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break() || argument.to_string().to_lowercase().ends_with("interval")
+    any_expression(argument, &mut |part| matches!(part, Expr::Interval(_)))
+        || argument.to_string().to_lowercase().ends_with("interval")
 }
 
 /// Numbers of the parameters that something is multiplied or divided by, as in `now() - ? * INTERVAL '1 hour'`.
 fn factors(argument: &FunctionArg) -> Vec<usize> {
     let mut factors = vec![];
-    let _: ControlFlow<()> = visit_expressions(argument, |part| {
+    any_expression(argument, &mut |part| {
         if let Expr::BinaryOp { left, op: BinaryOperator::Multiply | BinaryOperator::Divide, right } = part {
             factors.extend([left, right].into_iter().filter_map(|side| parameter(side)));
         }
-        ControlFlow::Continue(())
+        false
     });
     factors
 }

@@ -1,19 +1,19 @@
 //! `FROM generate_series((SELECT min(timestamp) FROM events), now(), INTERVAL '1 hour')`: DataFusion calls a table function while it plans,
 //! and then a subquery has no value yet. Such a series is written as the list of its values, `SELECT unnest(generate_series(…))`.
 
-use std::ops::ControlFlow;
-
 use datafusion::{
-    error::{DataFusionError, Result},
+    error::Result,
     sql::{
         parser::{DFParserBuilder, Statement},
-        sqlparser::ast::{
-            Expr, FunctionArg, SetExpr, TableAlias, TableFactor, VisitMut, VisitorMut, visit_expressions,
-        },
+        sqlparser::ast::{Expr, FunctionArg, SetExpr, TableAlias, TableFactor},
     },
 };
 
-use super::{dialect::HexflightDialect, series::is_interval};
+use super::{
+    dialect::HexflightDialect,
+    series::is_interval,
+    walk::{Change, any_expression, change},
+};
 
 /// Names of table functions that give the values of a list.
 pub(super) const SERIES: [&str; 2] = ["generate_series", "range"];
@@ -23,46 +23,31 @@ pub(super) const SERIES: [&str; 2] = ["generate_series", "range"];
 /// # Errors
 /// Propagates the parser's errors; none is expected for a text of ours.
 pub(super) fn list_series(statement: &mut Statement) -> Result<()> {
-    match statement {
-        Statement::Explain(explain) => list_series(&mut explain.statement),
-        Statement::Statement(statement) => match statement.visit(&mut Series) {
-            ControlFlow::Break(error) => Err(error),
-            ControlFlow::Continue(()) => Ok(()),
-        },
-        _ => Ok(()),
-    }
+    change(statement, &mut Series)
 }
 
 struct Series;
 
-impl VisitorMut for Series {
-    type Break = DataFusionError;
-
-    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<DataFusionError> {
+impl Change for Series {
+    fn table_factor(&mut self, table: &mut TableFactor) -> Result<()> {
         let (name, arguments, alias) = match table {
             TableFactor::Table { name, args: Some(function), alias, .. } => (name, &mut function.args, alias),
             TableFactor::Function { name, args, alias, .. } => (name, args, alias),
-            _ => return ControlFlow::Continue(()),
+            _ => return Ok(()),
         };
         let name = name.to_string().to_lowercase();
         if !SERIES.contains(&name.as_str()) || !arguments.iter().any(has_subquery) {
-            return ControlFlow::Continue(());
+            return Ok(());
         }
-        match list(&name, arguments, alias.take()) {
-            Ok(Some(list)) => *table = list,
-            Ok(None) => {}
-            Err(error) => return ControlFlow::Break(error),
+        if let Some(list) = list(&name, arguments, alias.take())? {
+            *table = list;
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 
 fn has_subquery(argument: &FunctionArg) -> bool {
-    let found = visit_expressions(argument, |part| match part {
-        Expr::Subquery(_) => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
+    any_expression(argument, &mut |part| matches!(part, Expr::Subquery(_)))
 }
 
 /// The derived table, called as the table function is.

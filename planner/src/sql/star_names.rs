@@ -1,7 +1,7 @@
 //! `SELECT * REPLACE (… AS value)`: DataFusion replaces nothing, and says nothing, where there is no column of that name. And it takes the
 //! names after `REPLACE`, `EXCLUDE` and `EXCEPT` letter by letter, where all other names are folded.
 
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::collections::BTreeSet;
 
 use datafusion::{
     common::{plan_err, tree_node::TreeNodeRecursion},
@@ -10,37 +10,29 @@ use datafusion::{
     sql::{
         parser::Statement,
         sqlparser::ast::{
-            ExcludeSelectItem, Ident, ObjectName, ObjectNamePart, Select, SelectItem, Visit, VisitMut,
-            Visitor, VisitorMut, WildcardAdditionalOptions,
+            ExcludeSelectItem, Ident, ObjectName, ObjectNamePart, Select, SelectItem,
+            WildcardAdditionalOptions,
         },
     },
 };
 
-use super::distinct_names::folded;
+use super::{
+    distinct_names::folded,
+    walk::{Change, Look, change, look},
+};
 
 /// Folds the names after every star of a statement.
-pub(super) fn fold_star_names(statement: &mut Statement) {
-    match statement {
-        Statement::Explain(explain) => fold_star_names(&mut explain.statement),
-        Statement::Statement(statement) => {
-            // This visitor never breaks.
-            let _: ControlFlow<()> = statement.visit(&mut Folding);
-        }
-        _ => {}
-    }
+///
+/// # Errors
+/// None is expected.
+pub(super) fn fold_star_names(statement: &mut Statement) -> Result<()> {
+    change(statement, &mut Folding)
 }
 
 /// The names of columns that a statement replaces, folded.
 pub(super) fn replaced_columns(statement: &Statement) -> BTreeSet<String> {
     let mut replaced = Replaced(BTreeSet::new());
-    match statement {
-        Statement::Explain(explain) => return replaced_columns(&explain.statement),
-        Statement::Statement(statement) => {
-            // This visitor never breaks.
-            let _: ControlFlow<()> = statement.visit(&mut replaced);
-        }
-        _ => {}
-    }
+    look(statement, &mut replaced);
     replaced.0
 }
 
@@ -70,32 +62,27 @@ pub(super) fn check_replaced(plan: &LogicalPlan, mut replaced: BTreeSet<String>)
 
 struct Folding;
 
-impl VisitorMut for Folding {
-    type Break = ();
-
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+impl Change for Folding {
+    fn select(&mut self, select: &mut Select) -> Result<()> {
         for item in &mut select.projection {
             if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item {
                 fold(options);
             }
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 
 struct Replaced(BTreeSet<String>);
 
-impl Visitor for Replaced {
-    type Break = ();
-
-    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+impl Look for Replaced {
+    fn select(&mut self, select: &Select) {
         for item in &select.projection {
             if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item {
                 let replaced = options.opt_replace.iter().flat_map(|replace| &replace.items);
                 self.0.extend(replaced.map(|element| folded(&element.column_name)));
             }
         }
-        ControlFlow::Continue(())
     }
 }
 

@@ -1,19 +1,20 @@
 //! WITH queries that may give columns of one name. DataFusion renames the second, `value:1`, and takes the first for both; written as a
 //! derived table, `SELECT * FROM (…)`, their columns are named apart by [`DerivedColumns`](super::DerivedColumns).
 
-use std::{collections::HashSet, mem, ops::ControlFlow};
+use std::{collections::HashSet, mem};
 
 use datafusion::{
     error::Result,
     sql::{
         parser::{DFParserBuilder, Statement},
-        sqlparser::ast::{Cte, Query, SetExpr, TableFactor, VisitMut, VisitorMut},
+        sqlparser::ast::{Cte, Query, SetExpr, TableFactor},
     },
 };
 
 use super::{
     dialect::HexflightDialect,
     distinct_names::{is_wildcard, key},
+    walk::{Change, change},
 };
 
 /// Writes such queries as derived tables.
@@ -21,29 +22,18 @@ use super::{
 /// # Errors
 /// Propagates the parser's errors; none is expected for a text of ours.
 pub(super) fn derive_with_queries(statement: &mut Statement) -> Result<()> {
-    match statement {
-        Statement::Explain(explain) => derive_with_queries(&mut explain.statement),
-        Statement::Statement(statement) => match statement.visit(&mut WithQueries) {
-            ControlFlow::Break(error) => Err(error),
-            ControlFlow::Continue(()) => Ok(()),
-        },
-        _ => Ok(()),
-    }
+    change(statement, &mut WithQueries)
 }
 
 struct WithQueries;
 
-impl VisitorMut for WithQueries {
-    type Break = datafusion::error::DataFusionError;
-
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+impl Change for WithQueries {
+    fn query(&mut self, query: &mut Query) -> Result<()> {
         let with = query.with.iter_mut().filter(|with| !with.recursive);
         for table in with.flat_map(|with| &mut with.cte_tables).filter(|table| has_twins(&table.query)) {
-            if let Err(error) = derive(table) {
-                return ControlFlow::Break(error);
-            }
+            derive(table)?;
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod support;
 mod fuzz;
+mod rules;
 mod answers;
 mod spills;
 mod statements;

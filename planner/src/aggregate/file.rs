@@ -1,4 +1,4 @@
-//! `Work`: answers a question for one file, type by type: from its rollup what lies wholly inside, row by row what does not.
+//! Answers a question for one file, type by type: from its rollup what lies wholly inside, row by row what does not.
 
 use std::sync::Arc;
 
@@ -6,48 +6,11 @@ use datafusion::error::Result;
 use hexflight_engine::{DataFile, Rollup, Sums, TypeRollup};
 
 use super::{
-    counters::Counters,
-    groups::{Groups, Key},
-    question::Question,
+    context::Work,
+    groups::Groups,
+    segment::{Segment, lists_all_devices},
     share::Share,
 };
-use crate::cache::{DeviceNames, SegmentCache};
-
-/// What every file of a question needs.
-#[derive(Debug, Clone)]
-pub(super) struct Work {
-    pub(super) question: Arc<Question>,
-    pub(super) cache: Arc<SegmentCache>,
-    pub(super) names: Arc<DeviceNames>,
-    /// Numbers of the devices asked for, sorted; `None`: any.
-    pub(super) devices: Option<Arc<[u32]>>,
-    /// Whether only the devices with the most rows are wanted, see [`super::leaders`].
-    pub(super) leaders_only: bool,
-    pub(super) fingerprint: u128,
-    pub(super) counters: Counters,
-}
-
-/// One type of a file.
-#[derive(Clone, Copy)]
-pub(super) struct Segment<'a> {
-    pub(super) file: &'a Arc<DataFile>,
-    pub(super) rollup: &'a Arc<Rollup>,
-    pub(super) of_type: TypeRollup<'a>,
-    /// The type's number.
-    pub(super) kind: u32,
-    /// Whether all its rows lie in the window.
-    pub(super) inside: bool,
-}
-
-impl Segment<'_> {
-    pub(super) fn key(&self) -> Key {
-        Key { kind: self.kind, ..Key::default() }
-    }
-
-    pub(super) fn key_of(&self, device: u32) -> Key {
-        Key { device, ..self.key() }
-    }
-}
 
 impl Work {
     /// Adds a file's rows to the groups, or the file to those that have no rollup that can be used.
@@ -135,36 +98,6 @@ impl Work {
             self.add_pieces(&segment, share).await
         }
     }
-
-    pub(super) fn segment<'a>(
-        &self,
-        file: &'a Arc<DataFile>,
-        rollup: &'a Arc<Rollup>,
-        of_type: TypeRollup<'a>,
-    ) -> Segment<'a> {
-        let kind = if self.question.by_type() { self.names.write().number(of_type.name()) } else { 0 };
-        let inside = self.question.facts.window.holds(of_type.time());
-        Segment { file, rollup, of_type, kind, inside }
-    }
-
-    pub(super) fn add_groups(&self, groups: &mut Groups, known: impl IntoIterator<Item = (Key, Sums)>) {
-        let (mut count, mut rows) = (0, 0);
-        for (key, sums) in known {
-            groups.add_sums(key, &sums);
-            count += 1;
-            rows += usize::try_from(sums.count).unwrap_or(0);
-        }
-        self.counters.rollup_groups.add(count);
-        self.counters.rollup_rows.add(rows);
-    }
-
-    pub(super) fn count_segment(&self, read_rows: bool, any: bool) {
-        match (read_rows, any) {
-            (true, _) => self.counters.segments_raw.add(1),
-            (false, true) => self.counters.segments_rollup.add(1),
-            (false, false) => self.counters.segments_pruned.add(1),
-        }
-    }
 }
 
 /// Whether what was added up on the way to a total may have left the range of doubles; then its rows are added anew.
@@ -172,9 +105,4 @@ impl Work {
 fn may_overflow(total: &Sums) -> bool {
     let largest = total.max.abs().max(total.min.abs());
     total.count > 0 && !(largest * total.count as f64).is_finite()
-}
-
-/// Whether every device of a type stands in its list.
-fn lists_all_devices(of_type: &TypeRollup<'_>) -> bool {
-    of_type.device_floor() == Some(1)
 }

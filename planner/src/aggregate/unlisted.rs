@@ -4,48 +4,12 @@
 //! the floors, each less one. Where the k-th best count exceeds that, only devices that can still overtake it are looked up where they are not
 //! listed; all others are out. Otherwise the rows of every device that is not listed are read.
 
-use std::sync::Arc;
-
 use datafusion::error::Result;
-use hexflight_engine::{DataFile, Rollup};
 
 use super::{
-    groups::{Groups, Selection},
-    pieces::Piece,
-    select::select,
+    context::Work, deferred::Deferred, groups::Selection, pieces::Piece, segment::Segment, select::select,
     share::Share,
-    top::Top,
-    work::{Segment, Work},
 };
-use crate::cache::DeviceNumbers;
-
-/// A segment of which only the devices that its rollup lists were added.
-#[derive(Debug)]
-pub(super) struct Deferred {
-    pub(super) file: Arc<DataFile>,
-    pub(super) rollup: Arc<Rollup>,
-    pub(super) type_name: String,
-    /// Devices with that many rows are listed.
-    pub(super) floor: u32,
-    pub(super) listed: DeviceNumbers,
-}
-
-/// Numbers of the devices that can be among the first, sorted; `None`: any can.
-pub(super) fn candidates(top: &Top, groups: &Groups, deferred: &[Deferred]) -> Option<Arc<[u32]>> {
-    let unlisted: u64 = deferred.iter().map(|deferred| u64::from(deferred.floor - 1)).sum();
-    let last = top.last_count(groups).filter(|last| *last > unlisted)?;
-    let can_be = groups.places().filter(|place| groups.states().count_of(*place) + unlisted >= last);
-    let mut numbers: Vec<u32> = can_be.map(|place| groups.key(place).device).collect();
-    numbers.sort_unstable();
-    Some(numbers.into())
-}
-
-impl Deferred {
-    /// Whether every one of `candidates` is listed.
-    pub(super) fn lists_all(&self, candidates: &[u32]) -> bool {
-        candidates.iter().all(|number| self.listed.holds(*number))
-    }
-}
 
 impl Work {
     /// Adds the rows of the candidates that a segment does not list; with `None`, of all devices that it does not list.
