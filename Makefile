@@ -90,12 +90,16 @@ audit: ## Looks for advisories about dependencies; needs cargo-deny and the netw
 	$(call section,advisories)
 	$(CARGO) deny check
 
-dist: release ## Makes a stripped tarball of the binary
-	$(call section,tarball)
+dist: ## Makes a tarball of the binary, and one of its debug information
+	$(call section,tarballs)
+	HEXFLIGHT_SYMBOLS=1 $(CARGO) build --release --bin hexflight
 	mkdir -p target/dist
-	strip -o target/dist/hexflight $(RELEASE_BINARY)
+	objcopy --only-keep-debug $(RELEASE_BINARY) target/dist/hexflight.debug
+	objcopy --strip-all --add-gnu-debuglink=target/dist/hexflight.debug $(RELEASE_BINARY) target/dist/hexflight
 	cp README.md LICENSE CHANGELOG.md target/dist/
-	tar -C target/dist -czf target/hexflight-$$(target/dist/hexflight --version | cut -d' ' -f2)-$$(uname -m).tar.gz hexflight README.md LICENSE CHANGELOG.md
+	version=$$(target/dist/hexflight --version | cut -d' ' -f2)-$$(uname -m); \
+	tar -C target/dist -czf target/hexflight-$$version.tar.gz hexflight README.md LICENSE CHANGELOG.md; \
+	tar -C target/dist -czf target/hexflight-$$version-debug.tar.gz hexflight.debug
 	ls -l target/hexflight-*.tar.gz
 
 bench: venv ## Runs the measurements; wants a quiet machine
