@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
 
 use super::{
     backup, check, demo, import, simulate, sql,
     user::{self, UserCommand},
 };
 use crate::{
-    config::{Config, ConfigError, RawSetting, read_layers, unknown_variables},
+    config::{Config, ConfigError, RawSetting, SETTINGS, Setting, read_layers, unknown_variables},
     console::{self, CliError},
     serve_error::ServeError,
     server::Server,
@@ -60,112 +60,58 @@ enum ConfigCommand {
 
 /// Settings as flags. Each can also be HEXFLIGHT_NAME in the environment or `name = …` in a TOML file; flags win over the
 /// environment, which wins over the file.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default)]
 pub struct ServeArgs {
-    /// TOML file with settings
-    #[arg(long, value_name = "FILE", env = "HEXFLIGHT_CONFIG")]
     config: Option<PathBuf>,
-    /// Folder for everything that is stored [default: ./hexflight-data]
-    #[arg(long, value_name = "FOLDER")]
-    data_dir: Option<String>,
-    /// Where Flight and Flight SQL listen; port 0 takes a free one [default: 127.0.0.1:8815]
-    #[arg(long, value_name = "IP:PORT")]
-    flight_bind: Option<String>,
-    /// Where HTTP listens (JSON API, health, metrics) [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "IP:PORT")]
-    http_bind: Option<String>,
-    /// Memory for ingest and queries: a share of the machine's or a size such as 2GiB [default: 60%]
-    #[arg(long, value_name = "SIZE")]
-    memory_limit: Option<String>,
-    /// Largest message a client may send [default: 64MiB]
-    #[arg(long, value_name = "SIZE")]
-    max_message: Option<String>,
-    /// Largest HTTP body a client may send [default: 8MiB]
-    #[arg(long, value_name = "SIZE")]
-    max_body: Option<String>,
-    /// Largest HTTP body with a file to import [default: 256MiB]
-    #[arg(long, value_name = "SIZE")]
-    max_import_body: Option<String>,
-    /// How far in the future an event may lie [default: 1h]
-    #[arg(long, value_name = "DURATION")]
-    max_future: Option<String>,
-    /// Age at which events in memory are written to Parquet [default: 1m]
-    #[arg(long, value_name = "DURATION")]
-    flush_interval: Option<String>,
-    /// Rows in memory at which they are sorted and written to Parquet [default: 1048576]
-    #[arg(long, value_name = "ROWS")]
-    generation_rows: Option<String>,
-    /// Merge small Parquet files in the background [default: true]
-    #[arg(long, value_name = "BOOL")]
-    compaction: Option<String>,
-    /// Bytes that merging may read and write per second, over time [default: 64MiB]
-    #[arg(long, value_name = "SIZE")]
-    compaction_rate: Option<String>,
-    /// How long files that were merged into others stay, for other tools that still read them [default: 24h]
-    #[arg(long, value_name = "DURATION")]
-    vacuum_after: Option<String>,
-    /// Disk space kept free for flushes when the write-ahead log has filled the disk [default: 128MiB, a 16th of the disk at most]
-    #[arg(long, value_name = "SIZE")]
-    reserve: Option<String>,
-    /// Stop queries that run longer; 0 lets them run [default: 10m]
-    #[arg(long, value_name = "DURATION")]
-    query_timeout: Option<String>,
-    /// Queries over many rows that run at once; more of them wait for their turn [default: 2 a core, at least 4]
-    #[arg(long, value_name = "COUNT")]
-    max_queries: Option<String>,
-    /// File of users that may call, as `hexflight user` writes it, readable by its owner alone [default: everybody may]
-    #[arg(long, value_name = "FILE")]
-    auth_file: Option<String>,
-    /// Certificate chain in PEM, for TLS on both ports; read again when it changes [default: no TLS]
-    #[arg(long, value_name = "FILE")]
-    tls_cert: Option<String>,
-    /// Key of the certificate in PEM, readable by its owner alone
-    #[arg(long, value_name = "FILE")]
-    tls_key: Option<String>,
-    /// Origins of web pages that may ask the HTTP API from a browser: https://a.example,http://localhost:3000, or * for all
-    /// [default: none]
-    #[arg(long, value_name = "ORIGINS")]
-    cors_origins: Option<String>,
-    /// Log filter, for example info or hexflight=debug,info [default: info]
-    #[arg(long, value_name = "FILTER")]
-    log: Option<String>,
-    /// Listen on addresses that other machines reach without authentication
-    #[arg(long)]
-    insecure: bool,
+    given: BTreeMap<&'static str, String>,
+}
+
+impl Args for ServeArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let config = Arg::new(CONFIG)
+            .long(CONFIG)
+            .value_name("FILE")
+            .env("HEXFLIGHT_CONFIG")
+            .value_parser(value_parser!(PathBuf))
+            .help("TOML file with settings");
+        SETTINGS.iter().map(flag_of).fold(command.arg(config), clap::Command::arg)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ServeArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let text = |setting: &Setting| {
+            if setting.is_switch() {
+                return matches.get_flag(setting.key).then(|| "true".to_owned());
+            }
+            matches.get_one::<String>(setting.key).cloned()
+        };
+        let given = SETTINGS.iter().filter_map(|setting| Some((setting.key, text(setting)?)));
+        Ok(Self { config: matches.get_one::<PathBuf>(CONFIG).cloned(), given: given.collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The flag that names the file of settings.
+const CONFIG: &str = "config";
+
+fn flag_of(setting: &'static Setting) -> Arg {
+    let arg = Arg::new(setting.key).long(setting.flag()).help(setting.help());
+    if setting.is_switch() { arg.action(ArgAction::SetTrue) } else { arg.value_name(setting.value) }
 }
 
 impl ServeArgs {
     /// All layers, not yet checked.
     fn layers(&self) -> Result<Vec<RawSetting>, ConfigError> {
-        let texts = [
-            ("data_dir", &self.data_dir),
-            ("flight_bind", &self.flight_bind),
-            ("http_bind", &self.http_bind),
-            ("memory_limit", &self.memory_limit),
-            ("max_message", &self.max_message),
-            ("max_body", &self.max_body),
-            ("max_import_body", &self.max_import_body),
-            ("max_future", &self.max_future),
-            ("flush_interval", &self.flush_interval),
-            ("generation_rows", &self.generation_rows),
-            ("compaction", &self.compaction),
-            ("compaction_rate", &self.compaction_rate),
-            ("vacuum_after", &self.vacuum_after),
-            ("reserve", &self.reserve),
-            ("query_timeout", &self.query_timeout),
-            ("max_queries", &self.max_queries),
-            ("auth_file", &self.auth_file),
-            ("tls_cert", &self.tls_cert),
-            ("tls_key", &self.tls_key),
-            ("cors_origins", &self.cors_origins),
-            ("log", &self.log),
-        ];
-        let given = texts.into_iter().filter_map(|(key, text)| Some((key, text.clone()?)));
-        let mut flags: BTreeMap<&'static str, String> = given.collect();
-        if self.insecure {
-            flags.insert("insecure", "true".to_owned());
-        }
-        read_layers(self.config.as_deref(), &flags)
+        read_layers(self.config.as_deref(), &self.given)
     }
 }
 

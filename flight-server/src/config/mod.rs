@@ -1,7 +1,7 @@
 //! Configuration: raw texts from flags, environment, file and defaults ([`read_layers`]), checked once into [`Config`]. Nothing
 //! behind this module reads a flag or a variable.
 //!
-//! If you add a setting, also look at `commands/cli.rs` (the flag) and README.
+//! If you add a setting, also look at README and write `docs/settings.md` anew.
 
 mod settings;
 mod variables;
@@ -18,6 +18,7 @@ use std::{
 pub(crate) use layers::unknown_variables;
 pub use layers::{Origin, RawSetting, read_layers};
 pub use origins::CorsOrigins;
+pub use settings::{SETTINGS, Setting};
 
 use hexflight_planner::default_queries_max;
 

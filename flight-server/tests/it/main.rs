@@ -9,6 +9,7 @@
 mod harness;
 mod house;
 mod metrics;
+mod settings;
 mod ack;
 mod bad_input;
 mod hostile;
