@@ -66,7 +66,9 @@ pub use rollup::{
     CellGroup, DeviceGroup, DeviceIndex, DeviceRollup, MinuteGroup, NO_CELL, NamedDevices, Rollup, Sums,
     TypeRollup, cell_parent,
 };
-pub use schema::{Sequence, StreamId, TableName, TableSpec, column, nearest};
+pub use schema::{
+    ColumnRole, LOCATION, Sequence, StreamId, TableName, TableSpec, column, event_names, nearest,
+};
 pub use segment::Checksums;
 #[doc(hidden)]
 pub use store::{DiskFiles, Files, OpenFile, RecordingFiles};

@@ -19,6 +19,8 @@ mod stamp;
 mod grouped;
 mod process;
 mod timestamp_unit;
+mod on_error;
+mod unix_micros;
 mod listen;
 mod config;
 mod serve_error;
@@ -27,18 +29,21 @@ mod arrival;
 mod auth;
 pub mod client;
 mod queries;
+mod json;
 mod files;
 mod http;
 mod flight;
 mod shutdown;
 mod server;
 pub mod console;
+mod embedded;
 mod commands;
 
 pub use commands::{Cli, ServeArgs, demo, import, simulate, sql};
-pub use config::{Config, ConfigError, CorsOrigins, Origin, RawSetting, read_layers};
+pub use config::{Config, ConfigError, CorsOrigins, Origin, RawSetting, SETTINGS, Setting, read_layers};
 pub use listen::{StrangerLimits, TlsFiles};
 pub use metric_list::{METRICS, Metric, MetricKind};
+pub use on_error::OnError;
 pub use process::ProcessCalls;
 pub use serve_error::ServeError;
 pub use server::Server;
@@ -48,7 +53,7 @@ pub use telemetry::init_tracing;
 #[doc(hidden)]
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz {
-    pub use crate::{flight::ipc_messages, http::json_document};
+    pub use crate::{flight::ipc_messages, json::json_document};
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use arrow::{
 
 use super::{
     bad_rows::{shortened, wrong_type},
-    spelling::{Role, accepted_names, unknown_column},
+    spelling::{accepted_names, unknown_column},
 };
 use crate::{
     error::{EngineError, Result},
-    schema::column,
+    schema::{ColumnRole, LOCATION, column},
 };
 
 /// One input column under the name that its sender knows.
@@ -53,9 +53,10 @@ impl<'a> InputColumns<'a> {
                 return Err(EngineError::InvalidBatch(text));
             }
             let column = InputColumn { name: shortened(name), array: array.as_ref(), parent_nulls: None };
-            match Role::of(name).ok_or_else(|| unknown_column(name))? {
-                Role::Location => matched.put_location(&column)?,
-                role => matched.put(role, column)?,
+            match ColumnRole::of(name) {
+                Some(role) => matched.put(role, column)?,
+                None if name.eq_ignore_ascii_case(LOCATION) => matched.put_location(&column)?,
+                None => return Err(unknown_column(name)),
             }
         }
         matched.finish()
@@ -65,11 +66,11 @@ impl<'a> InputColumns<'a> {
 /// Columns found so far, in the order they came.
 #[derive(Debug, Default)]
 struct Matched<'a> {
-    found: Vec<(Role, InputColumn<'a>)>,
+    found: Vec<(ColumnRole, InputColumn<'a>)>,
 }
 
 impl<'a> Matched<'a> {
-    fn put(&mut self, role: Role, column: InputColumn<'a>) -> Result<()> {
+    fn put(&mut self, role: ColumnRole, column: InputColumn<'a>) -> Result<()> {
         if let Some((_, earlier)) = self.found.iter().find(|(taken, _)| *taken == role) {
             return Err(EngineError::InvalidBatch(format!(
                 "column '{}': the {} is given twice, also by column '{}'; send one of them",
@@ -85,8 +86,8 @@ impl<'a> Matched<'a> {
     fn put_location(&mut self, location: &InputColumn<'a>) -> Result<()> {
         let accepted = "a struct of latitude and longitude";
         if *location.array.data_type() == DataType::Null {
-            self.put(Role::Latitude, location.clone())?;
-            self.found.push((Role::Longitude, location.clone()));
+            self.put(ColumnRole::Latitude, location.clone())?;
+            self.found.push((ColumnRole::Longitude, location.clone()));
             return Ok(());
         }
         let position = location
@@ -95,14 +96,12 @@ impl<'a> Matched<'a> {
             .ok_or_else(|| wrong_type(&location.name, location.array.data_type(), accepted))?;
         for (field, child) in position.fields().iter().zip(position.columns()) {
             let name = format!("{}.{}", location.name, shortened(field.name()));
-            let role = Role::of(field.name())
-                .filter(|role| matches!(role, Role::Latitude | Role::Longitude))
-                .ok_or_else(|| {
-                    EngineError::InvalidBatch(format!("column '{name}' is unknown; send {accepted}"))
-                })?;
+            let role = ColumnRole::of(field.name()).filter(|role| role.is_half()).ok_or_else(|| {
+                EngineError::InvalidBatch(format!("column '{name}' is unknown; send {accepted}"))
+            })?;
             self.put(role, InputColumn { name, array: child.as_ref(), parent_nulls: position.nulls() })?;
         }
-        if !self.has(Role::Latitude) && !self.has(Role::Longitude) {
+        if !self.has(ColumnRole::Latitude) && !self.has(ColumnRole::Longitude) {
             return Err(EngineError::InvalidBatch(format!(
                 "column '{}' has no fields; send {accepted}",
                 location.name
@@ -112,32 +111,32 @@ impl<'a> Matched<'a> {
     }
 
     fn finish(mut self) -> Result<InputColumns<'a>> {
-        let position = match (self.take(Role::Latitude), self.take(Role::Longitude)) {
+        let position = match (self.take(ColumnRole::Latitude), self.take(ColumnRole::Longitude)) {
             (Some(latitude), Some(longitude)) => Some((latitude, longitude)),
             (None, None) => None,
-            (Some(latitude), None) => return Err(half_position(&latitude, Role::Longitude)),
-            (None, Some(longitude)) => return Err(half_position(&longitude, Role::Latitude)),
+            (Some(latitude), None) => return Err(half_position(&latitude, ColumnRole::Longitude)),
+            (None, Some(longitude)) => return Err(half_position(&longitude, ColumnRole::Latitude)),
         };
         Ok(InputColumns {
-            timestamp: self.require(Role::Timestamp)?,
-            device_id: self.require(Role::DeviceId)?,
-            event_type: self.require(Role::Type)?,
-            value: self.require(Role::Value)?,
+            timestamp: self.require(ColumnRole::Timestamp)?,
+            device_id: self.require(ColumnRole::DeviceId)?,
+            event_type: self.require(ColumnRole::Type)?,
+            value: self.require(ColumnRole::Value)?,
             position,
-            metadata: self.take(Role::Metadata),
+            metadata: self.take(ColumnRole::Metadata),
         })
     }
 
-    fn has(&self, role: Role) -> bool {
+    fn has(&self, role: ColumnRole) -> bool {
         self.found.iter().any(|(taken, _)| *taken == role)
     }
 
-    fn take(&mut self, role: Role) -> Option<InputColumn<'a>> {
+    fn take(&mut self, role: ColumnRole) -> Option<InputColumn<'a>> {
         let index = self.found.iter().position(|(taken, _)| *taken == role)?;
         Some(self.found.swap_remove(index).1)
     }
 
-    fn require(&mut self, role: Role) -> Result<InputColumn<'a>> {
+    fn require(&mut self, role: ColumnRole) -> Result<InputColumn<'a>> {
         self.take(role).ok_or_else(|| {
             EngineError::InvalidBatch(format!(
                 "column '{}' is missing; send {}",
@@ -148,7 +147,7 @@ impl<'a> Matched<'a> {
     }
 }
 
-fn half_position(given: &InputColumn<'_>, missing: Role) -> EngineError {
+fn half_position(given: &InputColumn<'_>, missing: ColumnRole) -> EngineError {
     EngineError::InvalidBatch(format!(
         "column '{}' comes without a {}; send both or neither",
         given.name,

@@ -227,9 +227,11 @@ fn location(lat: &str, lng: &str) -> StructArray {
 
 #[test]
 fn location_struct_folds_its_nulls_into_its_children() {
-    for (lat, lng) in [("latitude", "longitude"), ("lat", "lon"), ("lat", "lng")] {
-        let sample = Sample::valid().without(&["latitude", "longitude"]).with("location", location(lat, lng));
-        assert_eq!(rows(&sample.normalised()), expected(), "{lat}, {lng}");
+    for (whole, lat, lng) in
+        [("location", "latitude", "longitude"), ("Location", "lat", "lon"), ("LOCATION", "Lat", "lng")]
+    {
+        let sample = Sample::valid().without(&["latitude", "longitude"]).with(whole, location(lat, lng));
+        assert_eq!(rows(&sample.normalised()), expected(), "{whole}, {lat}, {lng}");
     }
 }
 

@@ -18,6 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{ClientError, MESSAGE_BYTES_MAX};
+use crate::on_error::OnError;
 
 /// Action that tells which sources were loaded.
 const STATUS_ACTION: &str = "hexflight.ImportStatus";
@@ -84,8 +85,8 @@ impl ImportStream {
         on_bad_row: OnBadRow,
         on_loaded: OnLoaded,
     ) -> Self {
-        let on_error = if on_bad_row == OnBadRow::Skip { "skip" } else { "abort" };
-        let mut command = json!({ "table": table.as_str(), "on_error": on_error, "acks": true });
+        let on_error = if on_bad_row == OnBadRow::Skip { OnError::Skip } else { OnError::Abort };
+        let mut command = json!({ "table": table.as_str(), "on_error": on_error.name(), "acks": true });
         if on_loaded == OnLoaded::LoadAgain {
             command["force"] = true.into();
         }

@@ -12,9 +12,9 @@ use arrow::{
     datatypes::{ArrowPrimitiveType, DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType},
     error::ArrowError,
 };
-use hexflight_engine::{BadRow, EngineError, Normaliser, SystemClock, TableSpec, column};
+use hexflight_engine::{BadRow, ColumnRole, EngineError, Normaliser, SystemClock, TableSpec, column};
 
-use super::{column::Column, instant, number, rows::quoted};
+use super::{column::data_type, instant, number, rows::quoted};
 
 /// Longest text that is looked at: far above what any column takes, and bounds what one row can cost. **Units**: bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -42,26 +42,26 @@ pub(crate) enum Conversion {
 
 impl Conversion {
     /// Chooses by type; the error completes "send …".
-    pub(crate) fn of(column: Column, data_type: &DataType) -> Result<Self, &'static str> {
+    pub(crate) fn of(column: ColumnRole, data_type: &DataType) -> Result<Self, &'static str> {
         if *data_type == DataType::Null {
             return Ok(Self::Null);
         }
         match column {
-            Column::Timestamp => match data_type {
+            ColumnRole::Timestamp => match data_type {
                 DataType::Timestamp(unit, _) => Ok(Self::Ticks(*unit)),
                 DataType::Int64 | DataType::Int32 | DataType::UInt32 => Ok(Self::Seconds),
                 _ if is_text(data_type) => Ok(Self::TimeText),
                 _ => Err("a timestamp of any unit and zone, Unix seconds as an integer, or RFC 3339 text"),
             },
-            Column::DeviceId | Column::Type if is_text(data_type) => Ok(Self::Text),
-            Column::DeviceId | Column::Type => Err("a text column"),
-            Column::Value | Column::Latitude | Column::Longitude => match data_type {
+            ColumnRole::DeviceId | ColumnRole::Type if is_text(data_type) => Ok(Self::Text),
+            ColumnRole::DeviceId | ColumnRole::Type => Err("a text column"),
+            ColumnRole::Value | ColumnRole::Latitude | ColumnRole::Longitude => match data_type {
                 _ if data_type.is_integer() || data_type.is_floating() || data_type.is_decimal() => {
                     Ok(Self::Number)
                 }
                 _ => Err("a float, integer or decimal column"),
             },
-            Column::Metadata => match data_type {
+            ColumnRole::Metadata => match data_type {
                 DataType::Map(..) | DataType::Struct(_) => Ok(Self::Object),
                 _ if is_text(data_type) => Ok(Self::Text),
                 _ => Err("JSON objects as text, a map with text keys, or a struct"),
@@ -70,11 +70,11 @@ impl Conversion {
     }
 
     /// Chooses for a file that holds text alone.
-    pub(crate) fn of_text(column: Column) -> Self {
+    pub(crate) fn of_text(column: ColumnRole) -> Self {
         match column {
-            Column::Timestamp => Self::TimeText,
-            Column::DeviceId | Column::Type | Column::Metadata => Self::Text,
-            Column::Value | Column::Latitude | Column::Longitude => Self::NumberText,
+            ColumnRole::Timestamp => Self::TimeText,
+            ColumnRole::DeviceId | ColumnRole::Type | ColumnRole::Metadata => Self::Text,
+            ColumnRole::Value | ColumnRole::Latitude | ColumnRole::Longitude => Self::NumberText,
         }
     }
 
@@ -84,7 +84,7 @@ impl Conversion {
     /// The array is not what the conversion was chosen for.
     pub(crate) fn apply(
         self,
-        column: Column,
+        column: ColumnRole,
         name: &str,
         array: &ArrayRef,
         bad: &mut Vec<BadRow>,
@@ -93,7 +93,7 @@ impl Conversion {
             bad.push(BadRow { row, column: name.to_owned(), value, rule: rule.to_owned() });
         };
         Ok(match self {
-            Self::Null => new_null_array(&column.data_type(), array.len()),
+            Self::Null => new_null_array(&data_type(column), array.len()),
             Self::Ticks(unit) => {
                 let ticks = cast(array, &DataType::Int64)?;
                 times(ticks.as_primitive(), |ticks| instant::of_ticks(ticks, unit), &mut refuse)

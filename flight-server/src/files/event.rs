@@ -3,11 +3,11 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use hexflight_engine::BadRow;
+use hexflight_engine::{BadRow, ColumnRole};
 use parking_lot::Mutex;
 
 use super::{
-    column::{ArrayOrder, Column},
+    column::ArrayOrder,
     ignored::Ignored,
     instant,
     json::{self, Kind, Members},
@@ -72,7 +72,7 @@ impl Fault {
 impl Seen {
     /// Nothing, of a file that is read by some rules.
     pub(crate) fn nothing(rules: &ColumnRules) -> Self {
-        let entries = Column::ALL.map(|column| {
+        let entries = ColumnRole::ALL.map(|column| {
             let constant = rules.constant(column).map(|text| Origin::Constant(text.to_owned()));
             let renamed = rules.renamed(column).unwrap_or_default().to_owned();
             let origin = constant.unwrap_or(Origin::Absent);
@@ -88,12 +88,12 @@ impl Seen {
     }
 
     /// Whether a line gave a column.
-    pub(crate) fn has(&self, column: Column) -> bool {
+    pub(crate) fn has(&self, column: ColumnRole) -> bool {
         let entries = self.entries.lock();
         entries.iter().any(|entry| entry.column == column && !entry.found.is_empty())
     }
 
-    fn remember(&self, column: Column, name: &str, found: Kind) {
+    fn remember(&self, column: ColumnRole, name: &str, found: Kind) {
         let mut entries = self.entries.lock();
         let Some(entry) = entries.iter_mut().find(|entry| entry.column == column) else { return };
         if entry.found.is_empty() {
@@ -125,7 +125,7 @@ impl EventReader<'_> {
         let members = json::members(text).map_err(|error| whole(format!("is not a JSON object: {error}")))?;
         let mut event = Event::default();
         // The member that gave each column, and those that are positions.
-        let mut given = [None; Column::ALL.len()];
+        let mut given = [None; ColumnRole::ALL.len()];
         let mut positions: Vec<(&str, &'t str, ArrayOrder)> = Vec::new();
         for (name, raw) in &members {
             let raw = *raw;
@@ -156,7 +156,7 @@ impl EventReader<'_> {
     fn position(
         &self,
         event: &mut Event<'_>,
-        given: &[Option<&str>; Column::ALL.len()],
+        given: &[Option<&str>; ColumnRole::ALL.len()],
         (name, raw, order): (&str, &str, ArrayOrder),
     ) -> Result<(), BadRow> {
         let mut unused = Vec::new();
@@ -166,7 +166,7 @@ impl EventReader<'_> {
             self.ignore(field, "a field")?;
         }
         let Some(Position { latitude, longitude }) = position else { return Ok(()) };
-        let halves = [Column::Latitude, Column::Longitude];
+        let halves = [ColumnRole::Latitude, ColumnRole::Longitude];
         if event.numbers[1].is_some() || event.numbers[2].is_some() {
             let earlier = halves.into_iter().find_map(|half| given[half as usize]).unwrap_or_default();
             return Err(twice(name, raw, earlier, "the position"));
@@ -195,33 +195,37 @@ fn twice(name: &str, raw: &str, earlier: &str, what: &str) -> BadRow {
 }
 
 impl<'t> Event<'t> {
-    fn set(&mut self, column: Column, raw: &'t str) -> Result<(), Fault> {
+    fn set(&mut self, column: ColumnRole, raw: &'t str) -> Result<(), Fault> {
         let kind = Kind::of(raw);
         let refuse = |rule: &'static str| Fault::of(raw, rule);
         match (column, kind) {
             (_, Kind::Null) => {}
-            (Column::Timestamp, Kind::Number) => {
+            (ColumnRole::Timestamp, Kind::Number) => {
                 self.micros = Some(instant::of_json_number(raw).map_err(refuse)?);
             }
-            (Column::Timestamp, Kind::Text) => {
+            (ColumnRole::Timestamp, Kind::Text) => {
                 self.micros = Some(instant::of_text(&text(raw)?).map_err(refuse)?);
             }
-            (Column::Timestamp, _) => return Err(refuse(instant::TEXT_RULE)),
-            (Column::DeviceId, Kind::Text) => self.texts[0] = Some(text(raw)?),
-            (Column::Type, Kind::Text) => self.texts[1] = Some(text(raw)?),
-            (Column::DeviceId | Column::Type, Kind::Number) => {
+            (ColumnRole::Timestamp, _) => return Err(refuse(instant::TEXT_RULE)),
+            (ColumnRole::DeviceId, Kind::Text) => self.texts[0] = Some(text(raw)?),
+            (ColumnRole::Type, Kind::Text) => self.texts[1] = Some(text(raw)?),
+            (ColumnRole::DeviceId | ColumnRole::Type, Kind::Number) => {
                 return Err(refuse("is not text; put it in quotes"));
             }
-            (Column::DeviceId | Column::Type, _) => return Err(refuse("is not text")),
-            (Column::Metadata, Kind::Text) => self.texts[2] = Some(text(raw)?),
-            (Column::Metadata, Kind::Object) => self.texts[2] = Some(Cow::Borrowed(raw)),
-            (Column::Metadata, _) => return Err(refuse("is not a JSON object")),
-            (Column::Value, Kind::Number) => self.numbers[0] = Some(number::of_text(raw).map_err(refuse)?),
-            (Column::Latitude, Kind::Number) => self.numbers[1] = Some(number::of_text(raw).map_err(refuse)?),
-            (Column::Longitude, Kind::Number) => {
+            (ColumnRole::DeviceId | ColumnRole::Type, _) => return Err(refuse("is not text")),
+            (ColumnRole::Metadata, Kind::Text) => self.texts[2] = Some(text(raw)?),
+            (ColumnRole::Metadata, Kind::Object) => self.texts[2] = Some(Cow::Borrowed(raw)),
+            (ColumnRole::Metadata, _) => return Err(refuse("is not a JSON object")),
+            (ColumnRole::Value, Kind::Number) => {
+                self.numbers[0] = Some(number::of_text(raw).map_err(refuse)?)
+            }
+            (ColumnRole::Latitude, Kind::Number) => {
+                self.numbers[1] = Some(number::of_text(raw).map_err(refuse)?)
+            }
+            (ColumnRole::Longitude, Kind::Number) => {
                 self.numbers[2] = Some(number::of_text(raw).map_err(refuse)?)
             }
-            (Column::Value | Column::Latitude | Column::Longitude, _) => {
+            (ColumnRole::Value | ColumnRole::Latitude | ColumnRole::Longitude, _) => {
                 return Err(refuse("is not a number"));
             }
         }

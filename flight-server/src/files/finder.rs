@@ -2,8 +2,10 @@
 
 use arrow::datatypes::{DataType, Schema};
 
+use hexflight_engine::ColumnRole;
+
 use super::{
-    column::{Column, array_order, is_position},
+    column::{array_order, is_position},
     conversion::Conversion,
     ignored::Ignored,
     mapping::{ColumnRules, Entry, Origin},
@@ -19,7 +21,7 @@ pub(crate) struct Finder<'a> {
     rules: &'a ColumnRules,
     text_only: bool,
     /// What the user gave to columns of the table.
-    renamed: Vec<(Column, usize)>,
+    renamed: Vec<(ColumnRole, usize)>,
     /// What the user gave to the position.
     position: Option<usize>,
 }
@@ -39,7 +41,7 @@ impl<'a> Finder<'a> {
     }
 
     /// Where a column of the table comes from; of a position in one column nothing is said yet.
-    pub(crate) fn entry(&self, column: Column) -> Result<Entry, String> {
+    pub(crate) fn entry(&self, column: ColumnRole) -> Result<Entry, String> {
         if let Some(text) = self.rules.constant(column) {
             let origin = Origin::Constant(text.to_owned());
             return Ok(Entry { column, origin, name: column.name().to_owned(), found: String::new() });
@@ -96,7 +98,7 @@ impl<'a> Finder<'a> {
         ignored: &Ignored,
     ) -> Result<Option<[Entry; 2]>, String> {
         let DataType::Struct(fields) = self.schema.field(position.index).data_type() else { return Ok(None) };
-        let mut halves = [Column::Latitude, Column::Longitude].map(|column| Entry {
+        let mut halves = [ColumnRole::Latitude, ColumnRole::Longitude].map(|column| Entry {
             column,
             origin: Origin::Absent,
             name: String::new(),
@@ -105,7 +107,7 @@ impl<'a> Finder<'a> {
         let mut unused = Vec::new();
         for (index, child) in fields.iter().enumerate() {
             let name = format!("{}.{}", position.name, child.name());
-            let column = Column::of(child.name());
+            let column = ColumnRole::of(child.name());
             let Some(half) = halves.iter_mut().find(|half| Some(half.column) == column) else {
                 unused.push(name);
                 continue;
@@ -131,13 +133,13 @@ impl<'a> Finder<'a> {
         let is_absent =
             |column| entries.iter().any(|entry| entry.column == column && entry.origin == Origin::Absent);
         if let Some(missing) =
-            Column::ALL.into_iter().find(|column| column.is_required() && is_absent(*column))
+            ColumnRole::ALL.into_iter().find(|column| column.is_required() && is_absent(*column))
         {
             return Err(self.missing(missing));
         }
-        let missing = match (is_absent(Column::Latitude), is_absent(Column::Longitude)) {
-            (true, false) => Column::Latitude,
-            (false, true) => Column::Longitude,
+        let missing = match (is_absent(ColumnRole::Latitude), is_absent(ColumnRole::Longitude)) {
+            (true, false) => ColumnRole::Latitude,
+            (false, true) => ColumnRole::Longitude,
             _ => return Ok(()),
         };
         Err(format!(
@@ -147,7 +149,7 @@ impl<'a> Finder<'a> {
         ))
     }
 
-    fn conversion(&self, column: Column, name: &str, found: &DataType) -> Result<Conversion, String> {
+    fn conversion(&self, column: ColumnRole, name: &str, found: &DataType) -> Result<Conversion, String> {
         if self.text_only {
             return Ok(Conversion::of_text(column));
         }
@@ -184,9 +186,9 @@ impl<'a> Finder<'a> {
     }
 
     /// The column under one of its spellings.
-    fn spelled(&self, column: Column) -> Result<Option<usize>, String> {
+    fn spelled(&self, column: ColumnRole) -> Result<Option<usize>, String> {
         let is_spelled = |index: &usize| {
-            self.is_free(*index) && Column::of(self.schema.field(*index).name()) == Some(column)
+            self.is_free(*index) && ColumnRole::of(self.schema.field(*index).name()) == Some(column)
         };
         let mut found = (0..self.schema.fields().len()).filter(is_spelled);
         let first = found.next();
@@ -206,7 +208,7 @@ impl<'a> Finder<'a> {
             && !self.rules.is_ignored(self.schema.field(index).name())
     }
 
-    fn missing(&self, column: Column) -> String {
+    fn missing(&self, column: ColumnRole) -> String {
         format!(
             "column '{}' is missing; found: {}; say which it is with --map {name}=COLUMN, or give every row one \
              value with --set {name}=VALUE",

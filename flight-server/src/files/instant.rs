@@ -5,10 +5,9 @@ use arrow::{compute::kernels::cast_utils::string_to_datetime, datatypes::TimeUni
 use chrono::Utc;
 use hexflight_engine::{UNIX_SECONDS_MAX, not_seconds};
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
+use crate::unix_micros;
 
-/// No number has as many digits before the point that could be a time in any unit.
-const DIGITS_MAX: i64 = 40;
+const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// Text that is no time.
 pub(crate) const TEXT_RULE: &str = "is neither RFC 3339 (2025-06-01T12:00:00Z) nor Unix seconds";
@@ -24,37 +23,22 @@ pub(crate) fn of_text(text: &str) -> Result<i64, &'static str> {
         if whole.is_empty() || fraction.contains('.') {
             return Err(TEXT_RULE);
         }
-        return of_decimal(whole, fraction, digits.len() < text.len());
+        return of_json_number(text);
     }
     string_to_datetime(&Utc, text).map(|instant| instant.timestamp_micros()).map_err(|_| TEXT_RULE)
 }
 
-/// Reads Unix seconds as JSON writes numbers: from the digits, because a float would not be exact for every µs.
+/// Reads Unix seconds as JSON writes numbers. What is finer than a microsecond is rounded down, as everywhere in ingest.
 pub(crate) fn of_json_number(number: &str) -> Result<i64, &'static str> {
     let magnitude = number.strip_prefix('-').unwrap_or(number);
+    let (micros, lost) = unix_micros::of_seconds(magnitude);
+    if micros / MICROS_PER_SECOND > UNIX_SECONDS_MAX {
+        // What no unit takes is nearest to nanoseconds.
+        let seconds = magnitude.parse().unwrap_or(f64::INFINITY);
+        return Err(not_seconds(seconds.min(i64::MAX as f64)));
+    }
     let is_negative = magnitude.len() < number.len();
-    let (mantissa, exponent) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    let first = digits.bytes().position(|digit| digit != b'0').unwrap_or(digits.len());
-    if first == digits.len() {
-        return Ok(0);
-    }
-    let beyond = if exponent.starts_with('-') { i64::MIN / 2 } else { i64::MAX / 2 };
-    let exponent = exponent.parse::<i64>().unwrap_or(beyond).clamp(i64::MIN / 2, i64::MAX / 2);
-    // Digits before the point, of those from the first that counts.
-    let point =
-        i64::try_from(whole.len()).unwrap_or(DIGITS_MAX) - i64::try_from(first).unwrap_or(0) + exponent;
-    let digits = digits.get(first..).unwrap_or_default();
-    if point <= 0 {
-        let zeros = usize::try_from(-point.max(-DIGITS_MAX)).unwrap_or(0);
-        return of_decimal("0", &format!("{}{digits}", "0".repeat(zeros)), is_negative);
-    }
-    let point = usize::try_from(point.min(DIGITS_MAX)).unwrap_or(0);
-    match digits.split_at_checked(point) {
-        Some((whole, fraction)) => of_decimal(whole, fraction, is_negative),
-        None => of_decimal(&format!("{digits}{}", "0".repeat(point - digits.len())), "", is_negative),
-    }
+    Ok(if is_negative { -micros - i64::from(lost) } else { micros })
 }
 
 /// Reads Unix seconds.
@@ -74,16 +58,6 @@ pub(crate) fn of_ticks(ticks: i64, unit: TimeUnit) -> Result<i64, &'static str> 
         TimeUnit::Nanosecond => Some(ticks.div_euclid(1_000)),
     };
     micros.ok_or(RANGE_RULE)
-}
-
-/// What is finer than a microsecond is rounded down, as everywhere in ingest.
-fn of_decimal(whole: &str, fraction: &str, is_negative: bool) -> Result<i64, &'static str> {
-    let seconds = whole.parse::<i64>().unwrap_or(i64::MAX);
-    let micros = fraction.bytes().chain(std::iter::repeat(b'0')).take(6);
-    let micros = micros.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-    let is_rounded = fraction.bytes().skip(6).any(|digit| digit != b'0');
-    let instant = of_seconds(seconds)? + micros;
-    Ok(if is_negative { -instant - i64::from(is_rounded) } else { instant })
 }
 
 #[cfg(test)]
@@ -124,12 +98,14 @@ mod tests {
             ("1748779200000000", "microseconds"),
             ("1748779200000000000", "nanoseconds"),
             ("99999999999999999999", "nanoseconds"),
+            ("-1748779200000", "milliseconds"),
         ] {
             assert!(of_text(number).unwrap_err().contains(unit), "{number}");
             assert!(of_json_number(number).unwrap_err().contains(unit), "{number}");
         }
         assert!(of_json_number("1.7487792e12").unwrap_err().contains("milliseconds"));
         assert!(of_json_number("1e400").unwrap_err().contains("nanoseconds"));
+        assert!(of_json_number("-1e400").unwrap_err().contains("nanoseconds"));
     }
 
     #[test]

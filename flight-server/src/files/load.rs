@@ -17,12 +17,11 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use hexflight_engine::{BadRow, ContentHash, OnBadRow, OnLoaded, SourceId, tasks};
+use hexflight_engine::{BadRow, ColumnRole, ContentHash, OnBadRow, OnLoaded, SourceId, tasks};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    column::Column,
     content::Content,
     error::ImportError,
     event::Seen,
@@ -300,7 +299,8 @@ fn check_filled(files: &[Taken], rules: &ColumnRules) -> Result<(), ImportError>
     let has = |column| files.iter().any(|file| file.seen.as_ref().is_none_or(|seen| seen.has(column)));
     let Some(first) = files.iter().find(|file| file.rows.load(Ordering::Relaxed) > 0) else { return Ok(()) };
     let renamed = rules.renamed.iter().map(|(column, name)| (*column, column.name(), name));
-    let position = rules.position.iter().map(|position| (Column::Latitude, "the position", &position.name));
+    let position =
+        rules.position.iter().map(|position| (ColumnRole::Latitude, "the position", &position.name));
     match renamed.chain(position).find(|(column, _, _)| !has(*column)) {
         None => Ok(()),
         Some((_, target, name)) => {

@@ -12,10 +12,10 @@ use arrow::{
     datatypes::{DataType, Field, Schema},
     error::ArrowError,
 };
-use hexflight_engine::{BadRow, column};
+use hexflight_engine::{BadRow, ColumnRole, column};
 
 use super::{
-    column::{ArrayOrder, Column, schema},
+    column::{ArrayOrder, data_type, schema},
     conversion::Conversion,
     finder::Finder,
     ignored::Ignored,
@@ -28,11 +28,11 @@ use super::{
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ColumnRules {
     /// The file's names of columns.
-    pub(crate) renamed: Vec<(Column, String)>,
+    pub(crate) renamed: Vec<(ColumnRole, String)>,
     /// The file's name of the column that has whole positions.
     pub(crate) position: Option<PositionRule>,
     /// Columns that have one value in every row.
-    pub(crate) constants: Vec<(Column, String)>,
+    pub(crate) constants: Vec<(ColumnRole, String)>,
     /// The file's names of columns that fill nothing, whatever they are called.
     pub(crate) ignored: Vec<String>,
     /// Refuse a file with columns that fill nothing.
@@ -62,7 +62,7 @@ pub(crate) enum Origin {
 /// One column of the table.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
-    pub(crate) column: Column,
+    pub(crate) column: ColumnRole,
     pub(crate) origin: Origin,
     /// What the file calls it.
     pub(crate) name: String,
@@ -73,7 +73,7 @@ pub(crate) struct Entry {
 /// Which column of a file fills which column of the table.
 #[derive(Debug, Clone)]
 pub(crate) struct Mapping {
-    /// One per column, in the order of [`Column::ALL`].
+    /// One per column, in the order of [`ColumnRole::ALL`].
     pub(crate) entries: Vec<Entry>,
     /// What latitude and longitude are both read from.
     pub(crate) position: Option<PositionColumn>,
@@ -83,12 +83,12 @@ pub(crate) struct Mapping {
 
 impl ColumnRules {
     /// The file's name of a column, if the user gave one.
-    pub(crate) fn renamed(&self, column: Column) -> Option<&str> {
+    pub(crate) fn renamed(&self, column: ColumnRole) -> Option<&str> {
         self.renamed.iter().find(|(renamed, _)| *renamed == column).map(|(_, name)| name.as_str())
     }
 
     /// The value of a column, if the user gave one.
-    pub(crate) fn constant(&self, column: Column) -> Option<&str> {
+    pub(crate) fn constant(&self, column: ColumnRole) -> Option<&str> {
         self.constants.iter().find(|(constant, _)| *constant == column).map(|(_, text)| text.as_str())
     }
 
@@ -117,7 +117,7 @@ impl Mapping {
 
     fn resolve(schema: &Schema, rules: &ColumnRules, text_only: bool) -> Result<Self, String> {
         let finder = Finder::new(schema, rules, text_only)?;
-        let entries = Column::ALL.map(|column| finder.entry(column));
+        let entries = ColumnRole::ALL.map(|column| finder.entry(column));
         let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut mapping = Self { entries, position: None, ignored: Ignored::default() };
         mapping.find_position(&finder)?;
@@ -152,7 +152,7 @@ impl Mapping {
             }
             return Ok(());
         }
-        for column in [Column::Latitude, Column::Longitude] {
+        for column in [ColumnRole::Latitude, ColumnRole::Longitude] {
             let (name, found) = (position.name.clone(), format!("{:?}", position.form));
             self.put(Entry { column, origin: Origin::Position, name, found });
         }
@@ -216,11 +216,11 @@ impl Mapping {
         let [latitudes, longitudes] = halves.transpose()?.map_or([None, None], |halves| halves.map(Some));
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.entries.len());
         for Entry { column, origin, name, .. } in &self.entries {
-            let half = if *column == Column::Latitude { &latitudes } else { &longitudes };
+            let half = if *column == ColumnRole::Latitude { &latitudes } else { &longitudes };
             columns.push(match (origin, half) {
                 (Origin::Position, Some(half)) => Arc::clone(half),
                 (Origin::Absent | Origin::Position, _) => {
-                    new_null_array(&column.data_type(), batch.num_rows())
+                    new_null_array(&data_type(*column), batch.num_rows())
                 }
                 (Origin::Constant(text), _) => constant(*column, text, batch.num_rows(), &mut bad)?,
                 (Origin::Column { index, field: None, conversion }, _) => {
@@ -249,7 +249,7 @@ impl Entry {
 
 /// A column that has one value in every row.
 pub(crate) fn constant(
-    column: Column,
+    column: ColumnRole,
     text: &str,
     rows: usize,
     bad: &mut Vec<BadRow>,

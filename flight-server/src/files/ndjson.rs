@@ -10,11 +10,11 @@ use arrow::{
     array::{ArrayRef, Float64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder},
     error::ArrowError,
 };
-use hexflight_engine::{BadRow, ContentHash};
+use hexflight_engine::{BadRow, ColumnRole, ContentHash};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    column::{Column, schema},
+    column::schema,
     content::Content,
     event::{Event, EventReader, Seen, members_of},
     mapping::{ColumnRules, Mapping, constant},
@@ -121,7 +121,7 @@ fn recipe(
         format!("members {}", texts.collect::<Vec<_>>().join(" "))
     };
     let mut recipe = Recipe::of("ndjson");
-    for column in Column::ALL {
+    for column in ColumnRole::ALL {
         let line = rules.constant(column).map(|text| constant_text(column, text));
         let line = line.unwrap_or_else(|| origin(&|role| *role == Role::Column(column)));
         recipe.line(column.name(), &line);
@@ -213,7 +213,7 @@ impl Builders {
             longitude,
             metadata,
         ];
-        for (column, values) in Column::ALL.into_iter().zip(&mut columns) {
+        for (column, values) in ColumnRole::ALL.into_iter().zip(&mut columns) {
             if let Some(text) = rules.constant(column) {
                 *values = constant(column, text, self.rows, &mut self.bad)?;
             }

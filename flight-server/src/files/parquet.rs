@@ -21,14 +21,13 @@ use parquet::{
 use tokio::runtime::Handle;
 
 use super::{
-    column::Column,
     content::Content,
     mapping::{ColumnRules, Mapping},
     pages::PageSizes,
     rows::Rows,
 };
 use crate::arrival::{ArrivalMemory, Arrived};
-use hexflight_engine::time;
+use hexflight_engine::{ColumnRole, time};
 
 const MAGIC: &[u8; 4] = b"PAR1";
 const ENCRYPTED_MAGIC: &[u8; 4] = b"PARE";
@@ -304,7 +303,7 @@ fn hinted_schema(metadata: &ArrowReaderMetadata, rules: &ColumnRules) -> Schema 
 fn fills_text(field: &Field, rules: &ColumnRules) -> bool {
     let mut renamed = rules.renamed.iter().filter(|(_, name)| name.eq_ignore_ascii_case(field.name()));
     let renamed = renamed.next().map(|(column, _)| *column);
-    renamed.or_else(|| Column::of(field.name())).is_some_and(Column::is_text)
+    renamed.or_else(|| ColumnRole::of(field.name())).is_some_and(ColumnRole::is_text)
 }
 
 /// Halves a batch until the text of each part is short enough to be copied.

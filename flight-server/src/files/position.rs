@@ -12,8 +12,10 @@
 
 use std::borrow::Cow;
 
+use hexflight_engine::ColumnRole;
+
 use super::{
-    column::{ArrayOrder, Column},
+    column::ArrayOrder,
     json::{self, Kind, Members},
     number, wkb,
 };
@@ -126,9 +128,9 @@ fn of_object(members: &Members<'_>, may_be_feature: bool, unused: &mut dyn FnMut
     let [mut latitude, mut longitude, mut coordinates, mut geometry, mut kind, mut system] = [None; 6];
     let mut others = Vec::new();
     for (name, raw) in members {
-        let slot = match Column::of(name) {
-            Some(Column::Latitude) => &mut latitude,
-            Some(Column::Longitude) => &mut longitude,
+        let slot = match ColumnRole::of(name) {
+            Some(ColumnRole::Latitude) => &mut latitude,
+            Some(ColumnRole::Longitude) => &mut longitude,
             _ if name.eq_ignore_ascii_case("coordinates") => &mut coordinates,
             _ if name.eq_ignore_ascii_case("geometry") => &mut geometry,
             _ if name.eq_ignore_ascii_case("type") => &mut kind,

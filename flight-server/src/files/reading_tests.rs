@@ -10,13 +10,13 @@ use arrow::{
     },
     datatypes::{DataType, Field, Float64Type},
 };
-use hexflight_engine::{BadRow, ContentHash, Normaliser, SystemClock, TableSpec};
+use hexflight_engine::{BadRow, ColumnRole, ContentHash, Normaliser, SystemClock, TableSpec};
 use parquet::arrow::ArrowWriter;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    column::{ArrayOrder, Column},
+    column::ArrayOrder,
     content::Content,
     file::{Format, InputFile, ReadRules},
     mapping::{ColumnRules, PositionRule},
@@ -155,7 +155,8 @@ fn names_that_differ_from_line_to_line_are_all_told() {
 #[test]
 fn one_member_may_fill_two_columns() {
     let mut rules = ReadRules::default();
-    rules.columns.renamed = vec![(Column::DeviceId, "name".to_owned()), (Column::Type, "name".to_owned())];
+    rules.columns.renamed =
+        vec![(ColumnRole::DeviceId, "name".to_owned()), (ColumnRole::Type, "name".to_owned())];
     for (format, text) in [
         (
             Format::Ndjson,
@@ -210,7 +211,7 @@ fn names_that_differ_in_case_alone_are_refused_or_chosen() {
         assert!(refused.contains(text), "{names}: {refused}");
     }
     let mut rules = ReadRules::default();
-    rules.columns.renamed = vec![(Column::Value, "X".to_owned())];
+    rules.columns.renamed = vec![(ColumnRole::Value, "X".to_owned())];
     let chosen = header("ts,device_id,type,x,X,value", &rules).unwrap();
     assert_eq!((chosen.file_name("value"), chosen.ignored.names().len()), ("X", 2));
     let refused = header("ts,device_id,type,x,x,value", &rules).unwrap_err();
@@ -268,7 +269,7 @@ fn a_recipe_of_ndjson_is_what_its_names_come_to() {
     };
     let plain = recipe(|_| ());
     for same in [
-        recipe(|rules| rules.renamed.push((Column::DeviceId, "DEVICE_ID".to_owned()))),
+        recipe(|rules| rules.renamed.push((ColumnRole::DeviceId, "DEVICE_ID".to_owned()))),
         recipe(|rules| rules.ignored.push("humidity".to_owned())),
         recipe(|rules| rules.strict = true),
     ] {
@@ -277,12 +278,12 @@ fn a_recipe_of_ndjson_is_what_its_names_come_to() {
     let others = [
         plain,
         // Of the two names that fill it one is left.
-        recipe(|rules| rules.renamed.push((Column::Value, "value".to_owned()))),
-        recipe(|rules| rules.renamed.push((Column::Value, "metric_value".to_owned()))),
-        recipe(|rules| rules.renamed.push((Column::Value, "humidity".to_owned()))),
+        recipe(|rules| rules.renamed.push((ColumnRole::Value, "value".to_owned()))),
+        recipe(|rules| rules.renamed.push((ColumnRole::Value, "metric_value".to_owned()))),
+        recipe(|rules| rules.renamed.push((ColumnRole::Value, "humidity".to_owned()))),
         recipe(|rules| rules.ignored.push("type".to_owned())),
-        recipe(|rules| rules.constants.push((Column::Value, "1".to_owned()))),
-        recipe(|rules| rules.constants.push((Column::Value, "2".to_owned()))),
+        recipe(|rules| rules.constants.push((ColumnRole::Value, "1".to_owned()))),
+        recipe(|rules| rules.constants.push((ColumnRole::Value, "2".to_owned()))),
         recipe(|rules| {
             rules.position = Some(PositionRule { name: "place".to_owned(), order: ArrayOrder::Unsaid })
         }),

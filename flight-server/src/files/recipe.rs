@@ -5,10 +5,10 @@ use arrow::{
     array::{ArrayRef, AsArray},
     datatypes::{Float64Type, TimestampMicrosecondType},
 };
-use hexflight_engine::ContentHash;
+use hexflight_engine::{ColumnRole, ContentHash};
 
 use super::{
-    column::{ArrayOrder, Column},
+    column::ArrayOrder,
     mapping::{Mapping, Origin, constant},
 };
 
@@ -70,7 +70,7 @@ pub(crate) fn order(order: ArrayOrder) -> &'static str {
 }
 
 /// A constant as the value that it is: `1` and `1.0` are one number, and an instant has many texts.
-pub(crate) fn constant_text(column: Column, text: &str) -> String {
+pub(crate) fn constant_text(column: ColumnRole, text: &str) -> String {
     let values = constant(column, text, 1, &mut Vec::new()).ok();
     let value = |values: &ArrayRef| {
         if let Some(times) = values.as_primitive_opt::<TimestampMicrosecondType>() {
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_text_of_a_recipe_is_stored_and_stays() {
-        let recipe = recipe_by(&rules(&[(Column::DeviceId, "sensor")], &[(Column::Type, "a \"b\"")]));
+        let recipe = recipe_by(&rules(&[(ColumnRole::DeviceId, "sensor")], &[(ColumnRole::Type, "a \"b\"")]));
         let lines = [
             "hexflight recipe 1",
             "format csv ,",
@@ -111,18 +111,18 @@ mod tests {
 
     #[test]
     fn options_that_mean_the_same_are_one_recipe() {
-        let device = (Column::DeviceId, "sensor");
+        let device = (ColumnRole::DeviceId, "sensor");
         let plain = recipe_by(&rules(&[device], &[])).hash();
-        let spelled = [(Column::Value, "VALUE"), device, (Column::Timestamp, "ts")];
+        let spelled = [(ColumnRole::Value, "VALUE"), device, (ColumnRole::Timestamp, "ts")];
         let mut same = rules(&spelled, &[]);
         same.position = Some(PositionRule { name: "Geom".to_owned(), order: ArrayOrder::Unsaid });
         same.ignored = vec!["note".to_owned(), "humidity".to_owned()];
         assert_eq!(recipe_by(&same).hash(), plain);
 
         for (column, one, other) in [
-            (Column::Value, "1", "1.0"),
-            (Column::Value, "-0", "0"),
-            (Column::Timestamp, "2025-06-01T12:00:00Z", "1748779200"),
+            (ColumnRole::Value, "1", "1.0"),
+            (ColumnRole::Value, "-0", "0"),
+            (ColumnRole::Timestamp, "2025-06-01T12:00:00Z", "1748779200"),
         ] {
             let [one, other] =
                 [one, other].map(|text| recipe_by(&rules(&[device], &[(column, text)])).hash());
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn options_that_change_rows_are_another_recipe() {
-        let device = (Column::DeviceId, "sensor");
+        let device = (ColumnRole::DeviceId, "sensor");
         let plain = rules(&[device], &[]);
         let mut ignored = plain.clone();
         ignored.ignored = vec!["geom".to_owned()];
@@ -143,19 +143,19 @@ mod tests {
             plain,
             ignored,
             ordered,
-            rules(&[device, (Column::Value, "humidity")], &[]),
-            rules(&[(Column::DeviceId, "note")], &[]),
-            rules(&[device], &[(Column::Type, "humidity")]),
-            rules(&[device], &[(Column::Type, "temperature")]),
-            rules(&[device, (Column::Metadata, "note")], &[]),
+            rules(&[device, (ColumnRole::Value, "humidity")], &[]),
+            rules(&[(ColumnRole::DeviceId, "note")], &[]),
+            rules(&[device], &[(ColumnRole::Type, "humidity")]),
+            rules(&[device], &[(ColumnRole::Type, "temperature")]),
+            rules(&[device, (ColumnRole::Metadata, "note")], &[]),
         ];
         let hashes: std::collections::HashSet<ContentHash> =
             all.iter().map(|rules| recipe_by(rules).hash()).collect();
         assert_eq!(hashes.len(), all.len());
     }
 
-    fn rules(renamed: &[(Column, &str)], constants: &[(Column, &str)]) -> ColumnRules {
-        let owned = |pairs: &[(Column, &str)]| {
+    fn rules(renamed: &[(ColumnRole, &str)], constants: &[(ColumnRole, &str)]) -> ColumnRules {
+        let owned = |pairs: &[(ColumnRole, &str)]| {
             pairs.iter().map(|(column, text)| (*column, (*text).to_owned())).collect()
         };
         ColumnRules { renamed: owned(renamed), constants: owned(constants), ..ColumnRules::default() }

@@ -1,8 +1,10 @@
 //! `Role`: what a member of an NDJSON event is for, by the same rules as the columns of other files. Lines differ in shape, so it is
 //! found anew for each line.
 
+use hexflight_engine::ColumnRole;
+
 use super::{
-    column::{ArrayOrder, Column, array_order, is_position},
+    column::{ArrayOrder, array_order, is_position},
     json::Members,
     mapping::ColumnRules,
 };
@@ -10,7 +12,7 @@ use super::{
 /// What a member of an event is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
-    Column(Column),
+    Column(ColumnRole),
     /// The whole position.
     Position(ArrayOrder),
     /// Nothing.
@@ -32,7 +34,7 @@ impl Role {
         if rules.is_ignored(name) {
             return Self::Ignored;
         }
-        match Column::of(name) {
+        match ColumnRole::of(name) {
             // Who names a column, or a field of positions, means no other.
             Some(column) if rules.renamed(column).is_some() => Self::Ignored,
             Some(column) if column.is_half() && rules.position.is_some() => Self::Ignored,
@@ -59,7 +61,7 @@ impl ColumnRules {
     /// Whether the user said where latitude and longitude come from, so that no whole position is wanted.
     fn has_halves(&self) -> bool {
         let is_given = |column| self.renamed(column).is_some() || self.constant(column).is_some();
-        self.position.is_some() || is_given(Column::Latitude) || is_given(Column::Longitude)
+        self.position.is_some() || is_given(ColumnRole::Latitude) || is_given(ColumnRole::Longitude)
     }
 
     /// Whether nothing is said about names of the file.

@@ -17,7 +17,7 @@ use futures::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use hexflight_engine::{BadRow, EngineError, Import, OnBadRow, OnLoaded, SourceId, time::timeout};
+use hexflight_engine::{BadRow, EngineError, Import, OnLoaded, SourceId, time::timeout};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -29,7 +29,7 @@ use super::{
     ipc::{BatchDecoder, Decoded},
     put::{at_batch, unread},
 };
-use crate::{arrival::Arrived, status::engine_status, telemetry};
+use crate::{arrival::Arrived, on_error::OnError, status::engine_status, telemetry};
 
 /// Batches in the engine at once: one is normalised while another is spilled.
 const PUSHES: usize = 2;
@@ -56,17 +56,6 @@ pub(super) struct ImportCommand {
     /// Load sources again that were loaded before.
     #[serde(default)]
     force: bool,
-}
-
-/// What happens to a load when a row breaks a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum OnError {
-    /// Nothing is loaded.
-    #[default]
-    Abort,
-    /// The other rows are.
-    Skip,
 }
 
 #[derive(Debug, Deserialize)]
@@ -249,11 +238,7 @@ async fn push(import: &Import, on_error: OnError, step: Step) -> Result<Done, St
         Step::Commit(sources) => return Ok(Done::Commit(sources)),
     };
     let rows = batch.num_rows();
-    let on_bad_row = match on_error {
-        OnError::Abort => OnBadRow::Refuse,
-        OnError::Skip => OnBadRow::Skip,
-    };
-    match import.push(batch, on_bad_row).await {
+    match import.push(batch, on_error.into()).await {
         Ok(bad) => Ok(Done::Batch { index, rows: rows - bad.len(), bad, refusal: None }),
         Err(error) => {
             let refusal = Some(engine_status(&error));

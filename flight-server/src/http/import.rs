@@ -10,7 +10,7 @@ use axum::{
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
 };
-use hexflight_engine::{OnBadRow, OnLoaded, SourceId, TableName, tasks};
+use hexflight_engine::{OnLoaded, SourceId, TableName, tasks};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,7 @@ use crate::{
         ColumnRules, Compression, EngineSink, Format, ImportError, InputFile, Load, LoadRules, Progress,
         ReadRules, Rejects, Scratch, Sink,
     },
+    on_error::OnError,
     status::{Problem, documented, engine_problem},
 };
 
@@ -67,14 +68,6 @@ struct ImportQuery {
     /// Column of the file to ignore whatever its name; several with commas between them.
     #[serde(default)]
     ignore: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum OnError {
-    #[default]
-    Abort,
-    Skip,
 }
 
 /// The bytes of a Parquet file.
@@ -131,10 +124,7 @@ impl ImportQuery {
         let columns = ColumnRules { ignored: ignored.map(str::to_owned).collect(), ..ColumnRules::default() };
         LoadRules {
             read: ReadRules { columns, pages: Some(Arc::clone(&api.pages)), ..ReadRules::default() },
-            on_bad_row: match self.on_error {
-                OnError::Abort => OnBadRow::Refuse,
-                OnError::Skip => OnBadRow::Skip,
-            },
+            on_bad_row: self.on_error.into(),
             on_loaded: if self.force { OnLoaded::LoadAgain } else { OnLoaded::Refuse },
             scratch_dir: api.limits.scratch_dir.clone(),
         }
@@ -363,6 +353,7 @@ mod tests {
     use std::{convert::Infallible, time::Duration};
 
     use futures::stream;
+    use hexflight_engine::OnBadRow;
 
     use super::*;
 

@@ -12,6 +12,8 @@ use utoipa::{
     openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat, schema::Type},
 };
 
+use crate::unix_micros;
+
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// The last day that SQL writes, 9999-12-31, which many senders give for "without end". As milliseconds it would be 86 seconds of 1978.
@@ -74,15 +76,12 @@ fn parse_seconds(text: &str) -> Result<i64, String> {
     if !is_number(whole) || !is_number(fraction) {
         return Err(RULE.to_owned());
     }
-    let too_large = || too_large(digits.parse().unwrap_or(f64::INFINITY));
-    let whole: i64 = whole.parse().map_err(|_| too_large())?;
-    let micros: i64 = format!("{fraction:0<6}").get(..6).and_then(|six| six.parse().ok()).ok_or(RULE)?;
-    let is_between = fraction.bytes().skip(6).any(|digit| digit != b'0');
-    let is_last = !negative && LAST_DAY.contains(&whole);
-    if !is_last && (whole > UNIX_SECONDS_MAX || (whole == UNIX_SECONDS_MAX && (micros > 0 || is_between))) {
-        return Err(too_large());
+    let (micros, is_between) = unix_micros::of_seconds(digits);
+    let limit = UNIX_SECONDS_MAX * MICROS_PER_SECOND;
+    let is_last = !negative && LAST_DAY.contains(&(micros / MICROS_PER_SECOND));
+    if !is_last && (micros > limit || (micros == limit && is_between)) {
+        return Err(too_large(digits.parse().unwrap_or(f64::INFINITY)));
     }
-    let micros = whole * MICROS_PER_SECOND + micros;
     Ok(if negative { -micros } else { micros + i64::from(is_between) })
 }
 

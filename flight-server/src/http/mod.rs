@@ -40,8 +40,6 @@ use crate::{
 
 pub(crate) use api::{Api, ApiLimits};
 pub(crate) use body::BodyMemory;
-#[cfg(any(test, feature = "fuzzing"))]
-pub use events::fuzz::json_document;
 
 /// What the answers are made of.
 #[derive(Debug)]

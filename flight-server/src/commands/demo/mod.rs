@@ -8,7 +8,6 @@
 //! ```
 
 mod args;
-mod server;
 mod ingest;
 mod question;
 mod verdict;
@@ -17,13 +16,12 @@ mod summary;
 
 use std::{path::Path, sync::Arc};
 
-use self::{
-    ingest::ingest_events, question::questions, server::EmbeddedServer, summary::summarise, tally::Tally,
-};
+use self::{ingest::ingest_events, question::questions, summary::summarise, tally::Tally};
 use crate::{
     client::Client,
     commands::simulate::Fleet,
     console::{self, CliError, millis},
+    embedded::EmbeddedServer,
 };
 use hexflight_engine::time;
 
@@ -39,7 +37,7 @@ pub async fn run(args: DemoArgs) -> Result<(), CliError> {
         .tempdir()
         .map_err(|source| CliError::Io { action: "make a temporary directory".to_owned(), source })?;
     let mut tally = Tally::default();
-    let server = EmbeddedServer::start(directory.path()).await?;
+    let server = start(directory.path()).await?;
     console::say(
         "Hexflight demo: events in through Arrow Flight, four questions through Flight SQL, a restart.",
     )?;
@@ -69,12 +67,16 @@ pub async fn run(args: DemoArgs) -> Result<(), CliError> {
     tally.result()
 }
 
+async fn start(data_dir: &Path) -> Result<EmbeddedServer, CliError> {
+    EmbeddedServer::start(data_dir).await.map_err(|error| CliError::Server(error.to_string()))
+}
+
 async fn restart(server: EmbeddedServer, data_dir: &Path) -> Result<EmbeddedServer, CliError> {
     console::say("\nRestart: the server stops and starts again on the same directory")?;
     let stopping = time::now();
     server.stop().await?;
     let starting = time::now();
-    let server = EmbeddedServer::start(data_dir).await?;
+    let server = start(data_dir).await?;
     console::say(&format!(
         "  stopped in {}, ready again in {}",
         millis(starting - stopping),

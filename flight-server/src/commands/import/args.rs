@@ -3,20 +3,21 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use arrow::array::{ArrayRef, StringArray};
-use clap::{Args, ValueEnum};
-use hexflight_engine::{OnBadRow, OnLoaded, TableName};
+use clap::Args;
+use hexflight_engine::{ColumnRole, OnBadRow, OnLoaded, TableName};
 
 use crate::{
     config::{Config, ConfigError, read_layers},
     console::CliError,
     files::{
-        column::{Column, array_order},
+        column::array_order,
         conversion::Conversion,
         error::ImportError,
         file::{Format, ReadRules},
         mapping::{ColumnRules, PositionRule},
         rejects::RejectsFile,
     },
+    on_error::OnError,
 };
 
 /// Loads files into a table: all rows of all files become visible at once, or none.
@@ -90,15 +91,6 @@ pub struct ImportArgs {
 /// Names by which `--map` knows a column of whole positions; arrays are ambiguous in the first, and not in the second.
 const POSITIONS: [&str; 2] = ["location", "coordinates"];
 
-/// What happens when a row breaks a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OnError {
-    /// Nothing is loaded.
-    Abort,
-    /// The row is left out.
-    Skip,
-}
-
 impl ImportArgs {
     /// The name of the table.
     pub(super) fn table(&self) -> TableName {
@@ -106,10 +98,7 @@ impl ImportArgs {
     }
 
     pub(super) fn on_bad_row(&self) -> OnBadRow {
-        match self.on_error {
-            OnError::Abort => OnBadRow::Refuse,
-            OnError::Skip => OnBadRow::Skip,
-        }
+        self.on_error.into()
     }
 
     pub(super) fn on_loaded(&self) -> OnLoaded {
@@ -160,7 +149,7 @@ impl ImportArgs {
 /// Where whole positions are, if the user said it.
 fn position(
     positions: &[(String, String)],
-    half: Option<&(Column, String)>,
+    half: Option<&(ColumnRole, String)>,
 ) -> Result<Option<PositionRule>, CliError> {
     let Some((target, name)) = positions.first() else { return Ok(None) };
     let refuse = |rule: &str| {
@@ -177,13 +166,13 @@ fn position(
 fn columns(
     field: &'static str,
     pairs: &[(String, String)],
-    others: &[(Column, String)],
-) -> Result<Vec<(Column, String)>, CliError> {
-    let mut columns: Vec<(Column, String)> = Vec::new();
+    others: &[(ColumnRole, String)],
+) -> Result<Vec<(ColumnRole, String)>, CliError> {
+    let mut columns: Vec<(ColumnRole, String)> = Vec::new();
     for (name, text) in pairs {
         let refuse = |rule: String| CliError::Argument { field, value: format!("{name}={text}"), rule };
-        let column = Column::of(name).ok_or_else(|| {
-            let known = Column::ALL.map(Column::name).join(", ");
+        let column = ColumnRole::of(name).ok_or_else(|| {
+            let known = ColumnRole::ALL.map(ColumnRole::name).join(", ");
             let positions = if field == "map" { ", location, coordinates" } else { "" };
             refuse(format!("'{name}' is no column of the table; columns: {known}{positions}"))
         })?;
@@ -196,7 +185,7 @@ fn columns(
 }
 
 /// A constant must be what a CSV file could hold there.
-fn check_constant(column: Column, text: &str) -> Result<(), CliError> {
+fn check_constant(column: ColumnRole, text: &str) -> Result<(), CliError> {
     let refuse =
         |rule: String| CliError::Argument { field: "set", value: format!("{}={text}", column.name()), rule };
     let texts: ArrayRef = std::sync::Arc::new(StringArray::from(vec![text]));

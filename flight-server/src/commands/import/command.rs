@@ -9,10 +9,7 @@ use hexflight_engine::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    args::{ImportArgs, OnError},
-    check,
-};
+use super::{args::ImportArgs, check};
 use crate::{
     client::{Client, ServerAddress},
     config::Config,
@@ -25,6 +22,7 @@ use crate::{
         sink::{EngineSink, ServerSink, Sink},
         source::{self, Found, Place, Source},
     },
+    on_error::OnError,
     serve_error::ServeError,
 };
 

@@ -9,7 +9,7 @@ mod check;
 mod args;
 mod command;
 
-pub use args::{ImportArgs, OnError};
+pub use args::ImportArgs;
 pub use command::run;
 
 pub use crate::files::{Format, ImportError};

@@ -5,7 +5,7 @@
 //! args ─┬─ statement, -f, stdin ─▶ script (items) ─┐
 //!       └─ shell (prompt, editor)  ─▶ script ──────┤
 //!                                                  ▼
-//!        place ◀── session ─┬─ statement ─▶ watch (progress), format ─▶ sink (stdout or file)
+//!       target ◀── session ─┬─ statement ─▶ watch (progress), format ─▶ sink (stdout or file)
 //!   (server or folder)      └─ command ───▶ describe, settings
 //! ```
 
@@ -14,7 +14,7 @@ mod lexer;
 mod script;
 mod complaint;
 mod command;
-mod place;
+mod target;
 mod sink;
 mod format;
 mod watch;

@@ -13,10 +13,10 @@ use super::{
     describe,
     format::{Format, Layout, Overflow},
     interrupt::Interrupt,
-    place::Place,
     script::{Item, items},
     sink::Sink,
     statement::{self, Summary},
+    target::Target,
     watch::Show,
 };
 use crate::console::{self, CliError, grouped, millis};
@@ -38,7 +38,7 @@ pub(super) enum Next {
 
 /// See the module.
 pub(super) struct Session {
-    pub(super) place: Place,
+    pub(super) target: Target,
     pub(super) interrupt: Interrupt,
     sink: Sink,
     format: Format,
@@ -51,10 +51,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Opens the output and the place that the arguments name.
+    /// Opens the output and the target that the arguments name.
     ///
     /// # Errors
-    /// `Argument` for what cannot work, `Io` for an output that cannot be written, as [`Place::of`].
+    /// `Argument` for what cannot work, `Io` for an output that cannot be written, as [`Target::of`].
     pub(super) async fn open(args: &SqlArgs, interactive: bool) -> Result<Self, CliError> {
         let interrupt = Interrupt::listen()?;
         let sink = args.output.as_deref().map_or_else(|| Ok(Sink::stdout()), Sink::create)?;
@@ -64,7 +64,7 @@ impl Session {
             (false, false) => Show::Nothing,
         };
         let mut session = Self {
-            place: Place::of(args).await?,
+            target: Target::of(args).await?,
             interrupt,
             sink,
             format: args.format,
@@ -120,10 +120,10 @@ impl Session {
     /// Keeps what was written and stops what was started.
     ///
     /// # Errors
-    /// `Io` when the output cannot be written to its end, as [`Place::close`].
+    /// `Io` when the output cannot be written to its end, as [`Target::close`].
     pub(super) async fn close(mut self, outcome: Result<(), CliError>) -> Result<(), CliError> {
         let written = if outcome.is_ok() { self.sink.commit() } else { Ok(()) };
-        let closed = self.place.close().await;
+        let closed = self.target.close().await;
         outcome.and(written).and(closed)
     }
 
@@ -137,7 +137,7 @@ impl Session {
             Ok(None) => Ok(Next::Quit),
             Err(CliError::Client(error)) => {
                 if error.is_lost() {
-                    self.place.disconnect();
+                    self.target.disconnect();
                 }
                 Err(CliError::Statement(refusal(origin, item, &error)))
             }
@@ -150,7 +150,7 @@ impl Session {
     async fn ask(&mut self, sql: &str) -> Result<Option<Summary>, CliError> {
         self.check_format()?;
         let client = tokio::select! {
-            client = self.place.client() => client?,
+            client = self.target.client() => client?,
             () = self.interrupt.received() => return Err(CliError::Cancelled),
         };
         let layout = self.layout();
@@ -218,7 +218,7 @@ impl Session {
         let command = Command::parse(text).map_err(fail)?;
         match self.obey(command).await {
             Err(CliError::Client(error)) => {
-                self.place.disconnect();
+                self.target.disconnect();
                 Err(fail(error.to_string()))
             }
             // Already says where, in the file that was run.
@@ -231,11 +231,11 @@ impl Session {
     async fn obey(&mut self, command: Command) -> Result<Next, CliError> {
         match command {
             Command::Tables => {
-                let tables = self.place.client().await?.tables().await?;
+                let tables = self.target.client().await?.tables().await?;
                 console::say(&describe::tables_text(&tables)?)?;
             }
             Command::Describe(name) => {
-                let tables = self.place.client().await?.tables().await?;
+                let tables = self.target.client().await?.tables().await?;
                 console::say(&describe::columns_text(&tables, &name)?)?;
             }
             Command::Expanded(value) => {
@@ -253,7 +253,7 @@ impl Session {
             Command::Output(path) => self.redirect(path.as_deref())?,
             Command::Include(path) => return Box::pin(self.include(&path)).await,
             Command::Kill(id) => {
-                let ended = self.place.client().await?.cancel_query(id).await?;
+                let ended = self.target.client().await?.cancel_query(id).await?;
                 let text = if ended { "is ended" } else { "does not run, or is not yours" };
                 console::note(&format!("query {id} {text}"));
             }

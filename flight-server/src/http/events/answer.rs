@@ -5,12 +5,14 @@ use hexflight_engine::Ack;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    cursor::END_EXPECTED,
-    document::{EVENTS_MAX, Spot, Unreadable},
-    fault::{Fault, Faults},
+use crate::{
+    json::{
+        END_EXPECTED,
+        document::{EVENTS_MAX, Spot, Unreadable},
+        fault::{Fault, Faults},
+    },
+    status::Problem,
 };
-use crate::status::Problem;
 
 /// Events that are durable and visible
 #[derive(Debug, Serialize, ToSchema)]

@@ -17,8 +17,6 @@ use tokio::sync::Semaphore;
 use super::{
     answer::{self, Accepted},
     body,
-    document::{self, Events},
-    fault::{Faults, Origin},
     request::{Encoding, Head},
 };
 use crate::{
@@ -27,6 +25,10 @@ use crate::{
         Api,
         api::Ready,
         body::{Held, READ_TIMEOUT, read, refuse},
+    },
+    json::{
+        document::{self, Events},
+        fault::{Faults, Origin},
     },
     status::{Problem, engine_problem},
     telemetry,

@@ -1,34 +1,16 @@
 //! `POST /api/v1/events`: events as JSON, NDJSON or CloudEvents. Answers 200 when they are durable and visible.
 //!
 //! ```text
-//!  request (head) ─▶ body (limits, time, gzip, zstd) ─▶ document ─▶ event ─▶ columns ─▶ engine ─▶ answer
-//!                                                         └─▶ cloud_event ─┘ └─▶ fault ────────────┘
-//!                                                    cursor, instant, spelling
+//!  request (head) ─▶ body (limits, time, gzip, zstd) ─▶ json (document) ─▶ engine ─▶ answer
+//!                                                            └─▶ faults ────────────────┘
 //! ```
 //! One request is one batch: it is written whole, but for the bad events of `on_error=skip`, or not at all, also when its sender leaves.
 
 mod request;
 mod body;
-mod document;
-mod cursor;
-mod cloud_event;
-mod event;
-mod instant;
-mod spelling;
-mod columns;
-mod fault;
 mod intake;
 mod answer;
 mod schema;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod fuzz;
-
-#[cfg(test)]
-mod cursor_tests;
-#[cfg(test)]
-mod document_tests;
-#[cfg(test)]
-mod model_tests;
 
 use std::sync::Arc;
 
@@ -38,10 +20,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use self::{
     answer::Accepted,
     intake::Intake,
-    schema::{CloudEvent, Event, EventsProblem, OnError},
+    schema::{CloudEvent, Event, EventsProblem},
 };
 use super::{HttpContext, api::Ready};
-use crate::status::Problem;
+use crate::{on_error::OnError, status::Problem};
 
 /// The routes of this folder.
 pub(super) fn router() -> OpenApiRouter<Arc<HttpContext>> {

@@ -3,11 +3,14 @@
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use hexflight_engine::OnBadRow;
 
-use super::{
-    cloud_event::{self, Attributes},
-    document::Format,
+use crate::{
+    json::{
+        cloud_event::{self, Attributes},
+        document::Format,
+    },
+    on_error::OnError,
+    status::Problem,
 };
-use crate::status::Problem;
 
 /// Media types that are taken, for errors.
 const ACCEPTED_TYPES: &str = "application/json, application/x-ndjson, application/ndjson, application/jsonl, \
@@ -46,16 +49,14 @@ fn on_bad_row(uri: &Uri) -> Result<OnBadRow, Problem> {
             let problem = Problem::parameter(&name, &value, "there is no such parameter");
             return Err(problem.with_hint("the only parameter is `on_error`"));
         }
-        let on_bad_row = match value.as_ref() {
-            "abort" => OnBadRow::Refuse,
-            "skip" => OnBadRow::Skip,
-            _ => return Err(Problem::parameter("on_error", &value, "is neither abort nor skip")),
+        let Some(on_error) = OnError::named(&value) else {
+            return Err(Problem::parameter("on_error", &value, "is neither abort nor skip"));
         };
-        if chosen.replace(on_bad_row).is_some() {
+        if chosen.replace(on_error).is_some() {
             return Err(Problem::parameter("on_error", &value, "is given twice"));
         }
     }
-    Ok(chosen.unwrap_or(OnBadRow::Refuse))
+    Ok(chosen.unwrap_or_default().into())
 }
 
 fn format(headers: &HeaderMap) -> Result<Format, Problem> {
@@ -68,7 +69,8 @@ fn format(headers: &HeaderMap) -> Result<Format, Problem> {
     if content_type.is_some_and(|text| !is_utf8(text)) {
         return Err(wrong_type(content_type.unwrap_or_default()).with_hint("send UTF-8"));
     }
-    let attributes = Attributes::of_headers(headers);
+    let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let attributes = Attributes::of_headers(pairs);
     match (essence.as_deref(), attributes) {
         (Some("application/cloudevents+json"), _) => Ok(Format::CloudEvent),
         (Some("application/cloudevents-batch+json"), _) => Ok(Format::CloudBatch),

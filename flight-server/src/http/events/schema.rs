@@ -3,18 +3,7 @@
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::fault::Fault;
-
-/// What happens when an event breaks a rule
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes a parameter")]
-pub(super) enum OnError {
-    /// Nothing is written
-    Abort,
-    /// The other events are written
-    Skip,
-}
+use crate::json::fault::Fault;
 
 /// One event, or an array of them
 #[derive(ToSchema)]

@@ -31,7 +31,7 @@ use hexflight_engine::tasks;
 /// # Errors
 /// `Client` when nothing answers at the start, `Io` when the terminal fails. What fails later is told at the prompt.
 pub(super) async fn run(session: &mut Session) -> Result<Next, CliError> {
-    let client = session.place.client().await?;
+    let client = session.target.client().await?;
     console::note(&format!(
         r"hexflight {}, connected to {}; statements end with ;, \? is help, \q quits",
         env!("CARGO_PKG_VERSION"),

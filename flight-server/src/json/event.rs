@@ -3,12 +3,14 @@
 
 use std::borrow::Cow;
 
+use hexflight_engine::{ColumnRole, LOCATION};
+
 use super::{
     columns::{Columns, Row},
     cursor::{Cursor, Malformed, Text, Value},
     fault::{Fault, Faults, Layout, Origin, Place, pointer_token},
     instant,
-    spelling::{Capitals, Guesses, ROLES, Role, Spelling, unknown_coordinate, unknown_field},
+    spelling::{Capitals, Guesses, ROLES, Spelling, unknown_coordinate, unknown_field},
 };
 
 /// Where rows and faults go.
@@ -84,7 +86,7 @@ impl<'t, 's> Reader<'t, 's> {
             faults,
             guesses,
             row: Row::default(),
-            spelled: [Spelling::Absent; ROLES],
+            spelled: [Spelling::default(); ROLES],
             capitals: [Capitals::default(); ROLES],
             has_location: false,
             meant: [false; ROLES],
@@ -101,7 +103,7 @@ impl<'t, 's> Reader<'t, 's> {
         if let Some((role, spelling)) = Spelling::of_member(&name) {
             return self.field(cursor, role, spelling, Capitals::of(&name));
         }
-        if name.eq_ignore_ascii_case("location") {
+        if name.eq_ignore_ascii_case(LOCATION) {
             return self.location(cursor, &name);
         }
         let found = raw_value(cursor)?;
@@ -146,7 +148,7 @@ impl<'t, 's> Reader<'t, 's> {
     fn field(
         &mut self,
         cursor: &mut Cursor<'t>,
-        role: Role,
+        role: ColumnRole,
         spelling: Spelling,
         capitals: Capitals,
     ) -> Result<(), Malformed> {
@@ -156,28 +158,32 @@ impl<'t, 's> Reader<'t, 's> {
         let raw = cursor.since(start);
         let earlier = std::mem::replace(&mut self.spelled[role as usize], spelling);
         let earlier_capitals = std::mem::replace(&mut self.capitals[role as usize], capitals);
-        let (path, earlier_path) =
-            (capitals.written(spelling.path()), earlier_capitals.written(earlier.path()));
-        if path == earlier_path {
+        if earlier.is_absent() {
+            if let Err(rule) = self.set(role, value, raw) {
+                self.fault(&capitals.written(spelling.path(role)), rule, Some(raw));
+            }
+            return Ok(());
+        }
+        let (path, earlier) =
+            (capitals.written(spelling.path(role)), earlier_capitals.written(earlier.path(role)));
+        if path == earlier {
             self.fault(&path, "is given twice", Some(raw));
-        } else if earlier != Spelling::Absent {
-            let rule = format!("gives the {} again, after `{earlier_path}`; send one of them", role.name());
-            self.fault(&path, rule, Some(raw));
-        } else if let Err(rule) = self.set(role, value, raw) {
+        } else {
+            let rule = format!("gives the {} again, after `{earlier}`; send one of them", role.name());
             self.fault(&path, rule, Some(raw));
         }
         Ok(())
     }
 
-    fn set(&mut self, role: Role, value: Value<'t>, raw: &'t str) -> Result<(), Cow<'static, str>> {
+    fn set(&mut self, role: ColumnRole, value: Value<'t>, raw: &'t str) -> Result<(), Cow<'static, str>> {
         match role {
-            Role::Timestamp => self.row.timestamp = timestamp(value)?,
-            Role::DeviceId => self.row.device_id = text(value)?,
-            Role::Type => self.row.event_type = text(value)?,
-            Role::Value => self.row.value = number(value)?.ok_or("is not allowed; send a number")?,
-            Role::Latitude => self.row.latitude = number(value)?,
-            Role::Longitude => self.row.longitude = number(value)?,
-            Role::Metadata => {
+            ColumnRole::Timestamp => self.row.timestamp = timestamp(value)?,
+            ColumnRole::DeviceId => self.row.device_id = text(value)?,
+            ColumnRole::Type => self.row.event_type = text(value)?,
+            ColumnRole::Value => self.row.value = number(value)?.ok_or("is not allowed; send a number")?,
+            ColumnRole::Latitude => self.row.latitude = number(value)?,
+            ColumnRole::Longitude => self.row.longitude = number(value)?,
+            ColumnRole::Metadata => {
                 self.row.metadata = match value {
                     Value::Object => Some(raw),
                     Value::Null => None,
@@ -191,27 +197,33 @@ impl<'t, 's> Reader<'t, 's> {
 
     /// Takes from the CloudEvent what the event does not have.
     fn fall_back(&mut self, fallback: &Fallback<'t>) {
-        if let (Some(time), Spelling::Absent) = (fallback.time, self.spelled[Role::Timestamp as usize]) {
-            self.spelled[Role::Timestamp as usize] = Spelling::CloudTime;
+        if let Some(time) = fallback.time.filter(|_| self.takes_attribute(ColumnRole::Timestamp)) {
             match instant::of_text(time) {
                 Ok(micros) => self.row.timestamp = micros,
                 Err(rule) => self.add(|place| place.attribute_fault("time", rule, Some(time))),
             }
         }
-        if let (Some(subject), Spelling::Absent) = (fallback.subject, self.spelled[Role::DeviceId as usize]) {
-            self.spelled[Role::DeviceId as usize] = Spelling::CloudSubject;
+        if let Some(subject) = fallback.subject.filter(|_| self.takes_attribute(ColumnRole::DeviceId)) {
             self.row.device_id = Cow::Borrowed(subject);
         }
-        if let (Some(event_type), Spelling::Absent) = (fallback.event_type, self.spelled[Role::Type as usize])
-        {
-            self.spelled[Role::Type as usize] = Spelling::CloudType;
+        if let Some(event_type) = fallback.event_type.filter(|_| self.takes_attribute(ColumnRole::Type)) {
             self.row.event_type = Cow::Borrowed(event_type);
         }
     }
 
+    /// Whether an attribute of the CloudEvent stands in for a member, as it does from now on.
+    fn takes_attribute(&mut self, role: ColumnRole) -> bool {
+        let spelling = &mut self.spelled[role as usize];
+        let is_absent = spelling.is_absent();
+        if is_absent {
+            *spelling = Spelling::ATTRIBUTE;
+        }
+        is_absent
+    }
+
     fn miss(&mut self) {
-        for role in [Role::Timestamp, Role::DeviceId, Role::Type, Role::Value] {
-            if self.spelled[role as usize] == Spelling::Absent && !self.meant[role as usize] {
+        for role in ColumnRole::ALL.into_iter().filter(|role| role.is_required()) {
+            if self.spelled[role as usize].is_absent() && !self.meant[role as usize] {
                 self.fault(role.name(), format!("is missing: every event has a {}", role.name()), None);
             }
         }

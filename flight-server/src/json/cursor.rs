@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 /// The rule that is broken when something follows where nothing may.
-pub(super) const END_EXPECTED: &str = "expected the end";
+pub(crate) const END_EXPECTED: &str = "expected the end";
 
 /// Where a text stops being JSON, and what should stand there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

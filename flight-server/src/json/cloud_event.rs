@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 
-use axum::http::HeaderMap;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{
@@ -21,7 +20,7 @@ const HEADER_PREFIX: &str = "ce-";
 
 /// Attributes that matter here; extensions are ignored.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Attributes<'t> {
+pub(crate) struct Attributes<'t> {
     specversion: Option<Cow<'t, str>>,
     id: Option<Cow<'t, str>>,
     source: Option<Cow<'t, str>>,
@@ -45,15 +44,17 @@ impl<'t> Attributes<'t> {
         })
     }
 
-    /// The attributes in the headers of a binary CloudEvent; `None` if there are none.
-    pub(super) fn of_headers(headers: &HeaderMap) -> Option<Attributes<'static>> {
+    /// The attributes in the headers of a binary CloudEvent, whose names are in small letters; `None` if there are none.
+    pub(crate) fn of_headers<'h>(
+        headers: impl Iterator<Item = (&'h str, &'h [u8])>,
+    ) -> Option<Attributes<'static>> {
         let mut attributes = Attributes::default();
         let mut found = false;
         for (name, value) in headers {
-            let Some(name) = name.as_str().strip_prefix(HEADER_PREFIX) else { continue };
+            let Some(name) = name.strip_prefix(HEADER_PREFIX) else { continue };
             if let Some(slot) = attributes.slot(name) {
                 found = true;
-                *slot = Some(Cow::Owned(percent_decoded(value.as_bytes())));
+                *slot = Some(Cow::Owned(percent_decoded(value)));
             }
         }
         // The media type of a binary CloudEvent is the request's own.
@@ -96,7 +97,7 @@ impl<'t> Attributes<'t> {
 }
 
 /// Whether a media type is JSON, as the CloudEvents JSON format defines it.
-pub(super) fn is_json(media_type: &str) -> bool {
+pub(crate) fn is_json(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let subtype = essence.strip_prefix("application/").or_else(|| essence.strip_prefix("text/"));
     subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))

@@ -1,12 +1,15 @@
 //! `Fault`: what is wrong with one event of a body and where; `Faults` counts all of them and keeps the first.
 
+use std::borrow::Cow;
+
+use hexflight_engine::{ColumnRole, LOCATION};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::spelling::{Capitals, ROLES, Role, Spelling};
+use super::spelling::{Capitals, ROLES, Spelling};
 
 /// Faults that an answer lists.
-pub(super) const LISTED_MAX: usize = 100;
+pub(crate) const LISTED_MAX: usize = 100;
 
 /// Characters of a value or a name that a fault repeats.
 const SHOWN_CHARS_MAX: usize = 64;
@@ -14,29 +17,29 @@ const SHOWN_CHARS_MAX: usize = 64;
 /// Something wrong with one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = EventError)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// Position of the event in the body, from 0
-    pub(super) index: usize,
+    pub(crate) index: usize,
     /// JSON pointer (RFC 6901) into the body; for NDJSON into the object of the line
     #[schema(example = "/3/location/latitude")]
-    pub(super) pointer: String,
+    pub(crate) pointer: String,
     /// The rule that the value breaks
     #[schema(example = "is not in [-90, 90]")]
-    pub(super) rule: String,
+    pub(crate) rule: String,
     /// What was found, as JSON text, shortened; null where nothing is
     #[schema(example = "91")]
-    pub(super) value: Option<String>,
+    pub(crate) value: Option<String>,
     /// For NDJSON, the line, from 1
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) line: Option<usize>,
+    pub(crate) line: Option<usize>,
     /// For binary CloudEvents, the header at fault
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) header: Option<String>,
+    pub(crate) header: Option<String>,
 }
 
 /// How the events lie in a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(crate) enum Layout {
     Object,
     Array,
     Lines,
@@ -51,18 +54,18 @@ pub(super) enum Layout {
 
 /// One event in a body.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) layout: Layout,
+pub(crate) struct Place {
+    pub(crate) layout: Layout,
     /// From 0.
-    pub(super) index: usize,
+    pub(crate) index: usize,
     /// From 1; 0 where lines do not count.
-    pub(super) line: usize,
+    pub(crate) line: usize,
 }
 
 /// The event that a row came from.
 #[derive(Debug, Clone)]
-pub(super) struct Origin {
-    pub(super) place: Place,
+pub(crate) struct Origin {
+    pub(crate) place: Place,
     pub(super) spelled: [Spelling; ROLES],
     /// None where all names were small, as most senders write them.
     pub(super) capitals: Option<Box<[Capitals; ROLES]>>,
@@ -70,7 +73,7 @@ pub(super) struct Origin {
 
 impl Place {
     /// A fault of the member at `path`, which is relative to the event; empty for the event itself.
-    pub(super) fn fault(self, path: &str, rule: impl Into<String>, value: Option<&str>) -> Fault {
+    pub(crate) fn fault(self, path: &str, rule: impl Into<String>, value: Option<&str>) -> Fault {
         match self.layout {
             Layout::CloudEvent | Layout::CloudBatch => {
                 self.fault_at(format!("{}/data", self.root()), path, rule, value)
@@ -85,7 +88,7 @@ impl Place {
     }
 
     /// A fault of an attribute of the CloudEvent around the event; empty for the CloudEvent itself.
-    pub(super) fn attribute_fault(self, name: &str, rule: impl Into<String>, value: Option<&str>) -> Fault {
+    pub(crate) fn attribute_fault(self, name: &str, rule: impl Into<String>, value: Option<&str>) -> Fault {
         if self.layout == Layout::CloudHeaders {
             let header = Some(format!("ce-{name}"));
             return Fault { header, ..self.fault_at(String::new(), "", rule, value) };
@@ -122,21 +125,18 @@ impl Place {
 
 impl Origin {
     /// A fault that the engine found in a column.
-    pub(super) fn fault(&self, column: &str, rule: &str, value: &str) -> Fault {
-        let Some(role) = Role::of_column(column) else { return self.place.fault("", rule, Some(value)) };
+    pub(crate) fn fault(&self, column: &str, rule: &str, value: &str) -> Fault {
+        let Some(role) = ColumnRole::of(column) else { return self.place.fault("", rule, Some(value)) };
         let spelling = self.spelled[role as usize];
         if spelling.is_attribute() {
-            return self.place.attribute_fault(spelling.path(), rule, Some(value));
+            return self.place.attribute_fault(&spelling.path(role), rule, Some(value));
         }
-        let path = match spelling {
-            Spelling::Absent if self.spelled.iter().any(|other| other.is_in_location()) => {
-                format!("location/{column}")
-            }
-            Spelling::Absent => column.to_owned(),
-            _ => {
-                let capitals = self.capitals.as_deref().map(|all| all[role as usize]).unwrap_or_default();
-                capitals.written(spelling.path()).into_owned()
-            }
+        let path = if spelling.is_absent() {
+            let is_in_location = self.spelled.iter().any(|other| other.is_in_location());
+            Cow::Owned(if is_in_location { format!("{LOCATION}/{column}") } else { column.to_owned() })
+        } else {
+            let capitals = self.capitals.as_deref().map(|all| all[role as usize]).unwrap_or_default();
+            capitals.written(spelling.path(role))
         };
         self.place.fault(&path, rule, Some(value))
     }
@@ -144,16 +144,16 @@ impl Origin {
 
 /// All faults of a request.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     /// The first, by position.
-    pub(super) listed: Vec<Fault>,
+    pub(crate) listed: Vec<Fault>,
     /// All of them.
-    pub(super) total: usize,
+    pub(crate) total: usize,
 }
 
 impl Faults {
     /// Adds the next one; it is only made when it will be listed.
-    pub(super) fn add(&mut self, make: impl FnOnce() -> Fault) {
+    pub(crate) fn add(&mut self, make: impl FnOnce() -> Fault) {
         self.total += 1;
         if self.listed.len() < LISTED_MAX {
             self.listed.push(make());
@@ -161,7 +161,7 @@ impl Faults {
     }
 
     /// Adds what was found later, in order of position too.
-    pub(super) fn merge(&mut self, later: Self) {
+    pub(crate) fn merge(&mut self, later: Self) {
         self.total += later.total;
         self.listed.extend(later.listed);
         self.listed.sort_by_key(|fault| fault.index);
@@ -170,12 +170,12 @@ impl Faults {
 }
 
 /// A name as part of a JSON pointer: escaped and shortened.
-pub(super) fn pointer_token(name: &str) -> String {
+pub(crate) fn pointer_token(name: &str) -> String {
     shortened(name).replace('~', "~0").replace('/', "~1")
 }
 
 /// The beginning of a text.
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),

@@ -10,11 +10,11 @@ use super::{
 };
 
 /// Events of one request at most: what becomes one batch, and one object of the WAL.
-pub(super) const EVENTS_MAX: usize = 100_000;
+pub(crate) const EVENTS_MAX: usize = 100_000;
 
 /// What a body is said to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// One event, or an array of them.
     Json,
     /// One event per line.
@@ -31,22 +31,22 @@ pub(super) enum Format {
 
 /// The events of a body.
 #[derive(Debug)]
-pub(super) struct Events {
+pub(crate) struct Events {
     /// Those that are rows; `None` if none is.
-    pub(super) batch: Option<RecordBatch>,
+    pub(crate) batch: Option<RecordBatch>,
     /// Where each row came from.
-    pub(super) origins: Vec<Origin>,
+    pub(crate) origins: Vec<Origin>,
     /// What is wrong with the others.
-    pub(super) faults: Faults,
+    pub(crate) faults: Faults,
     /// All of them.
-    pub(super) count: usize,
+    pub(crate) count: usize,
     /// Of NDJSON, the first line that is not JSON.
-    pub(super) malformed: Option<Spot>,
+    pub(crate) malformed: Option<Spot>,
 }
 
 /// Why a body holds no events at all.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     /// Nothing but blanks.
     Blank,
     /// More than [`EVENTS_MAX`].
@@ -57,13 +57,13 @@ pub(super) enum Unreadable {
 
 /// Where a body stops being JSON. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Spot {
-    pub(super) byte: usize,
-    pub(super) line: usize,
-    pub(super) column: usize,
-    pub(super) rule: &'static str,
+pub(crate) struct Spot {
+    pub(crate) byte: usize,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+    pub(crate) rule: &'static str,
     /// What stands there instead.
-    pub(super) found: Option<char>,
+    pub(crate) found: Option<char>,
 }
 
 /// A [`Malformed`] of the text that is being read, or another end of it.
@@ -79,7 +79,7 @@ impl From<Malformed> for Stop {
 }
 
 /// Reads the events of a body.
-pub(super) fn read(body: &[u8], format: &Format) -> Result<Events, Unreadable> {
+pub(crate) fn read(body: &[u8], format: &Format) -> Result<Events, Unreadable> {
     // A byte order mark is no part of the text (RFC 8259, 8.1).
     let text_start = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     if body[text_start..].iter().all(u8::is_ascii_whitespace) {

@@ -1,39 +1,15 @@
-//! Timestamps of JSON events: Unix seconds as a number, or RFC 3339 text. Numbers are read from their digits: a Float64 has no room for
-//! seconds and six decimals of them in all cases. What is finer than a microsecond is rounded down, as everywhere in ingest.
+//! Timestamps of JSON events: Unix seconds as a number, or RFC 3339 text. What is finer than a microsecond
+//! is rounded down, as everywhere in ingest.
 
 use chrono::{DateTime, NaiveDateTime};
 use hexflight_engine::{UNIX_SECONDS_MAX, not_seconds};
 
-/// Decimals of a second that are kept.
-const DECIMALS: i64 = 6;
-
-/// No body has as many digits: larger exponents mean the same.
-const EXPONENT_MAX: i64 = 1 << 60;
+use crate::unix_micros;
 
 /// Reads Unix seconds. **Units**: µs. The error is a rule that the number breaks.
 pub(super) fn of_number(number: &str) -> Result<i64, String> {
     let magnitude = number.strip_prefix('-').unwrap_or(number);
-    let (mantissa, exponent) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let beyond = if exponent.starts_with('-') { -EXPONENT_MAX } else { EXPONENT_MAX };
-    let exponent = exponent.parse::<i64>().unwrap_or(beyond).clamp(-EXPONENT_MAX, EXPONENT_MAX);
-    // Digits that count: those down to a microsecond.
-    let kept = i64::try_from(whole.len()).unwrap_or(i64::MAX).saturating_add(exponent + DECIMALS);
-    let mut micros = 0_i64;
-    let mut lost = false;
-    let mut position = 0_i64;
-    for digit in whole.bytes().chain(fraction.bytes()).map(|byte| i64::from(byte - b'0')) {
-        if position < kept {
-            micros = micros.saturating_mul(10).saturating_add(digit);
-        } else {
-            lost |= digit != 0;
-        }
-        position += 1;
-    }
-    while position < kept && micros != 0 && micros != i64::MAX {
-        micros = micros.saturating_mul(10);
-        position += 1;
-    }
+    let (micros, lost) = unix_micros::of_seconds(magnitude);
     if magnitude.len() < number.len() {
         return Ok(micros.saturating_neg().saturating_sub(i64::from(lost)));
     }

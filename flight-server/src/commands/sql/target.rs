@@ -1,35 +1,31 @@
-//! `Place`: where statements are asked: a server somewhere, or an engine in this process over a data directory that no server
-//! holds. The latter is a whole server on free loopback ports, so that everything behind it is the same; it only reads, and leaves the
-//! directory as it is.
+//! `Target`: where statements are asked: a server somewhere, or an engine in this process over a data directory that no server
+//! holds. The latter only reads, and leaves the directory as it is.
 
-use std::{net::SocketAddr, path::Path};
+use std::path::Path;
 
 use hexflight_engine::EngineError;
 
 use super::args::SqlArgs;
 use crate::{
-    Config, Server,
     client::{Client, ServerAddress},
     console::CliError,
+    embedded::EmbeddedServer,
     serve_error::ServeError,
 };
-
-/// Limit on an engine in this process: it shares the machine with whatever else runs there. **Units**: bytes.
-const MEMORY_LIMIT_BYTES: usize = 2 << 30;
 
 /// What every data directory has. **Source**: `docs/formats.md`.
 const TABLES: &str = "tables";
 
 /// Where statements are asked, and the connection there once there is one.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Target {
     address: ServerAddress,
     client: Option<Client>,
     /// Only for a data directory.
-    server: Option<Server>,
+    server: Option<EmbeddedServer>,
 }
 
-impl Place {
+impl Target {
     /// Finds or starts the server that the arguments name. Does not connect yet.
     ///
     /// # Errors
@@ -66,13 +62,13 @@ impl Place {
     pub(super) async fn close(self) -> Result<(), CliError> {
         drop(self.client);
         match self.server {
-            Some(server) => server.shutdown().await.map_err(|error| CliError::Server(error.to_string())),
+            Some(server) => server.stop().await,
             None => Ok(()),
         }
     }
 }
 
-async fn start_over(data_dir: &Path) -> Result<Server, CliError> {
+async fn start_over(data_dir: &Path) -> Result<EmbeddedServer, CliError> {
     let refuse = |rule: &str| CliError::Argument {
         field: "data-dir",
         value: data_dir.display().to_string(),
@@ -85,16 +81,7 @@ async fn start_over(data_dir: &Path) -> Result<Server, CliError> {
     if !data_dir.join(TABLES).is_dir() {
         return Err(refuse("not a data directory of Hexflight: it has no folder 'tables'"));
     }
-    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    let defaults = Config::default();
-    let config = Config {
-        data_dir: data_dir.to_owned(),
-        flight_bind: any_port,
-        http_bind: any_port,
-        memory_limit_bytes: defaults.memory_limit_bytes.min(MEMORY_LIMIT_BYTES),
-        ..defaults
-    };
-    Server::start_to_read(config).await.map_err(|error| match error {
+    EmbeddedServer::start_to_read(data_dir).await.map_err(|error| match error {
         ServeError::Engine(EngineError::Locked { .. }) => {
             refuse("a server holds it; ask that server with --target URL")
         }
