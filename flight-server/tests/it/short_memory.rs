@@ -31,7 +31,8 @@ async fn an_append_over_flight_ends_with_its_client() {
     // Its sockets close with it.
     client.shutdown_background();
     until_waiting(&server, 0).await;
-    assert!(putting.await.is_err());
+    // It ended with its runtime, or with its connection.
+    assert!(!matches!(putting.await, Ok(Ok(Some(_)))));
     drop(held);
     assert_eq!(server.count().await, 0);
 }
