@@ -79,7 +79,7 @@ check: ## Checks format, lints, documentation and spelling without changing anyt
 	$(CARGO) fmt --all --check
 	@$(MAKE) --no-print-directory clippy doc spell
 
-# Targets whose build takes a quarter of an hour, and those over DataFusion, whose build takes most of one.
+# Each builds all that it stands on once more, with instruments; the last three stand on DataFusion.
 FUZZ_TARGETS ?= wal_object rollup_object ipc_messages json_document sql_text
 FUZZ_SECONDS ?= 60
 

@@ -1,5 +1,5 @@
-//! Two engines on one thread, over one store in memory, in a world whose time, ids and faults come from a seed: what happens in an hour of theirs
-//! happens again from the same seed, to the byte, and takes a second of ours.
+//! Two engines on one thread, over one store in memory, in a world whose time, ids and faults come from a seed: what happens in minutes of theirs
+//! happens again from the same seed, to the byte, within seconds of ours.
 //!
 //! Each has a prefix of its own; under one they would end each other's streams. `HEXFLIGHT_SIMULATIONS` says how many worlds, `HEXFLIGHT_SEED` which
 //! is the first.
