@@ -38,7 +38,7 @@ const fn histogram(name: &'static str, labels: &'static str, text: &'static str)
 }
 
 /// All metrics, in the order of their names.
-pub static METRICS: [Metric; 73] = [
+pub static METRICS: [Metric; 74] = [
     counter(
         "hexflight_aggregate_rows_total",
         "source",
@@ -115,6 +115,11 @@ pub static METRICS: [Metric; 73] = [
     histogram("hexflight_ingest_normalise_seconds", "", "Time that bringing one batch into the schema took."),
     counter("hexflight_ingest_rows_total", "", "Rows made durable over Flight and HTTP."),
     gauge("hexflight_ingest_waiting", "", "Batches that wait for memory."),
+    gauge(
+        "hexflight_memory_held_bytes",
+        "holder",
+        "Reserved memory by who holds it: events on their way to files, queries, small queries, and the work of sealing and encoding.",
+    ),
     gauge("hexflight_memory_limit_bytes", "", "Limit on the memory of ingest, generations and queries."),
     gauge(
         "hexflight_memory_process_bytes",

@@ -30,6 +30,8 @@ const QUERY_RUNNING: &str = "hexflight_query_running";
 const QUERY_ROWS: &str = "hexflight_query_rows_total";
 /// Memory reserved by ingest, generations and queries.
 const MEMORY_USED: &str = "hexflight_memory_used_bytes";
+/// The same by who has reserved it.
+const MEMORY_HELD: &str = "hexflight_memory_held_bytes";
 /// The budget of that memory.
 const MEMORY_LIMIT: &str = "hexflight_memory_limit_bytes";
 /// Appends and pushes that wait for memory.
@@ -97,6 +99,9 @@ pub(crate) fn request_failed(status: &tonic::Status) {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and bytes need no more than its 53 bits")]
 pub(crate) fn memory_used(budget: &Budget) {
     metrics::gauge!(MEMORY_USED).set(budget.used() as f64);
+    for (holder, bytes) in budget.held() {
+        metrics::gauge!(MEMORY_HELD, "holder" => holder).set(bytes as f64);
+    }
     metrics::gauge!(MEMORY_LIMIT).set(budget.limit() as f64);
     metrics::gauge!(INGEST_WAITING).set(budget.waiting() as f64);
 }

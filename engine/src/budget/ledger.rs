@@ -5,7 +5,8 @@
 //!            |<-------- queries and their caches: 6/10 -------->|
 //!  |<----------- both together: 8/10 ------------------------>|<- small queries: 1/10 ->|<- the rest: what frees memory ->|
 //! ```
-//! Queries never hold more than 6/10, so two tenths are left that only events may take, whatever readers do. Small queries have a tenth
+//! Queries are never given more than 6/10, so two tenths are left that only events may take, whatever readers do. Flushed rows that a query
+//! still reads become its own, and may take it beyond: then events keep their two tenths as long as there is memory at all. Small queries have a tenth
 //! that nobody else may take: a question that needs some KiB does not wait for those that need all. The rest is for sealing and encoding,
 //! which free memory and ask nobody. What the process has that is not counted, where it is much, is taken from the share of queries, for it is
 //! they who make it: rows that are decoded, hash tables that grow, what the allocator keeps.
@@ -20,6 +21,8 @@ const TENTHS: usize = 10;
 const EVENTS_TENTHS: usize = 5;
 const QUERIES_TENTHS: usize = 6;
 const TOGETHER_TENTHS: usize = 8;
+/// What events have whatever queries hold.
+const EVENTS_ALONE_TENTHS: usize = TOGETHER_TENTHS - QUERIES_TENTHS;
 const SMALL_QUERIES_TENTHS: usize = 1;
 /// What is not counted takes this much from queries at most.
 const UNCOUNTED_TENTHS: usize = 2;
@@ -73,6 +76,16 @@ impl Ledger {
 
     pub(super) fn used(&self) -> usize {
         self.events + self.queries + self.small_queries + self.work
+    }
+
+    /// Who holds how much, by the names that metrics show. **Units**: bytes.
+    pub(super) fn shares(&self) -> [(&'static str, usize); 4] {
+        [
+            ("events", self.events),
+            ("queries", self.queries),
+            ("small_queries", self.small_queries),
+            ("work", self.work),
+        ]
     }
 
     pub(super) fn peak(&self) -> usize {
@@ -137,6 +150,8 @@ impl Ledger {
             Holder::Events => {
                 let by = "events on their way to files (5/10 of memory_limit)";
                 let own = Shortage { by, used: self.events, limit: self.events_max() };
+                let beside = self.queries + self.tenths(EVENTS_ALONE_TENTHS);
+                let together = Shortage { limit: together.limit.max(beside), ..together };
                 [Some(own), Some(together), Some(all)]
             }
             Holder::Queries => {
@@ -191,6 +206,24 @@ mod tests {
         assert!(refused.by.contains("queries and their caches"), "{refused:?}");
         assert_eq!(ledger.shortage(Holder::Events, 200, LIMIT), None);
         assert!(ledger.shortage(Holder::Events, 201, LIMIT).is_some());
+    }
+
+    #[test]
+    fn flushed_rows_that_queries_still_read_leave_two_tenths_to_events() {
+        let mut ledger = Ledger::new(LIMIT);
+        ledger.take(Holder::Queries, 600);
+        ledger.take(Holder::Events, 200);
+        // Flushed, and read on: they change hands without asking.
+        ledger.give_back(Holder::Events, 150);
+        ledger.take(Holder::Queries, 150);
+        assert_eq!(ledger.shortage(Holder::Events, 150, LIMIT), None);
+        let refused = ledger.shortage(Holder::Events, 151, LIMIT).unwrap();
+        assert!(refused.by.contains("together"), "{refused:?}");
+        assert!(ledger.shortage(Holder::Queries, 1, LIMIT).is_some());
+        ledger.take(Holder::Queries, 150);
+        let refused = ledger.shortage(Holder::Events, 51, LIMIT).unwrap();
+        assert!(refused.by.contains("(memory_limit)"), "{refused:?}");
+        assert_eq!(ledger.shortage(Holder::Events, 50, LIMIT), None);
     }
 
     #[test]

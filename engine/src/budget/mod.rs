@@ -94,6 +94,12 @@ impl Budget {
         self.inner.lock().ledger.used()
     }
 
+    /// Who holds how much of what is reserved now. **Units**: bytes.
+    #[must_use]
+    pub fn held(&self) -> [(&'static str, usize); 4] {
+        self.inner.lock().ledger.shares()
+    }
+
     /// The most that was ever reserved at once. **Units**: bytes.
     #[must_use]
     pub fn peak(&self) -> usize {

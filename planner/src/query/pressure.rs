@@ -50,9 +50,11 @@ const GRACE: Duration = Duration::from_secs(2);
 /// A reader that takes nothing for so long has stopped reading.
 const UNREAD_MAX: Duration = Duration::from_secs(5);
 
-/// The same while an append has waited for memory for [`APPEND_WAIT_MAX`]: rows that were flushed long ago stay as long as somebody may read them.
-const UNREAD_BESIDE_APPENDS_MAX: Duration = Duration::from_secs(3);
-const APPEND_WAIT_MAX: Duration = Duration::from_secs(2);
+/// The same while appends have waited for memory for [`APPEND_WAIT_MAX`]: rows that were flushed long ago stay as long as somebody may read them.
+const UNREAD_BESIDE_APPENDS_MAX: Duration = Duration::from_secs(1);
+/// Time in which appends waited less time in which none did, which counts up to the second.
+const APPEND_WAIT_MAX: Duration = Duration::from_secs(1);
+const APPEND_WAIT_KEPT: Duration = Duration::from_secs(2);
 /// Then the next is ended after so long.
 const GRACE_BESIDE_APPENDS: Duration = Duration::from_millis(500);
 
@@ -80,8 +82,10 @@ pub(super) struct Watch {
     give_back: Option<fn()>,
     given_back: Instant,
     last_end: Option<Instant>,
-    /// Since when there was always an append that waited.
-    appends_wait: Option<Instant>,
+    /// When it last looked.
+    looked: Instant,
+    /// How long appends have waited of late: memory that is freed bit by bit lets one after the other in, and all of them wait.
+    appends_wait: Duration,
 }
 
 impl Watch {
@@ -101,7 +105,8 @@ impl Watch {
             give_back: options.give_back,
             given_back: time::now(),
             last_end: None,
-            appends_wait: None,
+            looked: time::now(),
+            appends_wait: Duration::ZERO,
         }
     }
 
@@ -128,8 +133,8 @@ impl Watch {
         let own = size.map_or(0, |size| size.own);
         self.give_back(own);
         self.budget.set_uncounted(self.uncounted(own));
-        self.appends_wait = (self.budget.waiting() > 0).then(|| self.appends_wait.unwrap_or_else(time::now));
-        let is_long = self.appends_wait.is_some_and(|since| since.elapsed() >= APPEND_WAIT_MAX);
+        self.note_waiting_appends();
+        let is_long = self.appends_wait >= APPEND_WAIT_MAX;
         let grace = if is_long { GRACE_BESIDE_APPENDS } else { GRACE };
         if self.last_end.is_some_and(|end| end.elapsed() < grace) {
             return true;
@@ -146,6 +151,15 @@ impl Watch {
             self.last_end = Some(time::now());
         }
         true
+    }
+
+    fn note_waiting_appends(&mut self) {
+        let passed = self.looked.elapsed();
+        self.looked = time::now();
+        self.appends_wait = match self.budget.waiting() {
+            0 => self.appends_wait.saturating_sub(passed),
+            _ => (self.appends_wait + passed).min(APPEND_WAIT_KEPT),
+        };
     }
 
     /// What is left of the disk for spilled rows, if that is little. **Units**: bytes.
