@@ -71,7 +71,7 @@ pub use schema::{
 };
 pub use segment::Checksums;
 #[doc(hidden)]
-pub use store::{DiskFiles, Files, OpenFile, RecordingFiles};
+pub use store::{DiskFiles, Files, OpenFile};
 pub use store::{PutOutcome, SPILL_FOLDER, Store};
 pub use view::Snapshot;
 pub use wal::{Ack, PendingAck};

@@ -1,7 +1,7 @@
 //! The one door to stored bytes: WAL, Parquet and Delta log all go through [`Store`].
 //!
 //! `Store` → [`FsyncStore`] (an `ObjectStore`) → `DurableFiles` (the order of write, fsync, link, fsync) → [`Files`] (the
-//! system calls). It knows keys and bytes, never what they mean. `RecordingFiles` replaces the lowest layer in crash tests.
+//! system calls). It knows keys and bytes, never what they mean. Crash tests replace the lowest layer.
 
 #![expect(clippy::disallowed_methods, reason = "a local directory is a store")]
 
@@ -15,8 +15,6 @@ mod read_only;
 mod reserve;
 mod open;
 mod probe;
-mod recording;
-mod crash;
 
 use std::{io, ops::Range, sync::Arc};
 
@@ -41,7 +39,6 @@ pub(crate) use fsync::LOCK_FILE;
 pub use open::SPILL_FOLDER;
 pub(crate) use open::{UNFINISHED_BACKUP, is_own_file};
 pub(crate) use privacy::{PRIVATE_FILE, PRIVATE_FOLDER, is_private, set_mode};
-pub use recording::RecordingFiles;
 
 /// How a put-if-absent ended when it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -362,5 +359,3 @@ fn failed(operation: &'static str, path: &Path, source: Error) -> EngineError {
 mod store_tests;
 #[cfg(test)]
 mod fault_tests;
-#[cfg(test)]
-mod crash_tests;

@@ -3,9 +3,12 @@
 
 use std::{path::Path, sync::Arc};
 
-use hexflight_engine::{Engine, RecordingFiles, Store, SystemClock};
+use hexflight_engine::{Engine, Store, SystemClock};
 
-use crate::support::{Rows, batch, events, options, rows};
+use crate::{
+    recording::RecordingFiles,
+    support::{Rows, batch, events, options, rows},
+};
 
 const BATCH_ROWS: i64 = 30;
 /// 0 loses everything that was not fsynced, the others some of it.

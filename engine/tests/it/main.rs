@@ -9,6 +9,7 @@
 )]
 
 mod support;
+mod recording;
 mod lifecycle;
 mod short_memory;
 mod privacy;

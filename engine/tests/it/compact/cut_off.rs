@@ -2,12 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use hexflight_engine::{Engine, Files, RecordingFiles, Store, SystemClock};
+use hexflight_engine::{Engine, Files, Store, SystemClock};
 use object_store::memory::InMemory;
 
 use super::{all, asked, ingest_all, named, names, snapshot, stored};
 use crate::{
     faulty_store::FaultyStore,
+    recording::RecordingFiles,
     support::{Rows, open, rows, until},
 };
 

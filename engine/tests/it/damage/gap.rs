@@ -3,13 +3,14 @@
 
 use std::{path::Path, sync::Arc};
 
-use hexflight_engine::{Engine, EngineOptions, Files, RecordingFiles, Store, SystemClock};
+use hexflight_engine::{Engine, EngineOptions, Files, Store, SystemClock};
 use object_store::memory::InMemory;
 use tempfile::TempDir;
 
 use super::image::{Tree, tree};
 use crate::{
     faulty_store::FaultyStore,
+    recording::RecordingFiles,
     support::{Rows, batch, events, expected, open, options, rows, until},
 };
 

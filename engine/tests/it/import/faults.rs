@@ -2,12 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use hexflight_engine::{Engine, ErrorKind, Files, RecordingFiles, Store, SystemClock};
+use hexflight_engine::{Engine, ErrorKind, Files, Store, SystemClock};
 use object_store::memory::InMemory;
 
 use super::load;
 use crate::{
     faulty_store::FaultyStore,
+    recording::RecordingFiles,
     support::{Rows, batch, events, expected, flush_until_done, open_over, options, rows},
 };
 

@@ -8,10 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use hexflight_engine::{Files, PutOutcome, Store};
 use object_store::{ObjectStoreExt, PutPayload, path::Path};
 use tempfile::TempDir;
 
-use super::{Files, PutOutcome, RecordingFiles, Store, crash::Survivor};
+use super::{RecordingFiles, crash_state::Survivor};
 
 const SEEDS: u64 = 20;
 const OBJECTS: usize = 12;

@@ -1,5 +1,8 @@
 //! `RecordingFiles`: a file layer that works on real files and remembers every effect in order, so that a test can ask what a
-//! crash after any of them could have left. For tests, here and in `tests/`; production never makes one.
+//! crash after any of them could have left.
+
+mod crash_state;
+mod store;
 
 use std::{
     collections::HashMap,
@@ -8,16 +11,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use hexflight_engine::{DiskFiles, Files, OpenFile};
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{
-    crash::{CrashState, Effect, FileId},
-    files::{DiskFiles, Files, OpenFile},
-};
+use self::crash_state::{CrashState, Effect, FileId};
 
 /// Real files plus the list of what was done to them. Nothing is really fsynced: a test's process does not crash.
 #[derive(Debug)]
-pub struct RecordingFiles {
+pub(crate) struct RecordingFiles {
     root: PathBuf,
     fsyncs: bool,
     recorded: Mutex<Recorded>,
@@ -33,19 +34,13 @@ struct Recorded {
 
 impl RecordingFiles {
     /// Records below `root`, which exists; what is there already counts as durable.
-    ///
-    /// # Errors
-    /// The system's, while reading what is there.
-    pub fn new(root: &Path) -> io::Result<Self> {
+    pub(crate) fn new(root: &Path) -> io::Result<Self> {
         Self::with_fsyncs(root, true)
     }
 
     /// The same layer with every fsync left out, as in object_store's `LocalFileSystem`: write a staging file, hard-link it,
     /// remove it. A crash test that passes on this one proves nothing.
-    ///
-    /// # Errors
-    /// The system's, while reading what is there.
-    pub fn without_fsync(root: &Path) -> io::Result<Self> {
+    pub(crate) fn without_fsync(root: &Path) -> io::Result<Self> {
         Self::with_fsyncs(root, false)
     }
 
@@ -57,21 +52,17 @@ impl RecordingFiles {
     }
 
     /// Effects so far. What returned before this call is covered by them.
-    #[must_use]
-    pub fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.lock().effects.len()
     }
 
     /// Writes to the empty directory `into` what a crash after the first `step` effects could have left. Each effect that no
     /// later fsync among them covers is kept or dropped by `seed`: seed 0 drops all of them, seed 1 keeps all, others choose.
-    ///
-    /// # Errors
-    /// The system's, while writing.
-    pub fn crash_image(&self, step: usize, seed: u64, into: &Path) -> io::Result<()> {
+    pub(crate) fn crash_image(&self, step: usize, seed: u64, into: &Path) -> io::Result<()> {
         self.crash_state(step).materialise(seed, into)
     }
 
-    pub(super) fn crash_state(&self, step: usize) -> CrashState {
+    fn crash_state(&self, step: usize) -> CrashState {
         let recorded = self.lock();
         CrashState::after(&recorded.effects[..step.min(recorded.effects.len())])
     }
