@@ -11,7 +11,7 @@ use super::{
     Credentials, Denied,
     callers::Callers,
     failures::Failures,
-    logins::{Logins, Place},
+    logins::{LoginPlace, Logins},
     tokens::{Bearer, ListedToken, NewToken, Tokens},
     users::{Key, Users, random_key},
     users_file,
@@ -56,7 +56,7 @@ pub(super) struct Attempt {
     users: Arc<Users>,
     name: String,
     password: String,
-    place: Place,
+    place: LoginPlace,
 }
 
 impl Guard {

@@ -65,13 +65,13 @@ impl Memories {
 
 /// A place among those who wait.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct LoginPlace {
     network: Option<IpAddr>,
     waiting: Arc<Mutex<HashMap<IpAddr, usize>>>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Drop for Place {
+impl Drop for LoginPlace {
     fn drop(&mut self) {
         let Some(network) = self.network else { return };
         let mut waiting = self.waiting.lock();
@@ -104,7 +104,7 @@ impl Logins {
     }
 
     /// A place among those who wait for their turn; `None` when there is none left, or none for that network.
-    pub(super) fn place(&self, address: Option<IpAddr>) -> Option<Place> {
+    pub(super) fn place(&self, address: Option<IpAddr>) -> Option<LoginPlace> {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let network = address.map(network_of);
         if let Some(network) = network {
@@ -115,7 +115,7 @@ impl Logins {
             }
             *count += 1;
         }
-        Some(Place { network, waiting: Arc::clone(&self.waiting), _permit: permit })
+        Some(LoginPlace { network, waiting: Arc::clone(&self.waiting), _permit: permit })
     }
 
     /// The user, if the password is right. Who has no [`Self::place`] must not wait. `closed_for` is asked at the turn: many may have waited

@@ -30,11 +30,11 @@ struct Token {
     id: Uuid,
     user: Arc<User>,
     scopes: Scopes,
-    kind: Kind,
+    kind: TokenKind,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum TokenKind {
     Login { used: Instant },
     Named { name: Box<str>, until: Instant },
 }
@@ -80,7 +80,7 @@ impl Tokens {
         let mut tokens = self.lock();
         tokens.make_room(&user, now);
         let scopes = Scopes::of(user.role);
-        tokens.insert(Token { id: SystemIds.random(), user, scopes, kind: Kind::Login { used: now } })
+        tokens.insert(Token { id: SystemIds.random(), user, scopes, kind: TokenKind::Login { used: now } })
     }
 
     /// A token with a name; `None` when the user has too many.
@@ -92,7 +92,7 @@ impl Tokens {
             return None;
         }
         let id = SystemIds.random();
-        let kind = Kind::Named { name: new.name.into(), until: now + new.lasts };
+        let kind = TokenKind::Named { name: new.name.into(), until: now + new.lasts };
         Some((id, tokens.insert(Token { id, user, scopes: new.scopes, kind })))
     }
 
@@ -100,7 +100,7 @@ impl Tokens {
     pub(super) fn owner(&self, token: &str, now: Instant) -> Option<Bearer> {
         let mut tokens = self.lock();
         let token = tokens.0.get_mut(&blake3::hash(token.as_bytes())).filter(|token| token.is_good(now))?;
-        if let Kind::Login { used } = &mut token.kind {
+        if let TokenKind::Login { used } = &mut token.kind {
             *used = now;
         }
         let named = (!token.is_login()).then_some(token.id);
@@ -171,7 +171,7 @@ impl Held<'_> {
 
 impl Token {
     fn is_login(&self) -> bool {
-        matches!(self.kind, Kind::Login { .. })
+        matches!(self.kind, TokenKind::Login { .. })
     }
 
     fn is_of(&self, user: Option<&str>) -> bool {
@@ -180,15 +180,15 @@ impl Token {
 
     fn used(&self) -> Option<Instant> {
         match self.kind {
-            Kind::Login { used } => Some(used),
-            Kind::Named { .. } => None,
+            TokenKind::Login { used } => Some(used),
+            TokenKind::Named { .. } => None,
         }
     }
 
     fn lasts(&self, now: Instant) -> Duration {
         let until = match self.kind {
-            Kind::Login { used } => used + LOGIN_FOR,
-            Kind::Named { until, .. } => until,
+            TokenKind::Login { used } => used + LOGIN_FOR,
+            TokenKind::Named { until, .. } => until,
         };
         until.saturating_duration_since(now)
     }
@@ -199,8 +199,8 @@ impl Token {
 
     fn listed(&self, now: Instant) -> ListedToken {
         let name = match &self.kind {
-            Kind::Login { .. } => None,
-            Kind::Named { name, .. } => Some(name.to_string()),
+            TokenKind::Login { .. } => None,
+            TokenKind::Named { name, .. } => Some(name.to_string()),
         };
         let (user, scopes) = (Arc::clone(&self.user.name), self.scopes);
         ListedToken { id: self.id, user, name, scopes, lasts: self.lasts(now) }

@@ -29,7 +29,7 @@ pub struct QueryHandle {
 
 /// How far a query is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Progress {
+pub struct RemoteProgress {
     /// `planning`, `queued`, `running` or `done`.
     pub state: String,
     /// Since the query was registered. **Units**: ms.
@@ -46,7 +46,7 @@ pub struct Progress {
     pub memory_batches_pruned: u64,
 }
 
-impl Progress {
+impl RemoteProgress {
     /// Since the query was registered.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
@@ -63,7 +63,7 @@ impl QueryHandle {
     ///
     /// # Errors
     /// `Status` when the call fails, `Protocol` when the answer cannot be read.
-    pub async fn progress(&self) -> Result<Option<Progress>, ClientError> {
+    pub async fn progress(&self) -> Result<Option<RemoteProgress>, ClientError> {
         let ticket = self.info.endpoint.iter().find_map(|endpoint| endpoint.ticket.as_ref());
         let Some(ticket) = ticket else { return Ok(None) };
         match self.act(Action::new(QUERY_PROGRESS, ticket.ticket.clone())).await {

@@ -24,7 +24,7 @@ pub use address::ServerAddress;
 pub use catalog::TableInfo;
 pub use connect::{Client, MESSAGE_BYTES_MAX};
 pub use error::ClientError;
-pub use handle::{Progress, QueryHandle};
+pub use handle::{QueryHandle, RemoteProgress};
 pub use import::{ImportAnswer, ImportStream};
 pub use put::{PutAck, PutStream};
 pub use query::{Answer, QueryStream};

@@ -153,7 +153,7 @@ impl RecordError {
 
 /// Where in a record the reader is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Place {
+enum RecordPlace {
     FieldStart,
     Plain,
     Quoted,
@@ -184,11 +184,11 @@ impl Record {
         self.bytes.clear();
         self.ends.clear();
         self.quoted = false;
-        let (mut place, mut is_begun) = (Place::FieldStart, false);
+        let (mut place, mut is_begun) = (RecordPlace::FieldStart, false);
         loop {
             let chunk = input.fill_buf().map_err(RecordError::Io)?;
             if chunk.is_empty() {
-                if place == Place::Quoted {
+                if place == RecordPlace::Quoted {
                     return Err(RecordError::OpenQuote);
                 }
                 if is_begun {
@@ -202,12 +202,12 @@ impl Record {
             for byte in chunk {
                 used += 1;
                 place = match (place, *byte) {
-                    (Place::Quoted, b'"') => Place::Quote,
-                    (Place::Quoted, byte) => self.push(byte, Place::Quoted),
-                    (Place::Quote, b'"') => self.push(b'"', Place::Quoted),
-                    (Place::FieldStart, b'"') => {
+                    (RecordPlace::Quoted, b'"') => RecordPlace::Quote,
+                    (RecordPlace::Quoted, byte) => self.push(byte, RecordPlace::Quoted),
+                    (RecordPlace::Quote, b'"') => self.push(b'"', RecordPlace::Quoted),
+                    (RecordPlace::FieldStart, b'"') => {
                         self.quoted = true;
-                        Place::Quoted
+                        RecordPlace::Quoted
                     }
                     (_, b'\n') => {
                         self.end_field(place);
@@ -216,10 +216,10 @@ impl Record {
                     }
                     (_, byte) if byte == delimiter => {
                         self.ends.push(self.bytes.len());
-                        Place::FieldStart
+                        RecordPlace::FieldStart
                     }
-                    (Place::Quote, b'\r') => Place::Quote,
-                    (_, byte) => self.push(byte, Place::Plain),
+                    (RecordPlace::Quote, b'\r') => RecordPlace::Quote,
+                    (_, byte) => self.push(byte, RecordPlace::Plain),
                 };
             }
             input.consume(used);
@@ -232,15 +232,15 @@ impl Record {
         }
     }
 
-    fn push(&mut self, byte: u8, place: Place) -> Place {
+    fn push(&mut self, byte: u8, place: RecordPlace) -> RecordPlace {
         self.bytes.push(byte);
         place
     }
 
     /// Ends the last field of a line; CR LF ends lines, too.
-    fn end_field(&mut self, place: Place) {
+    fn end_field(&mut self, place: RecordPlace) {
         let start = self.ends.last().copied().unwrap_or(0);
-        if place == Place::Plain && self.bytes.len() > start && self.bytes.last() == Some(&b'\r') {
+        if place == RecordPlace::Plain && self.bytes.len() > start && self.bytes.last() == Some(&b'\r') {
             self.bytes.pop();
         }
         self.ends.push(self.bytes.len());

@@ -10,7 +10,7 @@ use super::{
     column::ArrayOrder,
     ignored::Ignored,
     instant,
-    json::{self, Kind, Members},
+    json::{self, JsonKind, Members},
     mapping::{ColumnRules, Entry, Mapping, Origin},
     number,
     position::{self, Position},
@@ -93,7 +93,7 @@ impl Seen {
         entries.iter().any(|entry| entry.column == column && !entry.found.is_empty())
     }
 
-    fn remember(&self, column: ColumnRole, name: &str, found: Kind) {
+    fn remember(&self, column: ColumnRole, name: &str, found: JsonKind) {
         let mut entries = self.entries.lock();
         let Some(entry) = entries.iter_mut().find(|entry| entry.column == column) else { return };
         if entry.found.is_empty() {
@@ -101,7 +101,7 @@ impl Seen {
             found.name().clone_into(&mut entry.found);
             return;
         }
-        if entry.found == Kind::Null.name() && found != Kind::Null {
+        if entry.found == JsonKind::Null.name() && found != JsonKind::Null {
             found.name().clone_into(&mut entry.found);
         }
         let mut names = entry.name.split(OR);
@@ -136,7 +136,7 @@ impl EventReader<'_> {
                         if let Some(earlier) = given[column as usize].replace(name.as_ref()) {
                             return Err(twice(name, raw, earlier, column.name()));
                         }
-                        self.seen.remember(column, name, Kind::of(raw));
+                        self.seen.remember(column, name, JsonKind::of(raw));
                         event.set(column, raw).map_err(|fault| fault.in_column(name))?;
                     }
                     Role::Position(order) => match positions.first() {
@@ -171,7 +171,7 @@ impl EventReader<'_> {
             let earlier = halves.into_iter().find_map(|half| given[half as usize]).unwrap_or_default();
             return Err(twice(name, raw, earlier, "the position"));
         }
-        halves.into_iter().for_each(|half| self.seen.remember(half, name, Kind::of(raw)));
+        halves.into_iter().for_each(|half| self.seen.remember(half, name, JsonKind::of(raw)));
         event.numbers[1] = latitude;
         event.numbers[2] = longitude;
         Ok(())
@@ -196,33 +196,33 @@ fn twice(name: &str, raw: &str, earlier: &str, what: &str) -> BadRow {
 
 impl<'t> Event<'t> {
     fn set(&mut self, column: ColumnRole, raw: &'t str) -> Result<(), Fault> {
-        let kind = Kind::of(raw);
+        let kind = JsonKind::of(raw);
         let refuse = |rule: &'static str| Fault::of(raw, rule);
         match (column, kind) {
-            (_, Kind::Null) => {}
-            (ColumnRole::Timestamp, Kind::Number) => {
+            (_, JsonKind::Null) => {}
+            (ColumnRole::Timestamp, JsonKind::Number) => {
                 self.micros = Some(instant::of_json_number(raw).map_err(refuse)?);
             }
-            (ColumnRole::Timestamp, Kind::Text) => {
+            (ColumnRole::Timestamp, JsonKind::Text) => {
                 self.micros = Some(instant::of_text(&text(raw)?).map_err(refuse)?);
             }
             (ColumnRole::Timestamp, _) => return Err(refuse(instant::TEXT_RULE)),
-            (ColumnRole::DeviceId, Kind::Text) => self.texts[0] = Some(text(raw)?),
-            (ColumnRole::Type, Kind::Text) => self.texts[1] = Some(text(raw)?),
-            (ColumnRole::DeviceId | ColumnRole::Type, Kind::Number) => {
+            (ColumnRole::DeviceId, JsonKind::Text) => self.texts[0] = Some(text(raw)?),
+            (ColumnRole::Type, JsonKind::Text) => self.texts[1] = Some(text(raw)?),
+            (ColumnRole::DeviceId | ColumnRole::Type, JsonKind::Number) => {
                 return Err(refuse("is not text; put it in quotes"));
             }
             (ColumnRole::DeviceId | ColumnRole::Type, _) => return Err(refuse("is not text")),
-            (ColumnRole::Metadata, Kind::Text) => self.texts[2] = Some(text(raw)?),
-            (ColumnRole::Metadata, Kind::Object) => self.texts[2] = Some(Cow::Borrowed(raw)),
+            (ColumnRole::Metadata, JsonKind::Text) => self.texts[2] = Some(text(raw)?),
+            (ColumnRole::Metadata, JsonKind::Object) => self.texts[2] = Some(Cow::Borrowed(raw)),
             (ColumnRole::Metadata, _) => return Err(refuse("is not a JSON object")),
-            (ColumnRole::Value, Kind::Number) => {
+            (ColumnRole::Value, JsonKind::Number) => {
                 self.numbers[0] = Some(number::of_text(raw).map_err(refuse)?)
             }
-            (ColumnRole::Latitude, Kind::Number) => {
+            (ColumnRole::Latitude, JsonKind::Number) => {
                 self.numbers[1] = Some(number::of_text(raw).map_err(refuse)?)
             }
-            (ColumnRole::Longitude, Kind::Number) => {
+            (ColumnRole::Longitude, JsonKind::Number) => {
                 self.numbers[2] = Some(number::of_text(raw).map_err(refuse)?)
             }
             (ColumnRole::Value | ColumnRole::Latitude | ColumnRole::Longitude, _) => {

@@ -20,7 +20,7 @@ use crate::arrival::ArrivalMemory;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum FileFormat {
     /// Apache Parquet.
     Parquet,
     /// Comma-separated values with a header line.
@@ -45,11 +45,11 @@ pub(crate) struct InputFile {
     /// The name by which the user knows it.
     pub(crate) name: String,
     pub(crate) content: Content,
-    kind: Kind,
+    kind: InputKind,
 }
 
 #[derive(Debug, Clone)]
-enum Kind {
+enum InputKind {
     Parquet(ParquetFile),
     Csv(CsvFile),
     Ndjson(NdjsonFile),
@@ -62,7 +62,7 @@ pub(crate) enum Unit {
     Whole,
 }
 
-impl Format {
+impl FileFormat {
     /// Reads it off a file's name, without the ending of its compression; Parquet compresses by itself.
     pub(crate) fn of(name: &str) -> Option<(Self, Compression)> {
         let (compression, plain) = Compression::of(name);
@@ -77,7 +77,7 @@ impl Format {
     }
 }
 
-impl fmt::Display for Format {
+impl fmt::Display for FileFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Parquet => "Parquet",
@@ -98,17 +98,19 @@ impl InputFile {
     pub(crate) fn open(
         name: &str,
         content: Content,
-        format: Format,
+        format: FileFormat,
         compression: Compression,
         rules: &ReadRules,
     ) -> Result<Self, String> {
         let kind = match format {
-            Format::Parquet => {
+            FileFormat::Parquet => {
                 let file = ParquetFile::open(&content, &rules.columns)?;
-                Kind::Parquet(file.with_memory(rules.pages.clone()))
+                InputKind::Parquet(file.with_memory(rules.pages.clone()))
             }
-            Format::Csv => Kind::Csv(CsvFile::open(&content, compression, rules.delimiter, &rules.columns)?),
-            Format::Ndjson => Kind::Ndjson(NdjsonFile::new(compression, &rules.columns)),
+            FileFormat::Csv => {
+                InputKind::Csv(CsvFile::open(&content, compression, rules.delimiter, &rules.columns)?)
+            }
+            FileFormat::Ndjson => InputKind::Ndjson(NdjsonFile::new(compression, &rules.columns)),
         };
         Ok(Self { name: name.to_owned(), content, kind })
     }
@@ -116,37 +118,37 @@ impl InputFile {
     /// Which column of the file fills which column of the table; of NDJSON only after it was read.
     pub(crate) fn mapping(&self) -> Mapping {
         match &self.kind {
-            Kind::Parquet(file) => file.mapping.clone(),
-            Kind::Csv(file) => file.mapping.clone(),
-            Kind::Ndjson(file) => file.mapping(),
+            InputKind::Parquet(file) => file.mapping.clone(),
+            InputKind::Csv(file) => file.mapping.clone(),
+            InputKind::Ndjson(file) => file.mapping(),
         }
     }
 
     /// What decides which rows the bytes of the file become; the error is a reason to be put behind the name. Blocking.
     pub(crate) fn recipe(&self, stop: &CancellationToken) -> Result<ContentHash, String> {
         match &self.kind {
-            Kind::Parquet(file) => Ok(Recipe::of("parquet").mapping(&file.mapping).hash()),
-            Kind::Csv(file) => {
+            InputKind::Parquet(file) => Ok(Recipe::of("parquet").mapping(&file.mapping).hash()),
+            InputKind::Csv(file) => {
                 let format = format!("csv {}", char::from(file.delimiter));
                 Ok(Recipe::of(&format).mapping(&file.mapping).hash())
             }
-            Kind::Ndjson(file) => file.recipe(&self.content, stop),
+            InputKind::Ndjson(file) => file.recipe(&self.content, stop),
         }
     }
 
     /// What its lines have shown so far; none where the columns are known from the start.
     pub(crate) fn seen(&self) -> Option<&Seen> {
         match &self.kind {
-            Kind::Ndjson(file) => Some(&file.seen),
-            Kind::Parquet(_) | Kind::Csv(_) => None,
+            InputKind::Ndjson(file) => Some(&file.seen),
+            InputKind::Parquet(_) | InputKind::Csv(_) => None,
         }
     }
 
     /// Pieces that can be read at the same time.
     pub(crate) fn units(&self) -> Vec<Unit> {
         match &self.kind {
-            Kind::Parquet(file) => file.units().into_iter().map(Unit::RowGroups).collect(),
-            Kind::Csv(_) | Kind::Ndjson(_) => vec![Unit::Whole],
+            InputKind::Parquet(file) => file.units().into_iter().map(Unit::RowGroups).collect(),
+            InputKind::Csv(_) | InputKind::Ndjson(_) => vec![Unit::Whole],
         }
     }
 
@@ -154,14 +156,14 @@ impl InputFile {
     /// Blocking.
     pub(crate) fn read(&self, unit: &Unit, take: impl FnMut(Rows) -> bool) -> Result<(), String> {
         match (&self.kind, unit) {
-            (Kind::Parquet(file), unit) => {
+            (InputKind::Parquet(file), unit) => {
                 let Unit::RowGroups(groups) = unit else {
                     return Err("a Parquet file is read by row groups".to_owned());
                 };
                 file.read(&self.content, groups, take)
             }
-            (Kind::Csv(file), _) => file.read(&self.content, take),
-            (Kind::Ndjson(file), _) => file.read(&self.content, take),
+            (InputKind::Csv(file), _) => file.read(&self.content, take),
+            (InputKind::Ndjson(file), _) => file.read(&self.content, take),
         }
     }
 }
@@ -173,15 +175,15 @@ mod tests {
     #[test]
     fn the_format_is_read_off_the_name() {
         for (name, expected) in [
-            ("a.parquet", Some((Format::Parquet, Compression::None))),
-            ("a.b.PQ", Some((Format::Parquet, Compression::None))),
-            ("a.csv.gz", Some((Format::Csv, Compression::Gzip))),
-            ("a.jsonl.zst", Some((Format::Ndjson, Compression::Zstd))),
+            ("a.parquet", Some((FileFormat::Parquet, Compression::None))),
+            ("a.b.PQ", Some((FileFormat::Parquet, Compression::None))),
+            ("a.csv.gz", Some((FileFormat::Csv, Compression::Gzip))),
+            ("a.jsonl.zst", Some((FileFormat::Ndjson, Compression::Zstd))),
             ("a.parquet.gz", None),
             ("a.txt", None),
             ("csv", None),
         ] {
-            assert_eq!(Format::of(name), expected, "{name}");
+            assert_eq!(FileFormat::of(name), expected, "{name}");
         }
     }
 }

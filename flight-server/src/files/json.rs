@@ -37,7 +37,7 @@ pub(crate) fn text(raw: &str) -> Result<Cow<'_, str>, Error> {
 
 /// What the text of a JSON value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum JsonKind {
     Null,
     Boolean,
     Number,
@@ -46,7 +46,7 @@ pub(crate) enum Kind {
     Object,
 }
 
-impl Kind {
+impl JsonKind {
     /// Of a text that is JSON: its first byte tells.
     pub(crate) fn of(raw: &str) -> Self {
         match raw.as_bytes().first() {

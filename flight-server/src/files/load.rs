@@ -28,12 +28,12 @@ use super::{
     file::{InputFile, ReadRules, Unit},
     ignored::Ignored,
     mapping::ColumnRules,
-    progress::Progress,
+    progress::LoadProgress,
     rejects::Rejects,
     remote,
     rows::{RowNumbers, Rows},
     sink::{PushError, Sink},
-    source::{Place, Source},
+    source::{Source, SourcePlace},
 };
 
 /// Pieces that are read at once.
@@ -95,7 +95,7 @@ struct Reading {
 pub(crate) struct Load<'a, S> {
     pub(crate) rules: &'a LoadRules,
     pub(crate) sink: &'a S,
-    pub(crate) progress: &'a Progress,
+    pub(crate) progress: &'a LoadProgress,
     pub(crate) rejects: &'a Rejects,
     pub(crate) stop: &'a CancellationToken,
 }
@@ -148,9 +148,9 @@ impl<S: Sink> Load<'_, S> {
         let (mut loaded, mut files, mut seen) = (Loaded::default(), Vec::new(), HashSet::new());
         for source in sources {
             let permit = match source.place {
-                Place::Local(_) => None,
+                SourcePlace::Local(_) => None,
                 // Never closed: an error here would mean so.
-                Place::Remote(..) => Arc::clone(&fetched).acquire_owned().await.ok(),
+                SourcePlace::Remote(..) => Arc::clone(&fetched).acquire_owned().await.ok(),
             };
             let (content, hash) = self.content(&source).await?;
             let (file, recipe) = self.open(&source, content).await?;
@@ -183,10 +183,10 @@ impl<S: Sink> Load<'_, S> {
     async fn content(&self, source: &Source) -> Result<(Content, ContentHash), ImportError> {
         let name = source.name.clone();
         let path = match &source.place {
-            Place::Remote(store, key) => {
+            SourcePlace::Remote(store, key) => {
                 return remote::fetch(&name, store.as_ref(), key, &self.rules.scratch_dir).await;
             }
-            Place::Local(path) => path.clone(),
+            SourcePlace::Local(path) => path.clone(),
         };
         let stop = self.stop.clone();
         blocking(name, move || {

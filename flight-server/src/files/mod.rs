@@ -46,14 +46,14 @@ pub(crate) mod load;
 pub(crate) use file::{InputFile, ReadRules};
 pub(crate) use load::{Load, LoadRules};
 pub(crate) use mapping::ColumnRules;
-pub(crate) use progress::Progress;
+pub(crate) use progress::LoadProgress;
 pub(crate) use rejects::Rejects;
 pub(crate) use scratch::Scratch;
 pub(crate) use sink::{EngineSink, Sink};
 pub(crate) use text::Compression;
 
 pub use error::ImportError;
-pub use file::Format;
+pub use file::FileFormat;
 
 #[cfg(test)]
 mod reading_tests;

@@ -16,7 +16,7 @@ use hexflight_engine::ColumnRole;
 
 use super::{
     column::ArrayOrder,
-    json::{self, Kind, Members},
+    json::{self, JsonKind, Members},
     number, wkb,
 };
 
@@ -66,13 +66,13 @@ pub(crate) fn of_text(text: &str, order: ArrayOrder, unused: &mut dyn FnMut(&str
 /// Reads the text of a JSON value.
 pub(crate) fn of_json(raw: &str, order: ArrayOrder, unused: &mut dyn FnMut(&str)) -> Read {
     let broken = |error: serde_json::Error| Cow::Owned(format!("is not JSON: {error}"));
-    match Kind::of(raw) {
-        Kind::Null => Ok(None),
-        Kind::Text => of_text(&json::text(raw).map_err(broken)?, order, unused),
-        Kind::Object => of_object(&json::members(raw).map_err(broken)?, true, unused),
-        Kind::Array if order == ArrayOrder::LonLat => of_array(raw),
-        Kind::Array => Err(Cow::Borrowed(ORDER_RULE)),
-        Kind::Boolean | Kind::Number => Err(Cow::Borrowed(RULE)),
+    match JsonKind::of(raw) {
+        JsonKind::Null => Ok(None),
+        JsonKind::Text => of_text(&json::text(raw).map_err(broken)?, order, unused),
+        JsonKind::Object => of_object(&json::members(raw).map_err(broken)?, true, unused),
+        JsonKind::Array if order == ArrayOrder::LonLat => of_array(raw),
+        JsonKind::Array => Err(Cow::Borrowed(ORDER_RULE)),
+        JsonKind::Boolean | JsonKind::Number => Err(Cow::Borrowed(RULE)),
     }
 }
 
@@ -144,7 +144,7 @@ fn of_object(members: &Members<'_>, may_be_feature: bool, unused: &mut dyn FnMut
             return Err(Cow::Owned(format!("gives '{name}' twice")));
         }
     }
-    if system.is_some_and(|system| Kind::of(system) != Kind::Null && !is_wgs84(system)) {
+    if system.is_some_and(|system| JsonKind::of(system) != JsonKind::Null && !is_wgs84(system)) {
         return Err(Cow::Borrowed("has a crs that is not WGS84 (CRS84, EPSG:4326)"));
     }
     let kind = kind.and_then(|kind| json::text(kind).ok());
@@ -159,9 +159,9 @@ fn of_object(members: &Members<'_>, may_be_feature: bool, unused: &mut dyn FnMut
             }
             of_array(coordinates)?
         }
-        (false, None, Some(geometry)) if may_be_feature => match Kind::of(geometry) {
-            Kind::Null => None,
-            Kind::Object => {
+        (false, None, Some(geometry)) if may_be_feature => match JsonKind::of(geometry) {
+            JsonKind::Null => None,
+            JsonKind::Object => {
                 let members = json::members(geometry).map_err(|_| Cow::Borrowed(RULE))?;
                 of_object(&members, false, unused)?
             }
@@ -177,9 +177,9 @@ fn of_object(members: &Members<'_>, may_be_feature: bool, unused: &mut dyn FnMut
 
 /// Half of a position in an object.
 fn degrees(raw: Option<&str>) -> Result<Option<f64>, Cow<'static, str>> {
-    match raw.map(|raw| (Kind::of(raw), raw)) {
-        None | Some((Kind::Null, _)) => Ok(None),
-        Some((Kind::Number, raw)) => {
+    match raw.map(|raw| (JsonKind::of(raw), raw)) {
+        None | Some((JsonKind::Null, _)) => Ok(None),
+        Some((JsonKind::Number, raw)) => {
             number::of_text(raw).map(Some).map_err(|rule| Cow::Owned(format!("has {raw}, which {rule}")))
         }
         Some((_, raw)) => {
@@ -191,12 +191,12 @@ fn degrees(raw: Option<&str>) -> Result<Option<f64>, Cow<'static, str>> {
 
 /// The coordinates of a GeoJSON point: longitude, latitude, altitude if there is one. An empty array is no position (RFC 7946, 3.1).
 fn of_array(raw: &str) -> Read {
-    if Kind::of(raw) == Kind::Null {
+    if JsonKind::of(raw) == JsonKind::Null {
         return Ok(None);
     }
     let rule = || Cow::Borrowed(COORDINATES_RULE);
     let items = json::items(raw).map_err(|_| rule())?;
-    if items.iter().any(|item| Kind::of(item) != Kind::Number) {
+    if items.iter().any(|item| JsonKind::of(item) != JsonKind::Number) {
         return Err(rule());
     }
     match items.as_slice() {

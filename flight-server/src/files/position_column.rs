@@ -78,7 +78,7 @@ impl PositionColumn {
         bad: &mut Vec<BadRow>,
     ) -> Result<[ArrayRef; 2], ArrowError> {
         let mut unused = |name: &str| ignored.add(&format!("{}.{name}", self.name));
-        let mut columns = Columns { name: &self.name, halves: Default::default(), bad };
+        let mut columns = PositionColumns { name: &self.name, halves: Default::default(), bad };
         match self.form {
             Form::Null => return Ok([(); 2].map(|()| new_null_array(&DataType::Float64, array.len()))),
             Form::Text => {
@@ -115,13 +115,13 @@ impl PositionColumn {
 }
 
 /// Latitudes and longitudes, growing.
-struct Columns<'a> {
+struct PositionColumns<'a> {
     name: &'a str,
     halves: [Float64Builder; 2],
     bad: &'a mut Vec<BadRow>,
 }
 
-impl Columns<'_> {
+impl PositionColumns<'_> {
     /// Adds what was read of a value.
     fn push(&mut self, row: usize, read: Option<Read>, shown: impl Fn() -> String) {
         let position = match read {

@@ -1,4 +1,4 @@
-//! `Progress`: how far an import is, counted by the readers and shown by the command.
+//! `LoadProgress`: how far an import is, counted by the readers and shown by the command.
 
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -12,7 +12,7 @@ const BAR_CELLS: u64 = 20;
 
 /// Counters of one import.
 #[derive(Debug, Default)]
-pub(crate) struct Progress {
+pub(crate) struct LoadProgress {
     files_total: AtomicUsize,
     files_begun: AtomicUsize,
     bytes_total: AtomicU64,
@@ -20,7 +20,7 @@ pub(crate) struct Progress {
     rows: AtomicU64,
 }
 
-impl Progress {
+impl LoadProgress {
     /// Starts the progress of an import of so many files.
     pub(crate) fn of(files: usize, bytes: u64) -> Self {
         Self { files_total: files.into(), bytes_total: bytes.into(), ..Self::default() }

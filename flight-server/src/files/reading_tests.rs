@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     column::ArrayOrder,
     content::Content,
-    file::{Format, InputFile, ReadRules},
+    file::{FileFormat, InputFile, ReadRules},
     mapping::{ColumnRules, PositionRule},
     rows::Rows,
     text::Compression,
@@ -36,12 +36,12 @@ fn doubles_keep_their_bits_in_every_format() {
     for texts in [written(|value| value.to_string()), written(|value| format!("{value:.16e}"))] {
         let csv = texts.iter().zip(&longitudes).map(|(value, lon)| format!("1,d,t,{value},1.5,{lon}\n"));
         let csv = "ts,device_id,type,value,lat,lon\n".to_owned() + &csv.collect::<String>();
-        assert_same_bits(&read(Format::Csv, csv.as_bytes()).0, &values, &longitudes, "CSV");
+        assert_same_bits(&read(FileFormat::Csv, csv.as_bytes()).0, &values, &longitudes, "CSV");
         let ndjson = texts.iter().zip(&longitudes).map(|(value, lon)| {
             format!("{{\"ts\":1,\"device_id\":\"d\",\"type\":\"t\",\"value\":{value},\"location\":{{\"type\":\"Point\",\"coordinates\":[{lon},1.5]}}}}\n")
         });
         assert_same_bits(
-            &read(Format::Ndjson, ndjson.collect::<String>().as_bytes()).0,
+            &read(FileFormat::Ndjson, ndjson.collect::<String>().as_bytes()).0,
             &values,
             &longitudes,
             "NDJSON",
@@ -61,7 +61,7 @@ fn doubles_keep_their_bits_in_every_format() {
         ("geometry", Arc::new(point)),
     ];
     let file = parquet(&RecordBatch::try_from_iter(columns).unwrap());
-    assert_same_bits(&read(Format::Parquet, &file).0, &values, &longitudes, "Parquet");
+    assert_same_bits(&read(FileFormat::Parquet, &file).0, &values, &longitudes, "Parquet");
 }
 
 /// Doubles of all kinds: random bits, denormals, extremes, short decimals, −0.
@@ -124,7 +124,7 @@ fn what_ndjson_gives_twice_or_cannot_mean_is_refused() {
         (r#""location":"1,2","geo":"1,2""#, "geo", "gives the position again, after 'location'"),
         (r#""LAT":1,"LON":2,"location":"1,2""#, "location", "gives the position again, after 'LAT'"),
     ] {
-        let (rows, _) = read(Format::Ndjson, event(members).as_bytes());
+        let (rows, _) = read(FileFormat::Ndjson, event(members).as_bytes());
         let [BadRow { column: found, rule: why, .. }] = rows[0].bad.as_slice() else {
             panic!("{members} was taken")
         };
@@ -135,7 +135,7 @@ fn what_ndjson_gives_twice_or_cannot_mean_is_refused() {
 #[test]
 fn ndjson_metadata_is_stored_as_it_was_sent() {
     let sent = r#"{"b": 12345678901234567890123, "a":  1.10, "a": 2}"#;
-    let (rows, _) = read(Format::Ndjson, event(&format!("\"metadata\" : {sent} ")).as_bytes());
+    let (rows, _) = read(FileFormat::Ndjson, event(&format!("\"metadata\" : {sent} ")).as_bytes());
     assert_eq!(rows[0].bad, []);
     assert_eq!(rows[0].batch.column_by_name("metadata").unwrap().as_string::<i32>().value(0), sent);
 }
@@ -144,7 +144,7 @@ fn ndjson_metadata_is_stored_as_it_was_sent() {
 fn names_that_differ_from_line_to_line_are_all_told() {
     let text =
         event(r#""lat":null,"lon":null"#) + &event(r#""location":"1,2""#) + &event(r#""lat":3,"LON":4"#);
-    let (rows, file) = read(Format::Ndjson, text.as_bytes());
+    let (rows, file) = read(FileFormat::Ndjson, text.as_bytes());
     assert_eq!(rows[0].bad, []);
     let mapping = file.mapping();
     assert_eq!(mapping.file_name("latitude"), "lat or location");
@@ -159,10 +159,10 @@ fn one_member_may_fill_two_columns() {
         vec![(ColumnRole::DeviceId, "name".to_owned()), (ColumnRole::Type, "name".to_owned())];
     for (format, text) in [
         (
-            Format::Ndjson,
+            FileFormat::Ndjson,
             "{\"ts\":1,\"Name\":\"a\",\"value\":1}\n{\"ts\":1,\"NAME\":\"b\",\"name\":\"a\",\"value\":1}\n",
         ),
-        (Format::Csv, "ts,name,value\n1,a,1\n1,a,1\n"),
+        (FileFormat::Csv, "ts,name,value\n1,a,1\n1,a,1\n"),
     ] {
         let rows = read_by(format, text.as_bytes(), &rules).0;
         assert_eq!(rows[0].bad, []);
@@ -176,7 +176,7 @@ fn one_member_may_fill_two_columns() {
 #[test]
 fn ndjson_lists_everything_that_fills_nothing() {
     let text = event(r#""colour":"red","location":{"lat":1,"lon":2,"alt":3}"#) + &event(r#""size":1,"H3":2"#);
-    let (rows, file) = read(Format::Ndjson, text.as_bytes());
+    let (rows, file) = read(FileFormat::Ndjson, text.as_bytes());
     assert_eq!(rows[0].batch.num_rows(), 2);
     assert_eq!(file.mapping().ignored.names(), ["colour", "location.alt", "size", "H3"]);
 }
@@ -185,7 +185,7 @@ fn ndjson_lists_everything_that_fills_nothing() {
 fn a_csv_row_has_its_position_or_an_error() {
     let csv =
         "TS,Device_Id,TYPE,Value,Geom,colour\n1,d,t,1,POINT(13.4 52.5),red\n2,d,t,2,,\n3,d,t,3,Berlin,\n";
-    let (rows, file) = read(Format::Csv, csv.as_bytes());
+    let (rows, file) = read(FileFormat::Csv, csv.as_bytes());
     let longitudes = rows[0].batch.column_by_name("longitude").unwrap().as_primitive::<Float64Type>();
     assert_eq!(longitudes.iter().collect::<Vec<_>>(), [Some(13.4), None]);
     let [bad] = rows[0].bad.as_slice() else { panic!("{:?}", rows[0].bad) };
@@ -196,7 +196,7 @@ fn a_csv_row_has_its_position_or_an_error() {
 #[test]
 fn names_that_differ_in_case_alone_are_refused_or_chosen() {
     let header = |header: &str, rules: &ReadRules| {
-        open(Format::Csv, format!("{header}\n").as_bytes(), rules).map(|file| file.mapping())
+        open(FileFormat::Csv, format!("{header}\n").as_bytes(), rules).map(|file| file.mapping())
     };
     let usual = ReadRules::default();
     for (names, text) in [
@@ -243,7 +243,7 @@ fn parquet_positions_are_structs_lists_text_and_binary() {
         ("position", Arc::new(StringArray::from(vec!["52.5, 13.4"]))),
     ];
     for (name, array) in positions {
-        let (rows, _) = read(Format::Parquet, &parquet(&with_column(name, array)));
+        let (rows, _) = read(FileFormat::Parquet, &parquet(&with_column(name, array)));
         assert_eq!(rows[0].bad, [], "{name}");
         let half =
             |half: &str| rows[0].batch.column_by_name(half).unwrap().as_primitive::<Float64Type>().value(0);
@@ -254,7 +254,7 @@ fn parquet_positions_are_structs_lists_text_and_binary() {
         ("position", Arc::new(Int64Array::from(vec![45])) as ArrayRef, "type Int64 is not accepted"),
     ] {
         let file = parquet(&with_column(name, array));
-        let refused = open(Format::Parquet, &file, &ReadRules::default()).unwrap_err();
+        let refused = open(FileFormat::Parquet, &file, &ReadRules::default()).unwrap_err();
         assert!(refused.contains(text), "{refused}");
     }
 }
@@ -265,7 +265,7 @@ fn a_recipe_of_ndjson_is_what_its_names_come_to() {
     let recipe = |change: fn(&mut ColumnRules)| {
         let mut rules = ReadRules::default();
         change(&mut rules.columns);
-        open(Format::Ndjson, lines.as_bytes(), &rules).unwrap().recipe(&CancellationToken::new()).unwrap()
+        open(FileFormat::Ndjson, lines.as_bytes(), &rules).unwrap().recipe(&CancellationToken::new()).unwrap()
     };
     let plain = recipe(|_| ());
     for same in [
@@ -328,17 +328,17 @@ fn parquet(batch: &RecordBatch) -> Vec<u8> {
     bytes
 }
 
-fn open(format: Format, bytes: &[u8], rules: &ReadRules) -> Result<InputFile, String> {
+fn open(format: FileFormat, bytes: &[u8], rules: &ReadRules) -> Result<InputFile, String> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
     InputFile::open("a file", Content::of(file).unwrap(), format, Compression::None, rules)
 }
 
-fn read(format: Format, bytes: &[u8]) -> (Vec<Rows>, InputFile) {
+fn read(format: FileFormat, bytes: &[u8]) -> (Vec<Rows>, InputFile) {
     read_by(format, bytes, &ReadRules::default())
 }
 
-fn read_by(format: Format, bytes: &[u8], rules: &ReadRules) -> (Vec<Rows>, InputFile) {
+fn read_by(format: FileFormat, bytes: &[u8], rules: &ReadRules) -> (Vec<Rows>, InputFile) {
     let file = open(format, bytes, rules).unwrap();
     let mut all = Vec::new();
     for unit in file.units() {

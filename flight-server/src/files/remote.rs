@@ -10,9 +10,9 @@ use url::Url;
 use super::{
     content::Content,
     error::ImportError,
-    file::Format,
+    file::FileFormat,
     scratch::Scratch,
-    source::{Found, Place, Source, format_in_folder, format_of, is_hidden, unknown_format},
+    source::{Found, Source, SourcePlace, format_in_folder, format_of, is_hidden, unknown_format},
 };
 
 /// Objects of one listing: keeps a mistyped prefix from filling memory.
@@ -22,7 +22,7 @@ const OBJECTS_MAX: usize = 1_000_000;
 ///
 /// # Errors
 /// `Path` when the address cannot be used, or names nothing.
-pub(crate) async fn find(address: &str, format: Option<Format>) -> Result<Found, ImportError> {
+pub(crate) async fn find(address: &str, format: Option<FileFormat>) -> Result<Found, ImportError> {
     let refuse = |rule: String| ImportError::Path { path: address.to_owned(), rule };
     // `?` would begin a query and `#` a fragment; in keys and patterns they are characters like others.
     let escaped = address.replace('?', "%3F").replace('#', "%23");
@@ -40,7 +40,7 @@ pub(crate) async fn find(address: &str, format: Option<Format>) -> Result<Found,
         Ok(object) => {
             let name = bucket.name(&object.location);
             let (format, compression) = format_of(&name, format).ok_or_else(|| unknown_format(&name))?;
-            let place = Place::Remote(Arc::clone(&bucket.store), object.location);
+            let place = SourcePlace::Remote(Arc::clone(&bucket.store), object.location);
             let source = Source { name, format, compression, bytes: object.size, place };
             Ok(Found { sources: vec![source], ..Found::default() })
         }
@@ -70,7 +70,7 @@ fn one_line(text: &str) -> String {
 struct Bucket {
     store: Arc<dyn ObjectStore>,
     base: String,
-    format: Option<Format>,
+    format: Option<FileFormat>,
 }
 
 impl Bucket {
@@ -114,7 +114,7 @@ impl Bucket {
         let mut objects: Vec<ObjectMeta> = Vec::new();
         let mut listing = self.store.list(Some(prefix));
         while let Some(object) = listing.try_next().await.map_err(|error| one_line(&error.to_string()))? {
-            if object.size > 0 || Format::of(object.location.as_ref()).is_some() {
+            if object.size > 0 || FileFormat::of(object.location.as_ref()).is_some() {
                 objects.extend(Some(object).filter(|object| is_wanted(&object.location)));
             }
             if objects.len() > OBJECTS_MAX {
@@ -127,7 +127,7 @@ impl Bucket {
             let name = self.name(&object.location);
             match format_in_folder(&name, self.format) {
                 Some((format, compression)) => {
-                    let place = Place::Remote(Arc::clone(&self.store), object.location);
+                    let place = SourcePlace::Remote(Arc::clone(&self.store), object.location);
                     found.sources.push(Source { name, format, compression, bytes: object.size, place });
                 }
                 None => found.passed_over += 1,

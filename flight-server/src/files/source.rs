@@ -8,7 +8,7 @@ use std::{
 
 use object_store::{ObjectStore, path::Path as ObjectPath};
 
-use super::{error::ImportError, file::Format, rejects, remote, text::Compression};
+use super::{error::ImportError, file::FileFormat, rejects, remote, text::Compression};
 
 /// Folders inside folders: far deeper than anybody sorts files, and an end to loops of links.
 const DEPTH_MAX: usize = 64;
@@ -21,15 +21,15 @@ const DELTA_LOG: &str = "_delta_log";
 pub(crate) struct Source {
     /// The name by which the user knows it.
     pub(crate) name: String,
-    pub(crate) format: Format,
+    pub(crate) format: FileFormat,
     pub(crate) compression: Compression,
     pub(crate) bytes: u64,
-    pub(crate) place: Place,
+    pub(crate) place: SourcePlace,
 }
 
 /// Where a file is.
 #[derive(Debug, Clone)]
-pub(crate) enum Place {
+pub(crate) enum SourcePlace {
     Local(PathBuf),
     Remote(Arc<dyn ObjectStore>, ObjectPath),
 }
@@ -48,7 +48,7 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// `Path` for one that names nothing, or a file whose format nobody can tell.
-pub(crate) async fn find(paths: &[PathBuf], format: Option<Format>) -> Result<Found, ImportError> {
+pub(crate) async fn find(paths: &[PathBuf], format: Option<FileFormat>) -> Result<Found, ImportError> {
     let mut finder = Finder { format, found: Found::default(), seen: HashSet::new() };
     for path in paths {
         match path.to_str().filter(|text| text.contains("://")) {
@@ -64,11 +64,11 @@ pub(crate) async fn find(paths: &[PathBuf], format: Option<Format>) -> Result<Fo
 }
 
 /// The format of a file: as given, else by its name.
-pub(crate) fn format_of(name: &str, given: Option<Format>) -> Option<(Format, Compression)> {
+pub(crate) fn format_of(name: &str, given: Option<FileFormat>) -> Option<(FileFormat, Compression)> {
     match given {
-        Some(Format::Parquet) => Some((Format::Parquet, Compression::None)),
+        Some(FileFormat::Parquet) => Some((FileFormat::Parquet, Compression::None)),
         Some(format) => Some((format, Compression::of(name).0)),
-        None => Format::of(name),
+        None => FileFormat::of(name),
     }
 }
 
@@ -92,7 +92,7 @@ fn is_data_dir(folder: &Path) -> bool {
 }
 
 struct Finder {
-    format: Option<Format>,
+    format: Option<FileFormat>,
     found: Found,
     /// Real paths of what was found.
     seen: HashSet<PathBuf>,
@@ -181,7 +181,7 @@ impl Finder {
         Ok(())
     }
 
-    fn add(&mut self, path: &Path, format: Format, compression: Compression) -> Result<(), ImportError> {
+    fn add(&mut self, path: &Path, format: FileFormat, compression: Compression) -> Result<(), ImportError> {
         let failed = |error: std::io::Error| {
             ImportError::file(&path.display().to_string(), format!("it cannot be read: {error}"))
         };
@@ -195,14 +195,14 @@ impl Finder {
             format,
             compression,
             bytes,
-            place: Place::Local(path.to_owned()),
+            place: SourcePlace::Local(path.to_owned()),
         });
         Ok(())
     }
 }
 
 /// `--format` says what files are, not which: in a folder only those count whose name says that they are data.
-pub(crate) fn format_in_folder(name: &str, given: Option<Format>) -> Option<(Format, Compression)> {
-    Format::of(name)?;
+pub(crate) fn format_in_folder(name: &str, given: Option<FileFormat>) -> Option<(FileFormat, Compression)> {
+    FileFormat::of(name)?;
     format_of(name, given)
 }

@@ -69,7 +69,7 @@ fn member_of_union(column: &ArrayRef) -> Result<ArrayRef, Status> {
 
 /// Kinds of types between which a value can stay the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ParameterKind {
     Nothing,
     Text,
     Number,
@@ -77,13 +77,13 @@ enum Kind {
     Other,
 }
 
-fn kind(data_type: &DataType) -> Kind {
+fn kind(data_type: &DataType) -> ParameterKind {
     match data_type {
-        DataType::Null => Kind::Nothing,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Kind::Text,
-        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Kind::Time,
-        other if other.is_numeric() => Kind::Number,
-        _ => Kind::Other,
+        DataType::Null => ParameterKind::Nothing,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ParameterKind::Text,
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => ParameterKind::Time,
+        other if other.is_numeric() => ParameterKind::Number,
+        _ => ParameterKind::Other,
     }
 }
 
@@ -92,20 +92,20 @@ fn fitted_column(column: &ArrayRef, expected: &DataType) -> Result<ArrayRef, Arr
     match (kind(found), kind(expected), expected) {
         _ if found == expected => Ok(Arc::clone(column)),
         // Nothing tells the type: it is the value's.
-        (_, Kind::Nothing, _) => Ok(Arc::clone(column)),
-        (Kind::Nothing, _, _) => cast(column, expected),
-        (Kind::Text, _, DataType::Timestamp(unit, zone)) => moments(column, *unit, zone.as_ref()),
-        (Kind::Text, _, _) if expected.is_decimal() => decimals(column, expected),
-        (Kind::Text, _, DataType::Date32) => dates(column),
-        (Kind::Text, _, _) if !expected.is_nested() => strictly(column, expected),
-        (Kind::Time, Kind::Time, _) => {
+        (_, ParameterKind::Nothing, _) => Ok(Arc::clone(column)),
+        (ParameterKind::Nothing, _, _) => cast(column, expected),
+        (ParameterKind::Text, _, DataType::Timestamp(unit, zone)) => moments(column, *unit, zone.as_ref()),
+        (ParameterKind::Text, _, _) if expected.is_decimal() => decimals(column, expected),
+        (ParameterKind::Text, _, DataType::Date32) => dates(column),
+        (ParameterKind::Text, _, _) if !expected.is_nested() => strictly(column, expected),
+        (ParameterKind::Time, ParameterKind::Time, _) => {
             unchanged(column, expected).map_or_else(|| in_zone_of(column, expected), Ok)
         }
-        (Kind::Number, _, DataType::Float64) if found.is_decimal() => {
+        (ParameterKind::Number, _, DataType::Float64) if found.is_decimal() => {
             Ok(nearest_doubles(column.as_ref())
                 .map_or_else(|| Arc::clone(column), |doubles| Arc::new(doubles)))
         }
-        (one, other, _) if one == other || (one, other) == (Kind::Number, Kind::Text) => {
+        (one, other, _) if one == other || (one, other) == (ParameterKind::Number, ParameterKind::Text) => {
             Ok(unchanged(column, expected).unwrap_or_else(|| Arc::clone(column)))
         }
         // A number is no moment, a flag no number: whether they can be compared is the planner's to say.

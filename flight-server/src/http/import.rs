@@ -27,8 +27,8 @@ use super::{
 };
 use crate::{
     files::{
-        ColumnRules, Compression, EngineSink, Format, ImportError, InputFile, Load, LoadRules, Progress,
-        ReadRules, Rejects, Scratch, Sink,
+        ColumnRules, Compression, EngineSink, FileFormat, ImportError, InputFile, Load, LoadProgress,
+        LoadRules, ReadRules, Rejects, Scratch, Sink,
     },
     on_error::OnError,
     status::{Problem, documented, engine_problem},
@@ -279,7 +279,7 @@ async fn received(
     let (content, hash) = scratch.finish().map_err(|error| problem(&error))?;
     let rules = rules.read.clone();
     let opened = tasks::spawn_blocking(move || {
-        let file = InputFile::open(BODY, content, Format::Parquet, Compression::None, &rules)?;
+        let file = InputFile::open(BODY, content, FileFormat::Parquet, Compression::None, &rules)?;
         let recipe = file.recipe(&CancellationToken::new())?;
         Ok((file, recipe))
     });
@@ -310,7 +310,7 @@ async fn load(
             already_loaded: true,
         });
     }
-    let (progress, rejects, stop) = (Progress::default(), Rejects::default(), CancellationToken::new());
+    let (progress, rejects, stop) = (LoadProgress::default(), Rejects::default(), CancellationToken::new());
     let _stop = stop.clone().drop_guard();
     let load = Load { rules, sink: &sink, progress: &progress, rejects: &rejects, stop: &stop };
     Box::pin(load.run_one(file)).await.map_err(failed)?;

@@ -9,7 +9,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use super::{
     cursor::{Cursor, Malformed, Text, Value},
     event::{self, Fallback, Sink},
-    fault::{Layout, Place},
+    fault::{FaultPlace, Layout},
 };
 
 /// The version that is understood.
@@ -71,7 +71,7 @@ impl<'t> Attributes<'t> {
     }
 
     /// Says what is wrong with them.
-    fn check(&self, place: Place, sink: &mut Sink) {
+    fn check(&self, place: FaultPlace, sink: &mut Sink) {
         let required = [
             ("specversion", &self.specversion),
             ("id", &self.id),
@@ -106,7 +106,7 @@ pub(crate) fn is_json(media_type: &str) -> bool {
 /// Reads the CloudEvent that comes next.
 pub(super) fn read_structured(
     cursor: &mut Cursor<'_>,
-    place: Place,
+    place: FaultPlace,
     sink: &mut Sink,
 ) -> Result<(), Malformed> {
     cursor.peek();
@@ -156,7 +156,7 @@ impl<'t> Envelope<'t> {
         &mut self,
         cursor: &mut Cursor<'t>,
         name: Text<'t>,
-        place: Place,
+        place: FaultPlace,
         sink: &mut Sink,
     ) -> Result<(), Malformed> {
         let name = name.decode().unwrap_or_default();
@@ -194,7 +194,7 @@ impl<'t> Envelope<'t> {
 pub(super) fn read_data<'t>(
     cursor: &mut Cursor<'t>,
     attributes: &'t Attributes<'_>,
-    place: Place,
+    place: FaultPlace,
     sink: &mut Sink,
 ) -> Result<(), Malformed> {
     let before = sink.faults.total;
@@ -205,9 +205,9 @@ pub(super) fn read_data<'t>(
     event::read(cursor, place, &attributes.fallback(), sink)
 }
 
-fn read_base64(encoded: Text<'_>, attributes: &Attributes<'_>, place: Place, sink: &mut Sink) {
+fn read_base64(encoded: Text<'_>, attributes: &Attributes<'_>, place: FaultPlace, sink: &mut Sink) {
     let layout = Layout::CloudEncoded { in_batch: place.layout == Layout::CloudBatch };
-    let place = Place { layout, ..place };
+    let place = FaultPlace { layout, ..place };
     let decoded = encoded.decode().ok().and_then(|text| BASE64_STANDARD.decode(text.as_bytes()).ok());
     let Some(decoded) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) else {
         sink.faults.add(|| place.fault("", "is not Base64 of UTF-8 text", None));

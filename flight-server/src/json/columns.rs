@@ -1,4 +1,4 @@
-//! `Columns`: rows become one batch in the spelling of the table, for the engine to check.
+//! `RowColumns`: rows become one batch in the spelling of the table, for the engine to check.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -21,7 +21,7 @@ pub(super) struct Row<'t> {
 
 /// Rows so far, by column.
 #[derive(Debug)]
-pub(super) struct Columns {
+pub(super) struct RowColumns {
     timestamps: TimestampMicrosecondBuilder,
     device_ids: StringBuilder,
     types: StringBuilder,
@@ -31,7 +31,7 @@ pub(super) struct Columns {
     metadata: StringBuilder,
 }
 
-impl Default for Columns {
+impl Default for RowColumns {
     fn default() -> Self {
         Self {
             timestamps: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
@@ -45,7 +45,7 @@ impl Default for Columns {
     }
 }
 
-impl Columns {
+impl RowColumns {
     /// Adds a row.
     pub(super) fn push(&mut self, row: &Row<'_>) {
         self.timestamps.append_value(row.timestamp);

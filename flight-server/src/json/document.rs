@@ -6,7 +6,7 @@ use super::{
     cloud_event::{self, Attributes},
     cursor::{Cursor, Malformed},
     event::{self, Fallback, Sink},
-    fault::{Faults, Layout, Origin, Place, shortened},
+    fault::{FaultPlace, Faults, Layout, Origin, shortened},
 };
 
 /// Events of one request at most: what becomes one batch, and one object of the WAL.
@@ -14,7 +14,7 @@ pub(crate) const EVENTS_MAX: usize = 100_000;
 
 /// What a body is said to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum DocumentFormat {
     /// One event, or an array of them.
     Json,
     /// One event per line.
@@ -79,13 +79,14 @@ impl From<Malformed> for Stop {
 }
 
 /// Reads the events of a body.
-pub(crate) fn read(body: &[u8], format: &Format) -> Result<Events, Unreadable> {
+pub(crate) fn read(body: &[u8], format: &DocumentFormat) -> Result<Events, Unreadable> {
     // A byte order mark is no part of the text (RFC 8259, 8.1).
     let text_start = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     if body[text_start..].iter().all(u8::is_ascii_whitespace) {
         return Err(Unreadable::Blank);
     }
-    if *format == Format::Lines || *format == Format::Unknown && is_lines(&body[text_start..]) {
+    if *format == DocumentFormat::Lines || *format == DocumentFormat::Unknown && is_lines(&body[text_start..])
+    {
         return read_lines(body, text_start);
     }
     let text = std::str::from_utf8(body).map_err(|error| {
@@ -110,19 +111,19 @@ struct DocumentReader<'t> {
 }
 
 impl<'t> DocumentReader<'t> {
-    fn document(&mut self, format: &'t Format) -> Result<(), Stop> {
+    fn document(&mut self, format: &'t DocumentFormat) -> Result<(), Stop> {
         let Self { cursor, sink, count } = self;
         let is_array = cursor.peek() == Some(b'[');
         let layout = match format {
-            Format::CloudEvent => Layout::CloudEvent,
-            Format::CloudHeaders(_) => Layout::CloudHeaders,
-            Format::CloudBatch => Layout::CloudBatch,
+            DocumentFormat::CloudEvent => Layout::CloudEvent,
+            DocumentFormat::CloudHeaders(_) => Layout::CloudHeaders,
+            DocumentFormat::CloudBatch => Layout::CloudBatch,
             _ if is_array => Layout::Array,
             _ => Layout::Object,
         };
         if is_array && matches!(layout, Layout::Array | Layout::CloudBatch) {
             cursor.array(|cursor| {
-                let place = Place { layout, index: *count, line: 0 };
+                let place = FaultPlace { layout, index: *count, line: 0 };
                 *count += 1;
                 if *count > EVENTS_MAX {
                     return Err(Stop::TooMany);
@@ -134,7 +135,7 @@ impl<'t> DocumentReader<'t> {
             if layout == Layout::CloudBatch {
                 return Err(self.cursor.malformed("expected an array of CloudEvents").into());
             }
-            read_one(cursor, format, Place { layout, index: 0, line: 0 }, sink)?;
+            read_one(cursor, format, FaultPlace { layout, index: 0, line: 0 }, sink)?;
         }
         Ok(self.cursor.end()?)
     }
@@ -142,13 +143,15 @@ impl<'t> DocumentReader<'t> {
 
 fn read_one<'t>(
     cursor: &mut Cursor<'t>,
-    format: &'t Format,
-    place: Place,
+    format: &'t DocumentFormat,
+    place: FaultPlace,
     sink: &mut Sink,
 ) -> Result<(), Malformed> {
     match format {
-        Format::CloudEvent | Format::CloudBatch => cloud_event::read_structured(cursor, place, sink),
-        Format::CloudHeaders(attributes) => cloud_event::read_data(cursor, attributes, place, sink),
+        DocumentFormat::CloudEvent | DocumentFormat::CloudBatch => {
+            cloud_event::read_structured(cursor, place, sink)
+        }
+        DocumentFormat::CloudHeaders(attributes) => cloud_event::read_data(cursor, attributes, place, sink),
         _ => event::read(cursor, place, &Fallback::default(), sink),
     }
 }
@@ -174,7 +177,7 @@ fn read_lines(body: &[u8], text_start: usize) -> Result<Events, Unreadable> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let place = Place { layout: Layout::Lines, index: count, line: number + 1 };
+        let place = FaultPlace { layout: Layout::Lines, index: count, line: number + 1 };
         count += 1;
         if count > EVENTS_MAX {
             return Err(Unreadable::TooMany);

@@ -2,13 +2,13 @@
 
 use arrow::array::AsArray;
 
-use super::document::{self, EVENTS_MAX, Events, Format, Unreadable};
+use super::document::{self, DocumentFormat, EVENTS_MAX, Events, Unreadable};
 use hexflight_engine::time;
 
 const GOOD: &str = r#"{"timestamp":1748779200,"device_id":"d","type":"t","value":1}"#;
 
 fn read(body: &str) -> Events {
-    document::read(body.as_bytes(), &Format::Unknown).unwrap()
+    document::read(body.as_bytes(), &DocumentFormat::Unknown).unwrap()
 }
 
 /// Pointers and rules of what is wrong with a body.
@@ -133,7 +133,7 @@ fn a_broken_line_is_one_bad_event_and_the_others_are_rows() {
 #[test]
 fn broken_json_is_placed_by_byte_line_and_column() {
     let body = format!("[{GOOD},\n {{\"ä\": nul}}]");
-    let Err(Unreadable::Malformed(spot)) = document::read(body.as_bytes(), &Format::Json) else {
+    let Err(Unreadable::Malformed(spot)) = document::read(body.as_bytes(), &DocumentFormat::Json) else {
         panic!("{body}")
     };
     assert_eq!((spot.byte, spot.line, spot.column), (body.find("nul").unwrap(), 2, 8));
@@ -144,30 +144,32 @@ fn broken_json_is_placed_by_byte_line_and_column() {
 fn text_that_is_not_utf8_is_placed_too() {
     let mut body = GOOD.as_bytes().to_vec();
     body[30] = 0xff;
-    let Err(Unreadable::Malformed(spot)) = document::read(&body, &Format::Json) else { panic!("accepted") };
+    let Err(Unreadable::Malformed(spot)) = document::read(&body, &DocumentFormat::Json) else {
+        panic!("accepted")
+    };
     assert_eq!((spot.byte, spot.column), (30, 31));
-    let events = document::read(&body, &Format::Lines).unwrap();
+    let events = document::read(&body, &DocumentFormat::Lines).unwrap();
     assert_eq!((events.count, events.faults.total), (1, 1));
 }
 
 #[test]
 fn bodies_without_events_are_told_apart() {
-    assert_eq!(document::read(b" \n ", &Format::Unknown).unwrap_err(), Unreadable::Blank);
-    let none = document::read(b"[ ]", &Format::Json).unwrap();
+    assert_eq!(document::read(b" \n ", &DocumentFormat::Unknown).unwrap_err(), Unreadable::Blank);
+    let none = document::read(b"[ ]", &DocumentFormat::Json).unwrap();
     assert_eq!((none.count, none.batch), (0, None));
     let most = format!("[{}{GOOD}]", format!("{GOOD},").repeat(EVENTS_MAX - 1));
-    assert_eq!(document::read(most.as_bytes(), &Format::Json).unwrap().count, EVENTS_MAX);
+    assert_eq!(document::read(most.as_bytes(), &DocumentFormat::Json).unwrap().count, EVENTS_MAX);
     let more = format!("[{GOOD},{}", &most[1..]);
-    assert_eq!(document::read(more.as_bytes(), &Format::Json).unwrap_err(), Unreadable::TooMany);
+    assert_eq!(document::read(more.as_bytes(), &DocumentFormat::Json).unwrap_err(), Unreadable::TooMany);
     let lines = "1\n".repeat(EVENTS_MAX + 1);
-    assert_eq!(document::read(lines.as_bytes(), &Format::Lines).unwrap_err(), Unreadable::TooMany);
+    assert_eq!(document::read(lines.as_bytes(), &DocumentFormat::Lines).unwrap_err(), Unreadable::TooMany);
 }
 
 #[test]
 fn a_cloud_event_stands_in_for_what_its_data_lacks() {
     let body = r#"{"specversion":"1.0","id":"1","source":"/gateway","type":"humidity","subject":"d7",
         "time":"2025-06-01T12:00:00Z","comment":"an extension","data":{"value":3}}"#;
-    let events = document::read(body.as_bytes(), &Format::CloudEvent).unwrap();
+    let events = document::read(body.as_bytes(), &DocumentFormat::CloudEvent).unwrap();
     assert_eq!(events.faults.listed, []);
     let batch = events.batch.unwrap();
     assert_eq!(batch.column(1).as_string::<i32>().value(0), "d7");
@@ -185,7 +187,7 @@ fn faults_of_cloud_events_point_into_the_batch() {
          {{{envelope},\"data\":[]}},7,{{{},\"data\":{GOOD}}}]",
         envelope.replace("1.0", "0.3")
     );
-    let events = document::read(body.as_bytes(), &Format::CloudBatch).unwrap();
+    let events = document::read(body.as_bytes(), &DocumentFormat::CloudBatch).unwrap();
     let pointers: Vec<&str> = events.faults.listed.iter().map(|fault| fault.pointer.as_str()).collect();
     assert_eq!(
         pointers,
@@ -212,7 +214,8 @@ fn data_of_a_cloud_event_may_be_base64() {
         format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"{data}"}}"#)
     };
     let good =
-        document::read(cloud_event(&BASE64_STANDARD.encode(GOOD)).as_bytes(), &Format::CloudEvent).unwrap();
+        document::read(cloud_event(&BASE64_STANDARD.encode(GOOD)).as_bytes(), &DocumentFormat::CloudEvent)
+            .unwrap();
     assert_eq!(good.batch.unwrap().num_rows(), 1);
     let outside = GOOD.replace("\"value\":1", "\"lat\":\"x\",\"value\":1");
     for data in [
@@ -222,7 +225,7 @@ fn data_of_a_cloud_event_may_be_base64() {
         &BASE64_STANDARD.encode("{"),
         &BASE64_STANDARD.encode([0xff]),
     ] {
-        let bad = document::read(cloud_event(data).as_bytes(), &Format::CloudEvent).unwrap();
+        let bad = document::read(cloud_event(data).as_bytes(), &DocumentFormat::CloudEvent).unwrap();
         assert_eq!(bad.faults.listed[0].pointer, "/data_base64", "{data}");
         assert!(bad.batch.is_none(), "{data}");
     }

@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use hexflight_engine::{ColumnRole, LOCATION};
 
 use super::{
-    columns::{Columns, Row},
+    columns::{Row, RowColumns},
     cursor::{Cursor, Malformed, Text, Value},
-    fault::{Fault, Faults, Layout, Origin, Place, pointer_token},
+    fault::{Fault, FaultPlace, Faults, Layout, Origin, pointer_token},
     instant,
     spelling::{Capitals, Guesses, ROLES, Spelling, unknown_coordinate, unknown_field},
 };
@@ -16,7 +16,7 @@ use super::{
 /// Where rows and faults go.
 #[derive(Debug, Default)]
 pub(super) struct Sink {
-    pub(super) columns: Columns,
+    pub(super) columns: RowColumns,
     /// Of each row in `columns`.
     pub(super) origins: Vec<Origin>,
     pub(super) faults: Faults,
@@ -34,7 +34,7 @@ pub(super) struct Fallback<'t> {
 /// Reads the event that comes next. Its row is kept only if nothing is wrong with it.
 pub(super) fn read<'t>(
     cursor: &mut Cursor<'t>,
-    place: Place,
+    place: FaultPlace,
     fallback: &Fallback<'t>,
     sink: &mut Sink,
 ) -> Result<(), Malformed> {
@@ -59,7 +59,7 @@ pub(super) fn read<'t>(
 }
 
 /// Where an event has a text of its own, its row is kept only if nothing follows it there.
-fn end_of_text(cursor: &mut Cursor<'_>, place: Place) -> Result<(), Malformed> {
+fn end_of_text(cursor: &mut Cursor<'_>, place: FaultPlace) -> Result<(), Malformed> {
     match place.layout {
         Layout::Lines | Layout::CloudEncoded { .. } => cursor.end(),
         _ => Ok(()),
@@ -67,7 +67,7 @@ fn end_of_text(cursor: &mut Cursor<'_>, place: Place) -> Result<(), Malformed> {
 }
 
 struct Reader<'t, 's> {
-    place: Place,
+    place: FaultPlace,
     faults: &'s mut Faults,
     guesses: &'s mut Guesses,
     row: Row<'t>,
@@ -80,7 +80,7 @@ struct Reader<'t, 's> {
 }
 
 impl<'t, 's> Reader<'t, 's> {
-    fn new(place: Place, faults: &'s mut Faults, guesses: &'s mut Guesses) -> Self {
+    fn new(place: FaultPlace, faults: &'s mut Faults, guesses: &'s mut Guesses) -> Self {
         Self {
             place,
             faults,
@@ -234,7 +234,7 @@ impl<'t, 's> Reader<'t, 's> {
     }
 
     /// The fault is only made when it will be listed: hints take time.
-    fn add(&mut self, make: impl FnOnce(Place) -> Fault) {
+    fn add(&mut self, make: impl FnOnce(FaultPlace) -> Fault) {
         self.is_good = false;
         let place = self.place;
         self.faults.add(|| make(place));

@@ -54,7 +54,7 @@ pub(crate) enum Layout {
 
 /// One event in a body.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct FaultPlace {
     pub(crate) layout: Layout,
     /// From 0.
     pub(crate) index: usize,
@@ -65,13 +65,13 @@ pub(crate) struct Place {
 /// The event that a row came from.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
-    pub(crate) place: Place,
+    pub(crate) place: FaultPlace,
     pub(super) spelled: [Spelling; ROLES],
     /// None where all names were small, as most senders write them.
     pub(super) capitals: Option<Box<[Capitals; ROLES]>>,
 }
 
-impl Place {
+impl FaultPlace {
     /// A fault of the member at `path`, which is relative to the event; empty for the event itself.
     pub(crate) fn fault(self, path: &str, rule: impl Into<String>, value: Option<&str>) -> Fault {
         match self.layout {

@@ -9,7 +9,7 @@ use arrow::{
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::document::{self, Format};
+use super::document::{self, DocumentFormat};
 
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
@@ -141,7 +141,7 @@ fn rows(batch: &RecordBatch) -> Vec<Row> {
         .collect()
 }
 
-fn read(body: &str, format: &Format) -> Vec<Row> {
+fn read(body: &str, format: &DocumentFormat) -> Vec<Row> {
     let events = document::read(body.as_bytes(), format).unwrap();
     assert_eq!(events.faults.listed, []);
     rows(&events.batch.unwrap())
@@ -156,7 +156,11 @@ proptest! {
         let expected: Vec<Row> = events.iter().map(|(row, ..)| row.clone()).collect();
         let array: Vec<String> = events.iter().map(|(row, style, pretty)| written(row, style, *pretty)).collect();
         let lines: Vec<String> = events.iter().map(|(row, style, _)| written(row, style, false)).collect();
-        let (json, ndjson) = if said { (Format::Json, Format::Lines) } else { (Format::Unknown, Format::Unknown) };
+        let (json, ndjson) = if said {
+            (DocumentFormat::Json, DocumentFormat::Lines)
+        } else {
+            (DocumentFormat::Unknown, DocumentFormat::Unknown)
+        };
 
         prop_assert_eq!(&read(&format!("[{}]", array.join(" ,\n")), &json), &expected);
         prop_assert_eq!(&read(&lines.join("\n"), &ndjson), &expected);
@@ -166,7 +170,13 @@ proptest! {
 
     #[test]
     fn no_bytes_are_too_strange(body: Vec<u8>) {
-        for format in [Format::Json, Format::Lines, Format::Unknown, Format::CloudEvent, Format::CloudBatch] {
+        for format in [
+            DocumentFormat::Json,
+            DocumentFormat::Lines,
+            DocumentFormat::Unknown,
+            DocumentFormat::CloudEvent,
+            DocumentFormat::CloudBatch,
+        ] {
             let _any_answer = document::read(&body, &format);
         }
     }

@@ -48,7 +48,7 @@ impl RowSelector {
         if !batch.is_sorted() || (self.types.is_none() && self.cells.is_none()) {
             return all();
         }
-        let Some(columns) = Columns::of(rows) else { return all() };
+        let Some(columns) = SortColumns::of(rows) else { return all() };
         let Some(runs) = columns.runs_of_types() else { return all() };
         let matching = self.types.as_ref().and_then(|types| matching_runs(types, rows, &runs));
         let mut selected = Vec::new();
@@ -80,12 +80,12 @@ fn matching_runs(
 }
 
 /// The columns that a segment is sorted by first.
-struct Columns<'a> {
+struct SortColumns<'a> {
     types: &'a StringViewArray,
     cells: &'a Int64Array,
 }
 
-impl<'a> Columns<'a> {
+impl<'a> SortColumns<'a> {
     fn of(rows: &'a RecordBatch) -> Option<Self> {
         Some(Self {
             types: rows.column_by_name(column::TYPE)?.as_string_view_opt()?,

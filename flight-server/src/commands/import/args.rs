@@ -13,7 +13,7 @@ use crate::{
         column::array_order,
         conversion::Conversion,
         error::ImportError,
-        file::{Format, ReadRules},
+        file::{FileFormat, ReadRules},
         mapping::{ColumnRules, PositionRule},
         rejects::RejectsFile,
     },
@@ -49,7 +49,7 @@ pub struct ImportArgs {
     pub tls_ca: Option<PathBuf>,
     /// What the files are, whatever their names say
     #[arg(long)]
-    pub format: Option<Format>,
+    pub format: Option<FileFormat>,
     /// Take a column from the files' column of another name; may be repeated
     ///
     /// location=NAME means a column of whole positions, coordinates=NAME one whose arrays are [lon, lat] as in GeoJSON.

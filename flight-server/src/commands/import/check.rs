@@ -23,11 +23,11 @@ use crate::{
         file::InputFile,
         load::{Load, LoadRules, blocking},
         mapping::{Mapping, Origin},
-        progress::Progress,
+        progress::LoadProgress,
         rejects::Rejects,
         remote,
         sink::{PushError, Sink},
-        source::{Place, Source},
+        source::{Source, SourcePlace},
     },
 };
 
@@ -130,7 +130,7 @@ async fn look_at(
     let file = open(source, rules).await?;
     let judge = Judge { normaliser: Arc::clone(normaliser), range: Mutex::default() };
     let rules = LoadRules { on_bad_row: OnBadRow::Skip, ..rules.clone() };
-    let (progress, rejects) = (Progress::default(), Rejects::default());
+    let (progress, rejects) = (LoadProgress::default(), Rejects::default());
     let stop = CancellationToken::new();
     let load = Load { rules: &rules, sink: &judge, progress: &progress, rejects: &rejects, stop: &stop };
     // Dropped halfway, the readers stop.
@@ -154,8 +154,8 @@ async fn look_at(
 /// `File` when it cannot be read or its columns do not fit.
 pub(super) async fn open(source: &Source, rules: &LoadRules) -> Result<InputFile, ImportError> {
     let fetched = match &source.place {
-        Place::Local(_) => None,
-        Place::Remote(store, key) => {
+        SourcePlace::Local(_) => None,
+        SourcePlace::Remote(store, key) => {
             Some(remote::fetch(&source.name, store.as_ref(), key, &rules.scratch_dir).await?.0)
         }
     };
@@ -163,10 +163,10 @@ pub(super) async fn open(source: &Source, rules: &LoadRules) -> Result<InputFile
     blocking(source.name.clone(), move || {
         let content = match (fetched, &source.place) {
             (Some(content), _) => content,
-            (None, Place::Local(path)) => {
+            (None, SourcePlace::Local(path)) => {
                 Content::open(path).map_err(|error| format!("it cannot be read: {error}"))?
             }
-            (None, Place::Remote(..)) => return Err("it was not fetched".to_owned()),
+            (None, SourcePlace::Remote(..)) => return Err("it was not fetched".to_owned()),
         };
         InputFile::open(&source.name, content, source.format, source.compression, &rules)
     })

@@ -17,10 +17,10 @@ use crate::{
     files::{
         error::ImportError,
         load::{Load, LoadRules, Loaded},
-        progress::{Progress, megabytes, per_second},
+        progress::{LoadProgress, megabytes, per_second},
         rejects::Rejects,
         sink::{EngineSink, ServerSink, Sink},
-        source::{self, Found, Place, Source},
+        source::{self, Found, Source, SourcePlace},
     },
     on_error::OnError,
     serve_error::ServeError,
@@ -79,7 +79,7 @@ struct Job<'a> {
 impl Job<'_> {
     /// Opens every local file once: what is wrong with the last one should not come out after hours of reading the others.
     async fn survey(&self) -> Result<(), CliError> {
-        for source in self.sources.iter().filter(|source| matches!(source.place, Place::Local(_))) {
+        for source in self.sources.iter().filter(|source| matches!(source.place, SourcePlace::Local(_))) {
             check::open(source, &self.rules).await?;
         }
         Ok(())
@@ -120,7 +120,8 @@ impl Job<'_> {
     /// Reads all files into the sink, showing how it goes.
     async fn read_into<S: Sink>(&self, sink: &S, interruption: &mut Interruption) -> Result<Run, CliError> {
         let started = time::now();
-        let progress = Progress::of(self.sources.len(), self.sources.iter().map(|source| source.bytes).sum());
+        let progress =
+            LoadProgress::of(self.sources.len(), self.sources.iter().map(|source| source.bytes).sum());
         let rejects = &self.rejects;
         let stop = CancellationToken::new();
         // Whatever ends this, the readers stop.

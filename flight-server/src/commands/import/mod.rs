@@ -12,4 +12,4 @@ mod command;
 pub use args::ImportArgs;
 pub use command::run;
 
-pub use crate::files::{Format, ImportError};
+pub use crate::files::{FileFormat, ImportError};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::format::Format;
+use super::format::OutputFormat;
 
 /// Where a server is looked for when nobody says otherwise.
 const TARGET_DEFAULT: &str = "http://127.0.0.1:8815";
@@ -34,7 +34,7 @@ pub struct SqlArgs {
     pub data_dir: Option<PathBuf>,
     /// How results are printed; h3 cells stay the integers that SQL compares
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: OutputFormat,
     /// Say on stderr how long each statement took, also when its result is not a table
     #[arg(long)]
     pub timing: bool,

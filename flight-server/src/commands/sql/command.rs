@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::format::Format;
+use super::format::OutputFormat;
 
 /// What `\?` prints.
 pub(super) const HELP: &str = r"Statements end with ; and may span lines. Tab completes, the up arrow recalls, Ctrl-C stops a query.
@@ -29,7 +29,7 @@ pub(super) enum Command {
     /// Switch, or with a value set, the expanded display.
     Expanded(Option<bool>),
     /// Say or set the format.
-    Format(Option<Format>),
+    Format(Option<OutputFormat>),
     /// Switch or set the timing.
     Timing(Option<bool>),
     /// Write to a file, or to the terminal again.
@@ -95,9 +95,9 @@ fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-fn format(text: &str) -> Result<Format, String> {
-    Format::from_str(text, true).map_err(|_| {
-        let values = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+fn format(text: &str) -> Result<OutputFormat, String> {
+    OutputFormat::from_str(text, true).map_err(|_| {
+        let values = OutputFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         let names: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
         format!("{text}: must be one of {}", names.join(", "))
     })
@@ -115,7 +115,7 @@ mod tests {
             ("d public.\"Odd \"\"one\"", Command::Describe("Odd \"one".to_owned())),
             ("x", Command::Expanded(None)),
             ("timing off", Command::Timing(Some(false))),
-            ("format  JSONL ", Command::Format(Some(Format::Jsonl))),
+            ("format  JSONL ", Command::Format(Some(OutputFormat::Jsonl))),
             ("o a file.csv", Command::Output(Some(PathBuf::from("a file.csv")))),
             ("o", Command::Output(None)),
             ("i x.sql", Command::Include(PathBuf::from("x.sql"))),

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// What a token is, as far as splitting and colouring need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum LexemeKind {
     /// White space.
     Space,
     /// `-- …` or `/* … */`.
@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Sign,
 }
 
-impl Kind {
+impl LexemeKind {
     /// Whether the server would see nothing of it.
     pub(super) fn is_blank(self) -> bool {
         matches!(self, Self::Space | Self::Comment)
@@ -34,7 +34,7 @@ impl Kind {
 /// A piece of the text; all of them together are the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
-    pub(super) kind: Kind,
+    pub(super) kind: LexemeKind,
     /// **Units**: bytes.
     pub(super) range: Range<usize>,
 }
@@ -52,20 +52,22 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token> {
 }
 
 /// Kind and length of the token that a text begins with.
-fn first(rest: &str) -> Option<(Kind, usize)> {
+fn first(rest: &str) -> Option<(LexemeKind, usize)> {
     let head = rest.chars().next()?;
     let found = match head {
-        c if c.is_whitespace() => (Kind::Space, run(rest, char::is_whitespace)),
-        '-' if rest.starts_with("--") => (Kind::Comment, rest.find('\n').unwrap_or(rest.len())),
-        '/' if rest.starts_with("/*") => (Kind::Comment, block_comment(rest)),
-        '\'' => (Kind::Text, quoted(rest, '\'', false)),
-        '"' => (Kind::Name, quoted(rest, '"', false)),
-        'e' | 'E' if rest[1..].starts_with('\'') => (Kind::Text, 1 + quoted(&rest[1..], '\'', true)),
+        c if c.is_whitespace() => (LexemeKind::Space, run(rest, char::is_whitespace)),
+        '-' if rest.starts_with("--") => (LexemeKind::Comment, rest.find('\n').unwrap_or(rest.len())),
+        '/' if rest.starts_with("/*") => (LexemeKind::Comment, block_comment(rest)),
+        '\'' => (LexemeKind::Text, quoted(rest, '\'', false)),
+        '"' => (LexemeKind::Name, quoted(rest, '"', false)),
+        'e' | 'E' if rest[1..].starts_with('\'') => (LexemeKind::Text, 1 + quoted(&rest[1..], '\'', true)),
         '$' => dollar(rest),
-        c if is_word(c) && !c.is_ascii_digit() => (Kind::Word, run(rest, |c| is_word(c) || c == '$')),
-        c if c.is_ascii_digit() => (Kind::Number, run(rest, |c| c == '.' || c == '_' || c.is_alphanumeric())),
-        ';' => (Kind::End, 1),
-        c => (Kind::Sign, c.len_utf8()),
+        c if is_word(c) && !c.is_ascii_digit() => (LexemeKind::Word, run(rest, |c| is_word(c) || c == '$')),
+        c if c.is_ascii_digit() => {
+            (LexemeKind::Number, run(rest, |c| c == '.' || c == '_' || c.is_alphanumeric()))
+        }
+        ';' => (LexemeKind::End, 1),
+        c => (LexemeKind::Sign, c.len_utf8()),
     };
     Some(found)
 }
@@ -115,14 +117,14 @@ fn block_comment(text: &str) -> usize {
 }
 
 /// `$tag$ … $tag$`; a parameter such as `$1` is no quote.
-fn dollar(text: &str) -> (Kind, usize) {
+fn dollar(text: &str) -> (LexemeKind, usize) {
     let tag = 1 + run(&text[1..], is_word);
     if !text[tag..].starts_with('$') {
-        return (Kind::Word, tag);
+        return (LexemeKind::Word, tag);
     }
     let (opening, body) = text.split_at(tag + 1);
     let length = body.find(opening).map_or(text.len(), |at| opening.len() + at + opening.len());
-    (Kind::Text, length)
+    (LexemeKind::Text, length)
 }
 
 #[cfg(test)]
@@ -143,15 +145,15 @@ mod tests {
     #[test]
     fn what_hides_a_semicolon_is_one_token() {
         for (text, kind) in [
-            ("'a;b'", Kind::Text),
-            ("'it''s; so'", Kind::Text),
-            (r"E'a\';b'", Kind::Text),
-            (r"e'\\'", Kind::Text),
-            ("\"a;\"\"b\"", Kind::Name),
-            ("$$a;'b$$", Kind::Text),
-            ("$tag$a;$$ $other$ $tag$", Kind::Text),
-            ("-- a;b", Kind::Comment),
-            ("/* a; /* b; */ c; */", Kind::Comment),
+            ("'a;b'", LexemeKind::Text),
+            ("'it''s; so'", LexemeKind::Text),
+            (r"E'a\';b'", LexemeKind::Text),
+            (r"e'\\'", LexemeKind::Text),
+            ("\"a;\"\"b\"", LexemeKind::Name),
+            ("$$a;'b$$", LexemeKind::Text),
+            ("$tag$a;$$ $other$ $tag$", LexemeKind::Text),
+            ("-- a;b", LexemeKind::Comment),
+            ("/* a; /* b; */ c; */", LexemeKind::Comment),
         ] {
             assert_eq!(tokens(text).collect::<Vec<_>>(), [Token { kind, range: 0..text.len() }], "{text}");
         }
@@ -160,10 +162,10 @@ mod tests {
     #[test]
     fn what_looks_like_a_quote_and_is_none() {
         let kinds = |text: &str| tokens(text).map(|token| token.kind).collect::<Vec<_>>();
-        assert_eq!(kinds("$1;"), [Kind::Word, Kind::End]);
-        assert_eq!(kinds("a$b;$"), [Kind::Word, Kind::End, Kind::Word]);
-        assert_eq!(kinds(r"'\';"), [Kind::Text, Kind::End]);
-        assert_eq!(kinds("a-b"), [Kind::Word, Kind::Sign, Kind::Word]);
-        assert_eq!(kinds("se'x'"), [Kind::Word, Kind::Text]);
+        assert_eq!(kinds("$1;"), [LexemeKind::Word, LexemeKind::End]);
+        assert_eq!(kinds("a$b;$"), [LexemeKind::Word, LexemeKind::End, LexemeKind::Word]);
+        assert_eq!(kinds(r"'\';"), [LexemeKind::Text, LexemeKind::End]);
+        assert_eq!(kinds("a-b"), [LexemeKind::Word, LexemeKind::Sign, LexemeKind::Word]);
+        assert_eq!(kinds("se'x'"), [LexemeKind::Word, LexemeKind::Text]);
     }
 }

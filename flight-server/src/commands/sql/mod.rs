@@ -36,7 +36,7 @@ use self::{
 use crate::console::CliError;
 
 pub use args::SqlArgs;
-pub use format::{Format, table_text};
+pub use format::{OutputFormat, table_text};
 
 /// Runs the command.
 ///

@@ -1,7 +1,7 @@
 //! Splits a script into its items: SQL statements that end with `;`, and commands of the shell, which begin with `\` and end
 //! with their line. Used for files, arguments, pipes and what is typed at the prompt.
 
-use super::lexer::{Kind, tokens};
+use super::lexer::{LexemeKind, tokens};
 
 /// A statement or command, where it stands, and whether it is finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) fn items(script: &str) -> Vec<Item<'_>> {
             skip_to = start + script[start..].find('\n').unwrap_or(script.len() - start);
             let text = script[start..skip_to].trim_end();
             items.push(Item { text, line: lines.of(start), finished: true });
-        } else if token.kind != Kind::End {
+        } else if token.kind != LexemeKind::End {
             open = Some((open.map_or(start, |(begin, _)| begin), end));
         } else if let Some((begin, end)) = open.take() {
             items.push(Item { text: &script[begin..end], line: lines.of(begin), finished: true });

@@ -11,7 +11,7 @@ use super::{
     command::{Command, HELP},
     complaint::{Origin, complaint, refusal},
     describe,
-    format::{Format, Layout, Overflow},
+    format::{Layout, OutputFormat, Overflow},
     interrupt::Interrupt,
     script::{Item, items},
     sink::Sink,
@@ -41,7 +41,7 @@ pub(super) struct Session {
     pub(super) target: Target,
     pub(super) interrupt: Interrupt,
     sink: Sink,
-    format: Format,
+    format: OutputFormat,
     expanded: bool,
     timing: bool,
     show: Show,
@@ -86,7 +86,8 @@ impl Session {
     /// `Statement` with the place of the item that failed, `Cancelled` by a signal.
     pub(super) async fn run(&mut self, script: &str, origin: &Origin) -> Result<Next, CliError> {
         let items = items(script);
-        if self.format == Format::Parquet && items.iter().filter(|item| item.command().is_none()).count() > 1
+        if self.format == OutputFormat::Parquet
+            && items.iter().filter(|item| item.command().is_none()).count() > 1
         {
             return Err(one_result_only());
         }
@@ -180,7 +181,7 @@ impl Session {
     }
 
     fn say(&self, summary: &Summary) {
-        if !self.timing && self.format != Format::Table {
+        if !self.timing && self.format != OutputFormat::Table {
             return;
         }
         let mut text = if summary.cut {
@@ -197,7 +198,7 @@ impl Session {
 
     /// Refuses Parquet where it would do harm or make no file.
     fn check_format(&mut self) -> Result<(), CliError> {
-        if self.format != Format::Parquet {
+        if self.format != OutputFormat::Parquet {
             return Ok(());
         }
         let to_terminal = matches!(self.sink, Sink::Stdout(_)) && io::stdout().is_terminal();

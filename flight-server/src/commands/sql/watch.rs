@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    client::{Progress, QueryHandle},
+    client::{QueryHandle, RemoteProgress},
     console::{ProgressLine, grouped},
 };
 use hexflight_engine::time::{self, Instant, sleep_until};
@@ -76,7 +76,7 @@ impl Watch {
 }
 
 /// `running: 1,234 rows scanned, 3 of 10 files and 5 of 8 memory batches pruned, 2.3 s`.
-fn describe(progress: &Progress) -> String {
+fn describe(progress: &RemoteProgress) -> String {
     let mut text = format!("{}: {} rows scanned", progress.state, grouped(progress.rows_scanned));
     let sources = [
         ("files", progress.files_pruned, progress.files_total),
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn progress_is_one_short_line() {
-        let mut progress = Progress {
+        let mut progress = RemoteProgress {
             state: "running".to_owned(),
             elapsed_ms: 2_345,
             rows_scanned: 1_234_567,

@@ -6,7 +6,7 @@ use hexflight_engine::OnBadRow;
 use crate::{
     json::{
         cloud_event::{self, Attributes},
-        document::Format,
+        document::DocumentFormat,
     },
     on_error::OnError,
     status::Problem,
@@ -30,7 +30,7 @@ pub(super) enum Encoding {
 /// The head of a request, understood.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) format: Format,
+    pub(super) format: DocumentFormat,
     pub(super) encoding: Encoding,
     pub(super) on_bad_row: OnBadRow,
 }
@@ -59,7 +59,7 @@ fn on_bad_row(uri: &Uri) -> Result<OnBadRow, Problem> {
     Ok(chosen.unwrap_or_default().into())
 }
 
-fn format(headers: &HeaderMap) -> Result<Format, Problem> {
+fn format(headers: &HeaderMap) -> Result<DocumentFormat, Problem> {
     let content_type = match headers.get(header::CONTENT_TYPE) {
         None => None,
         Some(value) => Some(value.to_str().map_err(|_| wrong_type("?"))?),
@@ -72,19 +72,19 @@ fn format(headers: &HeaderMap) -> Result<Format, Problem> {
     let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let attributes = Attributes::of_headers(pairs);
     match (essence.as_deref(), attributes) {
-        (Some("application/cloudevents+json"), _) => Ok(Format::CloudEvent),
-        (Some("application/cloudevents-batch+json"), _) => Ok(Format::CloudBatch),
-        (None, Some(attributes)) => Ok(Format::CloudHeaders(attributes)),
+        (Some("application/cloudevents+json"), _) => Ok(DocumentFormat::CloudEvent),
+        (Some("application/cloudevents-batch+json"), _) => Ok(DocumentFormat::CloudBatch),
+        (None, Some(attributes)) => Ok(DocumentFormat::CloudHeaders(attributes)),
         (Some(essence), Some(attributes)) if cloud_event::is_json(essence) => {
-            Ok(Format::CloudHeaders(attributes))
+            Ok(DocumentFormat::CloudHeaders(attributes))
         }
         (Some(essence), Some(_)) => {
             Err(wrong_type(essence).with_hint("the data of a binary CloudEvent is application/json"))
         }
-        (None | Some(""), None) => Ok(Format::Unknown),
-        (Some("application/json"), None) => Ok(Format::Json),
+        (None | Some(""), None) => Ok(DocumentFormat::Unknown),
+        (Some("application/json"), None) => Ok(DocumentFormat::Json),
         (Some("application/x-ndjson" | "application/ndjson" | "application/jsonl"), None) => {
-            Ok(Format::Lines)
+            Ok(DocumentFormat::Lines)
         }
         (Some(essence), None) => Err(wrong_type(essence)),
     }

@@ -23,9 +23,9 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::{
-    columns::Columns,
+    columns::ResultColumns,
     encode::{ResultEncoder, encoder, is_text},
-    format::Format,
+    format::ResultFormat,
     params,
     request::SqlRequest,
 };
@@ -62,7 +62,11 @@ type Chunks = mpsc::Receiver<Result<Chunk, Problem>>;
 /// Runs a statement and answers with its result.
 ///
 /// **Cancellation**: dropping the future or the response's body stops the query.
-pub(super) async fn answer(api: Arc<Api>, request: SqlRequest, format: Format) -> Result<Response, Problem> {
+pub(super) async fn answer(
+    api: Arc<Api>,
+    request: SqlRequest,
+    format: ResultFormat,
+) -> Result<Response, Problem> {
     let (sender, mut chunks) = mpsc::channel(CHUNKS_MAX);
     let run = Run { api, request, format, sender, begun: false, query_id: 0 };
     let task = AbortOnDropHandle::new(tasks::spawn(run.drive().in_current_span()));
@@ -99,7 +103,7 @@ fn body(
 struct Run {
     api: Arc<Api>,
     request: SqlRequest,
-    format: Format,
+    format: ResultFormat,
     sender: mpsc::Sender<Result<Chunk, Problem>>,
     /// Whether a chunk was sent: from then on an error can only be told by breaking off.
     begun: bool,
@@ -134,7 +138,7 @@ impl Run {
             return Err(several_types(name));
         }
         let unit = self.request.timestamp_unit.unwrap_or_default();
-        let columns = Columns::of(&batches.schema(), is_text(self.format), unit);
+        let columns = ResultColumns::of(&batches.schema(), is_text(self.format), unit);
         let mut encoder = encoder(self.format, &columns).map_err(|error| self.unwritable(&error))?;
         let mut rows_left = self.request.max_rows.unwrap_or(u64::MAX);
         let mut truncated = false;
@@ -166,7 +170,7 @@ impl Run {
     async fn encode(
         &self,
         mut encoder: Box<dyn ResultEncoder>,
-        columns: &Columns,
+        columns: &ResultColumns,
         piece: RecordBatch,
         chunk: &mut Vec<u8>,
     ) -> Result<Box<dyn ResultEncoder>, Problem> {

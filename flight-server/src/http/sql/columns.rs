@@ -20,7 +20,7 @@ const H3_TYPE: &str = "H3";
 
 /// From the columns of a query to those of its answer.
 #[derive(Debug, Clone)]
-pub(super) struct Columns {
+pub(super) struct ResultColumns {
     /// Names made unique, types that every client reads.
     plain: SchemaRef,
     /// What is written: `plain`, with cells as text if asked for.
@@ -31,7 +31,7 @@ pub(super) struct Columns {
     dates_as_text: bool,
 }
 
-impl Columns {
+impl ResultColumns {
     /// The columns of a query whose result has `schema`. For a format of `text`, the integer
     /// column `h3` becomes hexadecimal text.
     pub(super) fn of(schema: &Schema, text: bool, unit: TimestampUnit) -> Self {
@@ -51,7 +51,7 @@ impl Columns {
         Self { plain, written: Arc::new(Schema::new(fields)), cells, dates_as_text: text }
     }
 
-    /// The schema of what [`Columns::convert`] returns.
+    /// The schema of what [`ResultColumns::convert`] returns.
     pub(super) fn schema(&self) -> &SchemaRef {
         &self.written
     }
@@ -133,12 +133,12 @@ mod tests {
     fn cells_are_hexadecimal_text_only_where_the_format_is_text() {
         let cells: ArrayRef = Arc::new(Int64Array::from(vec![Some(0x0891_f1d4_8177_ffff), None]));
         let batch = RecordBatch::try_from_iter([("h3", Arc::clone(&cells)), ("other", cells)]).unwrap();
-        let columns = Columns::of(&batch.schema(), true, TimestampUnit::Micros);
+        let columns = ResultColumns::of(&batch.schema(), true, TimestampUnit::Micros);
         let written = columns.convert(&batch).unwrap();
         assert_eq!(written.column(0).as_string::<i32>().value(0), "891f1d48177ffff");
         assert!(written.column(0).is_null(1));
         assert_eq!(written.column(1).data_type(), &DataType::Int64);
-        let plain = Columns::of(&batch.schema(), false, TimestampUnit::Micros);
+        let plain = ResultColumns::of(&batch.schema(), false, TimestampUnit::Micros);
         assert_eq!(plain.convert(&batch).unwrap().columns(), batch.columns());
     }
 }

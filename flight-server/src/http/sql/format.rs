@@ -1,4 +1,5 @@
-//! `Format`: the media types of a result, and which of them a client wants: `format` in the body, else the header `Accept`.
+//! `ResultFormat`: the media types of a result, and which of them a client wants: `format` in the body, else the header
+//! `Accept`.
 
 use std::borrow::Cow;
 
@@ -12,8 +13,9 @@ use utoipa::{
 
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Format)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Format {
+pub(super) enum ResultFormat {
     /// One object with columns, rows and their count.
     Json,
     /// One JSON object per line.
@@ -26,7 +28,7 @@ pub(super) enum Format {
     Parquet,
 }
 
-impl Format {
+impl ResultFormat {
     /// In order of preference, for a client that takes several alike.
     pub(super) const ALL: [Self; 5] = [Self::Json, Self::Ndjson, Self::Csv, Self::Arrow, Self::Parquet];
 
@@ -166,7 +168,7 @@ fn thousandths(text: &str) -> Option<u16> {
 
 fn not_acceptable(accept: &str) -> Problem {
     let shown: String = accept.chars().take(200).collect();
-    let types: Vec<&str> = Format::ALL.iter().map(|format| format.content_type()).collect();
+    let types: Vec<&str> = ResultFormat::ALL.iter().map(|format| format.content_type()).collect();
     let detail = format!("Accept = '{shown}': a result can be written as {}", types.join(", "));
     Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", detail)
         .with_hint("name the format in the body, for example \"format\": \"csv\"")
@@ -181,17 +183,17 @@ mod tests {
     #[test]
     fn the_highest_weight_wins_and_the_most_specific_range_gives_it() {
         let table = [
-            ("", Format::Json),
-            ("*/*", Format::Json),
-            ("text/*", Format::Csv),
-            ("application/*", Format::Json),
-            ("text/csv", Format::Csv),
-            ("TEXT/CSV; charset=utf-8", Format::Csv),
-            ("application/json;q=0.5, text/csv;q=0.9", Format::Csv),
-            ("application/json;q=0, */*", Format::Ndjson),
-            ("text/html, application/vnd.apache.parquet;q=0.1", Format::Parquet),
-            ("application/jsonl", Format::Ndjson),
-            ("application/vnd.apache.arrow.stream, */*;q=0.1", Format::Arrow),
+            ("", ResultFormat::Json),
+            ("*/*", ResultFormat::Json),
+            ("text/*", ResultFormat::Csv),
+            ("application/*", ResultFormat::Json),
+            ("text/csv", ResultFormat::Csv),
+            ("TEXT/CSV; charset=utf-8", ResultFormat::Csv),
+            ("application/json;q=0.5, text/csv;q=0.9", ResultFormat::Csv),
+            ("application/json;q=0, */*", ResultFormat::Ndjson),
+            ("text/html, application/vnd.apache.parquet;q=0.1", ResultFormat::Parquet),
+            ("application/jsonl", ResultFormat::Ndjson),
+            ("application/vnd.apache.arrow.stream, */*;q=0.1", ResultFormat::Arrow),
         ];
         for (accept, format) in table {
             assert_eq!(accepted(accept), Ok(format), "{accept}");
@@ -205,9 +207,9 @@ mod tests {
         }
     }
 
-    fn accepted(accept: &str) -> Result<Format, Problem> {
+    fn accepted(accept: &str) -> Result<ResultFormat, Problem> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
-        Format::accepted(&headers)
+        ResultFormat::accepted(&headers)
     }
 }

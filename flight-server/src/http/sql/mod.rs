@@ -21,7 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
     encode::SqlResult,
-    format::{Binary, Format},
+    format::{Binary, ResultFormat},
     request::SqlRequest,
 };
 use super::{
@@ -76,7 +76,7 @@ async fn sql(Ready(api): Ready, headers: HeaderMap, body: Body) -> Result<Respon
     body.let_go();
     let format = match request.format {
         Some(format) => format,
-        None => Format::accepted(&headers)?,
+        None => ResultFormat::accepted(&headers)?,
     };
     let answer = answer::answer(api, request, format).await;
     drop(body);

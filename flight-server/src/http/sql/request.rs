@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 
-use super::{format::Format, members::Members, params::Param};
+use super::{format::ResultFormat, members::Members, params::Param};
 use crate::{
     http::hint::did_you_mean,
     queries::OwnLimit,
@@ -42,7 +42,7 @@ pub(super) struct SqlRequest {
     pub(super) params: Vec<Param>,
     /// Format of the result; without it the header `Accept` says.
     #[schema(nullable = true)]
-    pub(super) format: Option<Format>,
+    pub(super) format: Option<ResultFormat>,
     /// Milliseconds after which the query is stopped. The server's `query_timeout` holds besides.
     #[schema(minimum = 1, maximum = 86_400_000, example = 30_000)]
     pub(super) timeout_ms: Option<u64>,
@@ -101,7 +101,8 @@ impl SqlRequest {
             ("format" | TIMEOUT_MS | "max_rows" | TIMESTAMP_UNIT, Value::Null) => {}
             ("sql", Value::String(sql)) => self.sql.clone_from(sql),
             ("format", Value::String(format)) => {
-                self.format = Some(Format::of_name(format).ok_or_else(|| not("format", value, FORMAT_RULE))?);
+                self.format =
+                    Some(ResultFormat::of_name(format).ok_or_else(|| not("format", value, FORMAT_RULE))?);
             }
             (TIMEOUT_MS, _) => {
                 let rule = format!("must be a whole number of milliseconds from 1 to {TIMEOUT_MS_MAX}");

@@ -24,7 +24,7 @@ use super::{
 
 /// Where a condition stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ConditionPlace {
     /// One of those that WHERE joins by AND: DataFusion can make a semi or anti join of it.
     Conjunct,
     /// In what is looked for among the rows of a subquery: DataFusion makes it a join's condition, and joins no subquery below that.
@@ -39,7 +39,7 @@ impl Unnest {
         &self,
         expression: Expr,
         want: Want,
-        place: Place,
+        place: ConditionPlace,
         outer: &mut Outer,
     ) -> Result<Expr> {
         if !expression.exists(|part| Ok(is_subquery(part)))? {
@@ -62,8 +62,8 @@ impl Unnest {
             Expr::ScalarSubquery(subquery) => self.value(&subquery, place, outer),
             Expr::Not(inner) => self.negated(*inner, want, place, outer),
             Expr::BinaryExpr(mut pair) if matches!(pair.op, Operator::And | Operator::Or) => {
-                pair.left = Box::new(self.expression(*pair.left, want, Place::Inside, outer)?);
-                pair.right = Box::new(self.expression(*pair.right, want, Place::Inside, outer)?);
+                pair.left = Box::new(self.expression(*pair.left, want, ConditionPlace::Inside, outer)?);
+                pair.right = Box::new(self.expression(*pair.right, want, ConditionPlace::Inside, outer)?);
                 Ok(Expr::BinaryExpr(pair))
             }
             Expr::IsTrue(inner) => self.inside(*inner, Want::True, outer).map(Expr::is_true),
@@ -71,7 +71,7 @@ impl Unnest {
             Expr::IsFalse(inner) => self.inside(*inner, Want::False, outer).map(Expr::is_false),
             Expr::IsNotFalse(inner) => self.inside(*inner, Want::False, outer).map(Expr::is_not_false),
             other => {
-                let below = if place == Place::Operand { place } else { Place::Inside };
+                let below = if place == ConditionPlace::Operand { place } else { ConditionPlace::Inside };
                 let inside = other.map_children(|child| {
                     self.expression(child, Want::Exact, below, outer).map(Transformed::yes)
                 });
@@ -81,7 +81,7 @@ impl Unnest {
     }
 
     /// NOT of a condition: NOT IN and its like are one thing to DataFusion, NOT around them is another.
-    fn negated(&self, inner: Expr, want: Want, place: Place, outer: &mut Outer) -> Result<Expr> {
+    fn negated(&self, inner: Expr, want: Want, place: ConditionPlace, outer: &mut Outer) -> Result<Expr> {
         match inner {
             Expr::Exists(mut exists) => {
                 exists.negated = !exists.negated;
@@ -101,18 +101,18 @@ impl Unnest {
     }
 
     fn inside(&self, expression: Expr, want: Want, outer: &mut Outer) -> Result<Expr> {
-        self.expression(expression, want, Place::Inside, outer)
+        self.expression(expression, want, ConditionPlace::Inside, outer)
     }
 
     fn membership(
         &self,
         mut membership: Membership,
         want: Want,
-        place: Place,
+        place: ConditionPlace,
         outer: &mut Outer,
     ) -> Result<Expr> {
         let value = std::mem::take(membership.value_mut());
-        *membership.value_mut() = self.expression(value, Want::Exact, Place::Operand, outer)?;
+        *membership.value_mut() = self.expression(value, Want::Exact, ConditionPlace::Operand, outer)?;
         let negated = membership.is_negated();
         let want = if negated { want.opposite() } else { want };
         let parts = membership.parts(outer.plan.schema(), &self.names)?;
@@ -125,7 +125,7 @@ impl Unnest {
             untold.push(self.exists(nothing, place, outer)?);
         }
         if let Some((is_null, rows)) = parts.unknown {
-            untold.push(is_null.and(self.exists(rows, Place::Inside, outer)?));
+            untold.push(is_null.and(self.exists(rows, ConditionPlace::Inside, outer)?));
         }
         if want == Want::False {
             let either = [member].into_iter().chain(untold);
@@ -140,7 +140,7 @@ impl Unnest {
     }
 
     /// Whether a plan has a row: true or false, never unknown.
-    fn exists(&self, plan: LogicalPlan, place: Place, outer: &mut Outer) -> Result<Expr> {
+    fn exists(&self, plan: LogicalPlan, place: ConditionPlace, outer: &mut Outer) -> Result<Expr> {
         let plan = match Existence::of(plan) {
             Existence::Always => return Ok(lit(true)),
             Existence::Never => return Ok(lit(false)),
@@ -151,7 +151,7 @@ impl Unnest {
         if own.is_empty() {
             return self.exists_at_all(plan, &columns, outer);
         }
-        if place == Place::Conjunct && own.len() == columns.len() && is_filtered_only(&plan)? {
+        if place == ConditionPlace::Conjunct && own.len() == columns.len() && is_filtered_only(&plan)? {
             return Ok(Expr::Exists(Exists { subquery: subquery(plan, outer)?, negated: false }));
         }
         let domain = outer.domain(own)?;
@@ -184,14 +184,14 @@ impl Unnest {
     }
 
     /// The only value of a subquery, NULL if it has no row.
-    fn value(&self, written: &Subquery, place: Place, outer: &mut Outer) -> Result<Expr> {
+    fn value(&self, written: &Subquery, place: ConditionPlace, outer: &mut Outer) -> Result<Expr> {
         let plan = self.plan(written.subquery.as_ref().clone())?;
         let columns = outer_columns(&plan)?;
         let own = outer.own(&columns);
         if columns.is_empty() {
             return Ok(Expr::ScalarSubquery(subquery(maybe_nothing(plan)?, outer)?));
         }
-        if place != Place::Operand && own.len() == columns.len() && is_grouped_well(&plan)? {
+        if place != ConditionPlace::Operand && own.len() == columns.len() && is_grouped_well(&plan)? {
             return Ok(Expr::ScalarSubquery(subquery(plan, outer)?));
         }
         let answer = self.names.fresh("answer");

@@ -20,7 +20,7 @@ use datafusion::{
 use super::{
     dependent::Pairing,
     domain::{Names, Outer},
-    expressions::{Place, maybe_nothing},
+    expressions::{ConditionPlace, maybe_nothing},
     holds_subquery, is_subquery,
     members::Want,
     shape::outer_columns,
@@ -66,7 +66,7 @@ impl Unnest {
         let mut outer = Outer::new(filter.input.as_ref().clone());
         let mut conjuncts = Vec::new();
         for conjunct in split_conjunction_owned(filter.predicate) {
-            conjuncts.push(self.expression(conjunct, Want::True, Place::Conjunct, &mut outer)?);
+            conjuncts.push(self.expression(conjunct, Want::True, ConditionPlace::Conjunct, &mut outer)?);
         }
         let predicate = conjunction(conjuncts).unwrap_or_else(|| lit(true));
         let filtered = LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(outer.plan))?);
@@ -82,7 +82,7 @@ impl Unnest {
             columns.push(name.restore(self.expression(
                 expression,
                 Want::Exact,
-                Place::Inside,
+                ConditionPlace::Inside,
                 &mut outer,
             )?));
         }

@@ -21,19 +21,19 @@ fn table_shows_columns_and_nulls() {
 | b,c       | NULL  | 2026-01-01T12:00:01Z |
 +-----------+-------+----------------------+
 ";
-    assert_eq!(written(Format::Table, vec![batch()]), expected);
+    assert_eq!(written(OutputFormat::Table, vec![batch()]), expected);
 }
 
 #[test]
 fn csv_quotes_and_has_one_header() {
     let expected = "device_id,value,timestamp\na,1.5,2026-01-01T12:00:00Z\n\"b,c\",,2026-01-01T12:00:01Z\n\
                     a,1.5,2026-01-01T12:00:00Z\n\"b,c\",,2026-01-01T12:00:01Z\n";
-    assert_eq!(written(Format::Csv, vec![batch(), batch()]), expected);
+    assert_eq!(written(OutputFormat::Csv, vec![batch(), batch()]), expected);
 }
 
 #[test]
 fn jsonl_is_one_object_per_line() {
-    let text = written(Format::Jsonl, vec![batch()]);
+    let text = written(OutputFormat::Jsonl, vec![batch()]);
     assert_eq!(text.lines().count(), 2);
     assert!(text.contains(r#""value":null"#), "{text}");
     assert_eq!(
@@ -44,7 +44,7 @@ fn jsonl_is_one_object_per_line() {
 
 #[test]
 fn json_is_one_array() {
-    let text = written(Format::Json, vec![batch(), batch()]);
+    let text = written(OutputFormat::Json, vec![batch(), batch()]);
     assert!(text.ends_with("]\n"), "{text}");
     let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     assert_eq!(rows.len(), 4);
@@ -55,7 +55,7 @@ fn json_is_one_array() {
 #[test]
 fn parquet_reads_back() {
     let bytes =
-        written_bytes(Layout { format: Format::Parquet, ..TO_FILE }, &batch(), vec![batch(), batch()]);
+        written_bytes(Layout { format: OutputFormat::Parquet, ..TO_FILE }, &batch(), vec![batch(), batch()]);
     let reader =
         ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).unwrap().build().unwrap();
     let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
@@ -66,11 +66,11 @@ fn parquet_reads_back() {
 
 #[test]
 fn empty_results_show_their_columns() {
-    assert!(written(Format::Table, vec![]).contains("| device_id | value | timestamp |"));
-    assert_eq!(written(Format::Csv, vec![]), "device_id,value,timestamp\n");
-    assert_eq!(written(Format::Jsonl, vec![]), "");
-    assert_eq!(written(Format::Json, vec![]), "[]\n");
-    let bytes = written_bytes(Layout { format: Format::Parquet, ..TO_FILE }, &batch(), vec![]);
+    assert!(written(OutputFormat::Table, vec![]).contains("| device_id | value | timestamp |"));
+    assert_eq!(written(OutputFormat::Csv, vec![]), "device_id,value,timestamp\n");
+    assert_eq!(written(OutputFormat::Jsonl, vec![]), "");
+    assert_eq!(written(OutputFormat::Json, vec![]), "[]\n");
+    let bytes = written_bytes(Layout { format: OutputFormat::Parquet, ..TO_FILE }, &batch(), vec![]);
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).unwrap();
     assert_eq!(reader.schema().fields(), batch().schema().fields());
 }
@@ -92,7 +92,7 @@ fn expanded_is_one_line_per_value() {
 fn lists_are_json_in_csv() {
     let lists = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None]), None]);
     let batch = RecordBatch::try_from_iter([("n", Arc::new(lists) as ArrayRef)]).unwrap();
-    let text = written_bytes(Layout { format: Format::Csv, ..TO_FILE }, &batch, vec![batch.clone()]);
+    let text = written_bytes(Layout { format: OutputFormat::Csv, ..TO_FILE }, &batch, vec![batch.clone()]);
     assert_eq!(String::from_utf8(text).unwrap(), "n\n\"[1,null]\"\n\"\"\n");
 }
 
@@ -103,10 +103,14 @@ fn json_operators_give_json_values() {
         let bytes = written_bytes(Layout { format, ..TO_FILE }, &batch, vec![batch.clone()]);
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    assert_eq!(written(Format::Jsonl), "{\"v\":\"a\"}\n{\"v\":[1, 2]}\n{\"v\":null}\n");
-    assert_eq!(written(Format::Csv), "v\n\"\"\"a\"\"\"\n\"[1, 2]\"\n\"\"\n");
-    assert!(written(Format::Table).contains("| [1, 2] |\n| NULL   |"), "{}", written(Format::Table));
-    assert!(written(Format::Parquet).starts_with("PAR1"));
+    assert_eq!(written(OutputFormat::Jsonl), "{\"v\":\"a\"}\n{\"v\":[1, 2]}\n{\"v\":null}\n");
+    assert_eq!(written(OutputFormat::Csv), "v\n\"\"\"a\"\"\"\n\"[1, 2]\"\n\"\"\n");
+    assert!(
+        written(OutputFormat::Table).contains("| [1, 2] |\n| NULL   |"),
+        "{}",
+        written(OutputFormat::Table)
+    );
+    assert!(written(OutputFormat::Parquet).starts_with("PAR1"));
 }
 
 #[test]
@@ -142,9 +146,9 @@ fn a_value_cannot_steer_the_terminal() {
     }
 }
 
-const TO_FILE: Layout = Layout { format: Format::Table, expanded: false, overflow: Overflow::Continue };
+const TO_FILE: Layout = Layout { format: OutputFormat::Table, expanded: false, overflow: Overflow::Continue };
 
-fn written(format: Format, batches: Vec<RecordBatch>) -> String {
+fn written(format: OutputFormat, batches: Vec<RecordBatch>) -> String {
     String::from_utf8(written_bytes(Layout { format, ..TO_FILE }, &batch(), batches)).unwrap()
 }
 

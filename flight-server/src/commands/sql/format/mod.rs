@@ -40,7 +40,7 @@ pub use table::table_text;
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// Boxes and lines, for people
     #[default]
     Table,
@@ -65,12 +65,12 @@ pub(super) enum Flow {
 
 /// Writes one result.
 pub(super) struct ResultWriter<'a> {
-    kind: Kind<&'a mut Sink>,
+    kind: WriterKind<&'a mut Sink>,
     columns: TextColumns,
     closed: Arc<AtomicBool>,
 }
 
-enum Kind<W: Write + Send> {
+enum WriterKind<W: Write + Send> {
     Table(TableWriter<W>),
     Expanded(ExpandedWriter<W>),
     Csv(Box<CsvWriter<W>>),
@@ -82,7 +82,7 @@ enum Kind<W: Write + Send> {
 /// How results are laid out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
     /// Draw a table as one line per value.
     pub(super) expanded: bool,
     /// What a table does when it is full.
@@ -98,19 +98,21 @@ impl<'a> ResultWriter<'a> {
         // Every object has every column, so that readers need not guess.
         let json = || JsonBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(Unions));
         let columns = TextColumns::of(schema, |data_type| match layout.format {
-            Format::Json | Format::Jsonl => false,
-            Format::Csv => data_type.is_nested(),
-            Format::Table | Format::Parquet => has_union(data_type),
+            OutputFormat::Json | OutputFormat::Jsonl => false,
+            OutputFormat::Csv => data_type.is_nested(),
+            OutputFormat::Table | OutputFormat::Parquet => has_union(data_type),
         });
         let schema = columns.schema();
         let closed = output.closed();
         let kind = match layout.format {
-            Format::Table if layout.expanded => Kind::Expanded(ExpandedWriter::new(schema, output)),
-            Format::Table => Kind::Table(TableWriter::new(schema, layout.overflow, output)),
-            Format::Csv => Kind::Csv(Box::new(CsvWriter::new(schema, output))),
-            Format::Json => Kind::Json(json().build(output)),
-            Format::Jsonl => Kind::Jsonl(json().build(output)),
-            Format::Parquet => Kind::Parquet(Box::new(ParquetWriter::new(schema, output)?)),
+            OutputFormat::Table if layout.expanded => {
+                WriterKind::Expanded(ExpandedWriter::new(schema, output))
+            }
+            OutputFormat::Table => WriterKind::Table(TableWriter::new(schema, layout.overflow, output)),
+            OutputFormat::Csv => WriterKind::Csv(Box::new(CsvWriter::new(schema, output))),
+            OutputFormat::Json => WriterKind::Json(json().build(output)),
+            OutputFormat::Jsonl => WriterKind::Jsonl(json().build(output)),
+            OutputFormat::Parquet => WriterKind::Parquet(Box::new(ParquetWriter::new(schema, output)?)),
         };
         Ok(Self { kind, columns, closed })
     }
@@ -122,12 +124,12 @@ impl<'a> ResultWriter<'a> {
     pub(super) fn write(&mut self, batch: RecordBatch) -> Result<Flow, CliError> {
         let batch = self.columns.convert(batch)?;
         match &mut self.kind {
-            Kind::Table(writer) => return writer.write(batch),
-            Kind::Expanded(writer) => writer.write(&batch)?,
-            Kind::Csv(writer) => writer.write(&batch)?,
-            Kind::Json(writer) => writer.write(&batch)?,
-            Kind::Jsonl(writer) => writer.write(&batch)?,
-            Kind::Parquet(writer) => writer.write(&batch)?,
+            WriterKind::Table(writer) => return writer.write(batch),
+            WriterKind::Expanded(writer) => writer.write(&batch)?,
+            WriterKind::Csv(writer) => writer.write(&batch)?,
+            WriterKind::Json(writer) => writer.write(&batch)?,
+            WriterKind::Jsonl(writer) => writer.write(&batch)?,
+            WriterKind::Parquet(writer) => writer.write(&batch)?,
         }
         Ok(Flow::More)
     }
@@ -143,15 +145,15 @@ impl<'a> ResultWriter<'a> {
     /// As [`Self::write`].
     pub(super) fn finish(self) -> Result<(), CliError> {
         match self.kind {
-            Kind::Table(writer) => writer.finish(),
-            Kind::Expanded(writer) => writer.finish(),
-            Kind::Csv(writer) => writer.finish(),
-            Kind::Json(mut writer) => {
+            WriterKind::Table(writer) => writer.finish(),
+            WriterKind::Expanded(writer) => writer.finish(),
+            WriterKind::Csv(writer) => writer.finish(),
+            WriterKind::Json(mut writer) => {
                 writer.finish()?;
                 writeln!(writer.into_inner()).map_err(write_error)
             }
-            Kind::Jsonl(mut writer) => Ok(writer.finish()?),
-            Kind::Parquet(writer) => writer.finish(),
+            WriterKind::Jsonl(mut writer) => Ok(writer.finish()?),
+            WriterKind::Parquet(writer) => writer.finish(),
         }
     }
 }

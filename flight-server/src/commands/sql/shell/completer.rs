@@ -9,8 +9,8 @@ use super::vocabulary::{KEYWORDS, Vocabulary};
 use crate::{
     client::Client,
     commands::sql::{
-        format::Format,
-        lexer::{Kind, Token, tokens},
+        format::OutputFormat,
+        lexer::{LexemeKind, Token, tokens},
     },
 };
 
@@ -78,8 +78,10 @@ fn wanted(before: &str) -> Option<(&str, Wanted)> {
     }
     let all: Vec<Token> = tokens(before).collect();
     let (begun, rest) = match all.split_last() {
-        Some((last, rest)) if last.kind == Kind::Word => (&before[last.range.clone()], rest),
-        Some((last, _)) if matches!(last.kind, Kind::Text | Kind::Comment | Kind::Name) => return None,
+        Some((last, rest)) if last.kind == LexemeKind::Word => (&before[last.range.clone()], rest),
+        Some((last, _)) if matches!(last.kind, LexemeKind::Text | LexemeKind::Comment | LexemeKind::Name) => {
+            return None;
+        }
         _ => ("", all.as_slice()),
     };
     let mut previous = rest.iter().rev().filter(|token| !token.kind.is_blank());
@@ -100,7 +102,7 @@ fn matching(vocabulary: &Vocabulary, begun: &str, wanted: Wanted) -> Vec<String>
     let candidates: Vec<String> = match wanted {
         Wanted::Commands => COMMANDS.iter().map(|word| (*word).to_owned()).collect(),
         Wanted::Formats => {
-            let values = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let values = OutputFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
             values.map(|value| value.get_name().to_owned()).collect()
         }
         Wanted::Tables => of(&vocabulary.tables),

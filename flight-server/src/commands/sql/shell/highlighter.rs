@@ -3,7 +3,7 @@
 use reedline::{Color, Highlighter, StyledText};
 
 use super::vocabulary::is_keyword;
-use crate::commands::sql::lexer::{Kind, tokens};
+use crate::commands::sql::lexer::{LexemeKind, tokens};
 
 /// See the module.
 pub(super) struct SqlHighlighter;
@@ -18,10 +18,10 @@ impl Highlighter for SqlHighlighter {
         for token in tokens(line) {
             let text = &line[token.range];
             let style = match token.kind {
-                Kind::Word if is_keyword(text) => Color::Blue.bold(),
-                Kind::Text => Color::Green.normal(),
-                Kind::Number => Color::Purple.normal(),
-                Kind::Comment => Color::DarkGray.normal(),
+                LexemeKind::Word if is_keyword(text) => Color::Blue.bold(),
+                LexemeKind::Text => Color::Green.normal(),
+                LexemeKind::Number => Color::Purple.normal(),
+                LexemeKind::Comment => Color::DarkGray.normal(),
                 _ => Default::default(),
             };
             styled.push((style, text.to_owned()));

@@ -2,13 +2,13 @@
 
 use arrow::{array::RecordBatch, error::ArrowError, ipc::writer::StreamWriter};
 
-use super::{super::columns::Columns, ResultEncoder};
+use super::{super::columns::ResultColumns, ResultEncoder};
 
 /// Writes a result as IPC messages.
 pub(super) struct ArrowEncoder(StreamWriter<Vec<u8>>);
 
 impl ArrowEncoder {
-    pub(super) fn new(columns: &Columns) -> Result<Self, ArrowError> {
+    pub(super) fn new(columns: &ResultColumns) -> Result<Self, ArrowError> {
         StreamWriter::try_new(Vec::new(), columns.schema()).map(Self)
     }
 }

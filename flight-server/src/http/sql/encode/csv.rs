@@ -2,7 +2,7 @@
 
 use arrow::{array::RecordBatch, csv::WriterBuilder, datatypes::SchemaRef, error::ArrowError};
 
-use super::{super::columns::Columns, ResultEncoder};
+use super::{super::columns::ResultColumns, ResultEncoder};
 
 /// Writes a result as lines of fields.
 pub(super) struct CsvEncoder {
@@ -11,7 +11,7 @@ pub(super) struct CsvEncoder {
 }
 
 impl CsvEncoder {
-    pub(super) fn new(columns: &Columns) -> Self {
+    pub(super) fn new(columns: &ResultColumns) -> Self {
         Self { schema: SchemaRef::clone(columns.schema()), header_due: true }
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{super::columns::Columns, ResultEncoder};
+use super::{super::columns::ResultColumns, ResultEncoder};
 
 // Never made: it documents what is written row by row.
 /// A result as JSON.
@@ -50,7 +50,7 @@ pub(super) struct JsonEncoder {
 }
 
 impl JsonEncoder {
-    pub(super) fn new(columns: &Columns) -> Self {
+    pub(super) fn new(columns: &ResultColumns) -> Self {
         let column = |(name, r#type)| SqlColumn { name, r#type };
         Self { columns: columns.described().into_iter().map(column).collect(), begun: false, row_count: 0 }
     }

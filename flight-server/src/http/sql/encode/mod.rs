@@ -9,7 +9,7 @@ mod parquet_file;
 
 use arrow::{array::RecordBatch, error::ArrowError};
 
-use super::{columns::Columns, format::Format};
+use super::{columns::ResultColumns, format::ResultFormat};
 
 pub(super) use json::SqlResult;
 
@@ -32,17 +32,20 @@ pub(super) trait ResultEncoder: Send {
 ///
 /// # Errors
 /// A type that the format does not have.
-pub(super) fn encoder(format: Format, columns: &Columns) -> Result<Box<dyn ResultEncoder>, ArrowError> {
+pub(super) fn encoder(
+    format: ResultFormat,
+    columns: &ResultColumns,
+) -> Result<Box<dyn ResultEncoder>, ArrowError> {
     Ok(match format {
-        Format::Json => Box::new(json::JsonEncoder::new(columns)),
-        Format::Ndjson => Box::new(ndjson::NdjsonEncoder),
-        Format::Csv => Box::new(csv::CsvEncoder::new(columns)),
-        Format::Arrow => Box::new(arrow_stream::ArrowEncoder::new(columns)?),
-        Format::Parquet => Box::new(parquet_file::ParquetEncoder::new(columns)?),
+        ResultFormat::Json => Box::new(json::JsonEncoder::new(columns)),
+        ResultFormat::Ndjson => Box::new(ndjson::NdjsonEncoder),
+        ResultFormat::Csv => Box::new(csv::CsvEncoder::new(columns)),
+        ResultFormat::Arrow => Box::new(arrow_stream::ArrowEncoder::new(columns)?),
+        ResultFormat::Parquet => Box::new(parquet_file::ParquetEncoder::new(columns)?),
     })
 }
 
 /// Whether a format is text: cells and times are written as such.
-pub(super) fn is_text(format: Format) -> bool {
-    matches!(format, Format::Json | Format::Ndjson | Format::Csv)
+pub(super) fn is_text(format: ResultFormat) -> bool {
+    matches!(format, ResultFormat::Json | ResultFormat::Ndjson | ResultFormat::Csv)
 }

@@ -3,7 +3,7 @@
 use arrow::{array::RecordBatch, datatypes::SchemaRef, error::ArrowError};
 use parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
 
-use super::{super::columns::Columns, ResultEncoder};
+use super::{super::columns::ResultColumns, ResultEncoder};
 
 /// Rows of a row group: what readers scan well, and what is held here at most.
 const GROUP_ROWS_MAX: usize = 128 << 10;
@@ -18,7 +18,7 @@ pub(super) struct ParquetEncoder {
 }
 
 impl ParquetEncoder {
-    pub(super) fn new(columns: &Columns) -> Result<Self, ArrowError> {
+    pub(super) fn new(columns: &ResultColumns) -> Result<Self, ArrowError> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
