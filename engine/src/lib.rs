@@ -67,7 +67,7 @@ pub use rollup::{
     TypeRollup, cell_parent,
 };
 pub use schema::{
-    ColumnRole, LOCATION, Sequence, StreamId, TableName, TableSpec, column, event_names, nearest,
+    ColumnRole, LOCATION, Sequence, StreamId, TableName, TableRole, TableSpec, column, event_names, nearest,
 };
 pub use segment::Checksums;
 #[doc(hidden)]

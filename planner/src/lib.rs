@@ -20,6 +20,7 @@ mod admission;
 mod memory;
 mod results;
 mod error;
+mod roles;
 mod geo;
 mod wide_sums;
 mod functions;
@@ -51,7 +52,7 @@ pub use query::{
     CatalogTable, Decimal, LogicalSchema, QueryEngine, QueryStream, has_time_of_day, in_unit, nanos_of_text,
     params_of_row, without_negative_zero,
 };
-pub use scan::{ScanCounts, SegmentScanExec};
+pub use scan::{MemoryRange, ScanCounts, ScanSources, ScanSpec, SegmentScanExec};
 pub use system::SYSTEM_SCHEMA_NAME;
 pub use turn::{Stop, StopReason};
 pub use watch::{Asker, ProgressReport, QueryProgress, QueryState};

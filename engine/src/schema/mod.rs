@@ -5,6 +5,7 @@
 mod ids;
 mod spec;
 mod columns;
+mod roles;
 mod event_columns;
 mod nearest;
 
@@ -12,4 +13,5 @@ pub use columns::{ColumnRole, LOCATION, event_names};
 pub(crate) use event_columns::{EventColumns, column_of, timestamps};
 pub use ids::{Sequence, StreamId, TableName};
 pub use nearest::nearest;
+pub use roles::TableRole;
 pub use spec::{TableSpec, column};

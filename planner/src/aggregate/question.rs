@@ -11,13 +11,16 @@ use datafusion::{
     physical_expr::{
         PhysicalExpr, ScalarFunctionExpr,
         aggregate::AggregateFunctionExpr,
-        expressions::{CastExpr, Column, Literal},
+        expressions::{CastExpr, Literal},
     },
     physical_plan::aggregates::AggregateExec,
 };
-use hexflight_engine::column;
+use hexflight_engine::TableRole;
 
-use crate::predicate::Facts;
+use crate::{
+    predicate::Facts,
+    roles::{is_role, role_of},
+};
 
 /// What rows are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -179,17 +182,15 @@ impl fmt::Display for GroupKey {
 }
 
 fn group_key(expr: &Arc<dyn PhysicalExpr>, cell_resolution: u8) -> Option<GroupKey> {
-    if let Some(column) = expr.downcast_ref::<Column>() {
-        return match column.name() {
-            column::TYPE => Some(GroupKey::Type),
-            column::DEVICE_ID => Some(GroupKey::Device),
-            column::H3 => Some(GroupKey::Cell(cell_resolution)),
-            _ => None,
-        };
+    match role_of(expr) {
+        Some(TableRole::Type) => return Some(GroupKey::Type),
+        Some(TableRole::Device) => return Some(GroupKey::Device),
+        Some(TableRole::Cell) => return Some(GroupKey::Cell(cell_resolution)),
+        _ => {}
     }
     let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
     match (call.name(), call.args()) {
-        ("h3_cell_to_parent", [cell, resolution]) if is_column(cell, column::H3) => {
+        ("h3_cell_to_parent", [cell, resolution]) if is_role(cell, TableRole::Cell) => {
             let resolution = u8::try_from(
                 literal(resolution)?.cast_to(&arrow::datatypes::DataType::Int64).ok().and_then(int)?,
             );
@@ -231,7 +232,7 @@ fn interval_micros(width: &ScalarValue) -> Option<i64> {
 fn measure(function: &AggregateFunctionExpr) -> Option<Measure> {
     let args = function.expressions();
     let [arg] = args.as_slice() else { return None };
-    let of_value = is_column(arg, column::VALUE);
+    let of_value = is_role(arg, TableRole::Value);
     let is_plain = !function.is_distinct() && function.order_bys().is_empty();
     match function.fun().name() {
         "count" if is_plain && counts_rows(arg) => Some(Measure::Count),
@@ -249,28 +250,23 @@ fn measure(function: &AggregateFunctionExpr) -> Option<Measure> {
 /// The last in order of time, or the first in the other order.
 fn is_newest(function: &AggregateFunctionExpr, descending: bool) -> bool {
     let [order] = function.order_bys() else { return false };
-    let by_time = is_column(&order.expr, column::TIMESTAMP) && order.options.descending == descending;
+    let by_time = is_role(&order.expr, TableRole::Time) && order.options.descending == descending;
     by_time && !function.is_distinct() && !function.is_reversed()
 }
 
 /// A constant, or a column without nulls.
 fn counts_rows(arg: &Arc<dyn PhysicalExpr>) -> bool {
-    let never_null = [column::VALUE, column::TIMESTAMP, column::TYPE, column::DEVICE_ID];
-    literal(arg).is_some_and(|value| !value.is_null()) || never_null.iter().any(|name| is_column(arg, name))
-}
-
-fn is_column(expr: &Arc<dyn PhysicalExpr>, name: &str) -> bool {
-    expr.downcast_ref::<Column>().is_some_and(|column| column.name() == name)
+    literal(arg).is_some_and(|value| !value.is_null()) || role_of(arg).is_some_and(TableRole::is_required)
 }
 
 /// The column itself, or made finer: `date_bin` counts nanoseconds.
 fn is_time(expr: &Arc<dyn PhysicalExpr>) -> bool {
     use arrow::datatypes::{DataType, TimeUnit};
     let finer = |cast: &CastExpr| {
-        is_column(cast.expr(), column::TIMESTAMP)
+        is_role(cast.expr(), TableRole::Time)
             && matches!(cast.cast_type(), DataType::Timestamp(TimeUnit::Nanosecond | TimeUnit::Microsecond, Some(zone)) if zone.as_ref() == "UTC")
     };
-    is_column(expr, column::TIMESTAMP) || expr.downcast_ref::<CastExpr>().is_some_and(finer)
+    is_role(expr, TableRole::Time) || expr.downcast_ref::<CastExpr>().is_some_and(finer)
 }
 
 fn literal(expr: &Arc<dyn PhysicalExpr>) -> Option<&ScalarValue> {

@@ -18,7 +18,7 @@ use datafusion::{
 };
 use futures::StreamExt;
 use hexflight_engine::{
-    DataFile, column,
+    DataFile, TableRole,
     time::{self, Instant},
 };
 use parking_lot::Mutex;
@@ -233,32 +233,32 @@ fn new_groups(work: &Work, rows: u64) -> Groups {
 /// Columns of the table that the question looks at once rows are filtered.
 fn columns_of(question: &Question) -> Vec<&'static str> {
     let wanted = [
-        (column::TIMESTAMP, question.bin().is_some() || question.wants_last()),
-        (column::DEVICE_ID, question.by_device()),
-        (column::TYPE, question.by_type()),
-        (column::VALUE, question.wants_values()),
-        (column::H3, question.cell_resolution().is_some()),
+        (TableRole::Time, question.bin().is_some() || question.wants_last()),
+        (TableRole::Device, question.by_device()),
+        (TableRole::Type, question.by_type()),
+        (TableRole::Value, question.wants_values()),
+        (TableRole::Cell, question.cell_resolution().is_some()),
     ];
-    wanted.into_iter().filter(|(_, is_wanted)| *is_wanted).map(|(name, _)| name).collect()
+    wanted.into_iter().filter(|(_, is_wanted)| *is_wanted).map(|(role, _)| role.name()).collect()
 }
 
 fn columns_from(batch: &RecordBatch, names: &DeviceNames) -> Columns {
-    let column = |name: &str| batch.column_by_name(name);
-    let numbers = |name: &str| {
-        column(name).map(|array| number_texts(array.as_string_view(), names)).unwrap_or_default()
+    let column = |role: TableRole| batch.column_by_name(role.name());
+    let numbers = |role: TableRole| {
+        column(role).map(|array| number_texts(array.as_string_view(), names)).unwrap_or_default()
     };
     Columns {
-        times: column(column::TIMESTAMP)
+        times: column(TableRole::Time)
             .map(|array| array.as_primitive::<TimestampMicrosecondType>().values().as_ref().into())
             .unwrap_or_default(),
-        values: column(column::VALUE)
+        values: column(TableRole::Value)
             .map(|array| array.as_primitive::<Float64Type>().values().as_ref().into())
             .unwrap_or_default(),
-        cells: column(column::H3)
+        cells: column(TableRole::Cell)
             .map(|array| array.as_primitive::<Int64Type>().iter().map(Option::unwrap_or_default).collect())
             .unwrap_or_default(),
-        devices: numbers(column::DEVICE_ID),
-        types: numbers(column::TYPE),
+        devices: numbers(TableRole::Device),
+        types: numbers(TableRole::Type),
         device_count: names.read().len(),
         ..Columns::default()
     }

@@ -11,7 +11,7 @@ use arrow::{
 };
 use datafusion::error::{DataFusionError, Result};
 use futures::TryStreamExt;
-use hexflight_engine::{DataFile, EngineError, column};
+use hexflight_engine::{DataFile, EngineError, TableRole};
 use parquet::{
     arrow::{
         ParquetRecordBatchStreamBuilder, ProjectionMask,
@@ -46,14 +46,15 @@ pub(crate) enum ColumnKind {
 
 impl ColumnKind {
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Time => column::TIMESTAMP,
-            Self::Device => column::DEVICE_ID,
-            Self::Value => column::VALUE,
-            Self::Latitude => column::LATITUDE,
-            Self::Longitude => column::LONGITUDE,
-            Self::Cell => column::H3,
-        }
+        let role = match self {
+            Self::Time => TableRole::Time,
+            Self::Device => TableRole::Device,
+            Self::Value => TableRole::Value,
+            Self::Latitude => TableRole::Latitude,
+            Self::Longitude => TableRole::Longitude,
+            Self::Cell => TableRole::Cell,
+        };
+        role.name()
     }
 
     /// Of a decoded value. **Units**: bytes.
@@ -149,8 +150,8 @@ pub(super) async fn read_footer(
 
 /// Devices stay in the dictionaries that the file holds them in: each name is looked at once.
 fn with_numbered_devices(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| match field.name().as_str() {
-        column::DEVICE_ID => {
+    let fields = schema.fields().iter().map(|field| match TableRole::of(field.name()) {
+        Some(TableRole::Device) => {
             let numbered = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
             Arc::new(Field::new(field.name(), numbered, field.is_nullable()))
         }

@@ -15,7 +15,7 @@ use datafusion::{
         split_conjunction,
     },
 };
-use hexflight_engine::column;
+use hexflight_engine::TableRole;
 
 use super::{GeoCircle, Rectangle, extract::circle};
 
@@ -39,29 +39,29 @@ pub(crate) fn with_bounds(filter: Arc<dyn PhysicalExpr>, schema: &Schema) -> Res
 
 /// Comparisons that every position in a circle satisfies; none where they would say nothing.
 fn implied(circle: &GeoCircle, schema: &Schema) -> Result<Vec<Arc<dyn PhysicalExpr>>> {
-    let compare = |name, operator, degrees: f64| {
-        binary(col(name, schema)?, operator, lit(ScalarValue::from(degrees)), schema)
+    let compare = |role: TableRole, operator, degrees: f64| {
+        binary(col(role.name(), schema)?, operator, lit(ScalarValue::from(degrees)), schema)
     };
-    let at_least = |name, low: f64| compare(name, Operator::GtEq, low);
-    let at_most = |name, high: f64| compare(name, Operator::LtEq, high);
+    let at_least = |role, low: f64| compare(role, Operator::GtEq, low);
+    let at_most = |role, high: f64| compare(role, Operator::LtEq, high);
     let (Rectangle { south, north, west, east }, beyond) = circle.rectangles();
     let mut implied = Vec::new();
     if south > -90.0 {
-        implied.push(at_least(column::LATITUDE, south)?);
+        implied.push(at_least(TableRole::Latitude, south)?);
     }
     if north < 90.0 {
-        implied.push(at_most(column::LATITUDE, north)?);
+        implied.push(at_most(TableRole::Latitude, north)?);
     }
     match beyond {
         Some(beyond) => {
             let (west, east) = if west == -180.0 { (beyond.west, east) } else { (west, beyond.east) };
             let (from_west, to_east) =
-                (at_least(column::LONGITUDE, west)?, at_most(column::LONGITUDE, east)?);
+                (at_least(TableRole::Longitude, west)?, at_most(TableRole::Longitude, east)?);
             implied.push(binary(from_west, Operator::Or, to_east, schema)?);
         }
         None if (west, east) != (-180.0, 180.0) => {
-            implied.push(at_least(column::LONGITUDE, west)?);
-            implied.push(at_most(column::LONGITUDE, east)?);
+            implied.push(at_least(TableRole::Longitude, west)?);
+            implied.push(at_most(TableRole::Longitude, east)?);
         }
         None => {}
     }

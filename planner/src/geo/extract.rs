@@ -8,16 +8,17 @@ use datafusion::{
     logical_expr::Operator,
     physical_expr::{
         PhysicalExpr, ScalarFunctionExpr,
-        expressions::{BinaryExpr, Column, IsNotNullExpr, Literal},
+        expressions::{BinaryExpr, IsNotNullExpr, Literal},
     },
 };
-use hexflight_engine::column;
+use hexflight_engine::TableRole;
 
 use super::WITHIN_RADIUS;
 use super::{
     Area, Areas, GeoBox, GeoCircle,
     interval::{Comparison, Intervals},
 };
+use crate::roles::{is_role, role_of};
 
 /// Areas that a predicate asks for.
 #[derive(Debug, Clone, Default)]
@@ -82,18 +83,16 @@ enum Said {
 
 fn said(expr: &Arc<dyn PhysicalExpr>) -> Option<Said> {
     if let Some(not_null) = expr.downcast_ref::<IsNotNullExpr>() {
-        let of_location =
-            [column::LATITUDE, column::LONGITUDE, column::H3].contains(&as_column(not_null.arg())?);
-        return of_location.then_some(Said::Somewhere);
+        return role_of(not_null.arg())?.is_place().then_some(Said::Somewhere);
     }
     let Some(binary) = expr.downcast_ref::<BinaryExpr>() else { return circle(expr).map(Said::Circle) };
     let (left, right) = (binary.left(), binary.right());
     match binary.op() {
         Operator::Or => either(said(left)?, said(right)?, Intervals::or),
         Operator::And => either(said(left)?, said(right)?, Intervals::and),
-        operator => match (as_column(left), as_degrees(right)) {
-            (Some(name), Some(value)) => compared(name, comparison(*operator)?, value),
-            _ => compared(as_column(right)?, comparison(operator.swap()?)?, as_degrees(left)?),
+        operator => match (role_of(left), as_degrees(right)) {
+            (Some(role), Some(value)) => compared(role, comparison(*operator)?, value),
+            _ => compared(role_of(right)?, comparison(operator.swap()?)?, as_degrees(left)?),
         },
     }
 }
@@ -107,11 +106,11 @@ fn either(left: Said, right: Said, joined: fn(&Intervals, &Intervals) -> Option<
     }
 }
 
-fn compared(name: &str, comparison: Comparison, value: f64) -> Option<Said> {
+fn compared(role: TableRole, comparison: Comparison, value: f64) -> Option<Said> {
     let intervals = Intervals::satisfying(comparison, value);
-    match name {
-        column::LATITUDE => Some(Said::Latitude(intervals)),
-        column::LONGITUDE => Some(Said::Longitude(intervals)),
+    match role {
+        TableRole::Latitude => Some(Said::Latitude(intervals)),
+        TableRole::Longitude => Some(Said::Longitude(intervals)),
         _ => None,
     }
 }
@@ -132,16 +131,12 @@ fn comparison(operator: Operator) -> Option<Comparison> {
 pub(super) fn circle(expr: &Arc<dyn PhysicalExpr>) -> Option<GeoCircle> {
     let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
     let [latitude, longitude, centre @ ..] = call.args() else { return None };
-    let of_position = as_column(latitude)? == column::LATITUDE && as_column(longitude)? == column::LONGITUDE;
+    let of_position = is_role(latitude, TableRole::Latitude) && is_role(longitude, TableRole::Longitude);
     let &[centre_latitude, centre_longitude, radius] = &centre else { return None };
     if call.name() != WITHIN_RADIUS || !of_position {
         return None;
     }
     GeoCircle::new(as_degrees(centre_latitude)?, as_degrees(centre_longitude)?, as_degrees(radius)?).ok()
-}
-
-fn as_column(expr: &Arc<dyn PhysicalExpr>) -> Option<&str> {
-    expr.downcast_ref::<Column>().map(Column::name)
 }
 
 fn as_degrees(expr: &Arc<dyn PhysicalExpr>) -> Option<f64> {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
-use hexflight_engine::column;
+use hexflight_engine::TableRole;
 
 use super::{one_of::one_of, window::Window};
 use crate::geo::{self, Areas};
@@ -47,9 +47,9 @@ impl Facts {
             return true;
         }
         let Some((name, values)) = one_of(conjunct) else { return false };
-        let held = match name.as_str() {
-            column::TYPE => &mut self.types,
-            column::DEVICE_ID => &mut self.devices,
+        let held = match TableRole::of(&name) {
+            Some(TableRole::Type) => &mut self.types,
+            Some(TableRole::Device) => &mut self.devices,
             _ => return false,
         };
         *held = Some(match held.take() {

@@ -8,11 +8,13 @@ use datafusion::{
     logical_expr::Operator,
     physical_expr::{
         PhysicalExpr,
-        expressions::{BinaryExpr, Column, Literal},
+        expressions::{BinaryExpr, Literal},
         split_conjunction,
     },
 };
-use hexflight_engine::column;
+use hexflight_engine::TableRole;
+
+use crate::roles::is_role;
 
 /// Moments that can satisfy a predicate, both ends included. **Units**: µs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +83,7 @@ fn window(operator: Operator, moment: i64) -> Option<Window> {
 }
 
 fn is_time(expr: &Arc<dyn PhysicalExpr>) -> bool {
-    expr.downcast_ref::<Column>().is_some_and(|column| column.name() == column::TIMESTAMP)
+    is_role(expr, TableRole::Time)
 }
 
 fn moment(expr: &Arc<dyn PhysicalExpr>) -> Option<i64> {
@@ -93,7 +95,10 @@ fn moment(expr: &Arc<dyn PhysicalExpr>) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::physical_expr::{conjunction, expressions::binary};
+    use datafusion::physical_expr::{
+        conjunction,
+        expressions::{Column, binary},
+    };
     use hexflight_engine::TableSpec;
 
     use super::*;
@@ -143,7 +148,7 @@ mod tests {
     }
 
     fn column() -> Arc<dyn PhysicalExpr> {
-        Arc::new(Column::new_with_schema(column::TIMESTAMP, TableSpec::events().query_schema()).unwrap())
+        Arc::new(Column::new_with_schema(TableRole::Time.name(), TableSpec::events().query_schema()).unwrap())
     }
 
     fn literal(moment: i64) -> Arc<dyn PhysicalExpr> {

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, fmt, sync::Arc};
 
 use datafusion::physical_expr::{PhysicalExpr, utils::collect_columns};
-use hexflight_engine::column;
+use hexflight_engine::TableRole;
 
 /// The column whose range excluded a file or batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,20 +23,19 @@ pub(crate) enum Cause {
 /// In the order in which they are tried and blamed.
 pub(crate) const CAUSES: [Cause; 5] = [Cause::Time, Cause::Type, Cause::H3, Cause::Place, Cause::Other];
 
-/// Columns that say where.
-const PLACE: [&str; 2] = [column::LATITUDE, column::LONGITUDE];
-
 impl Cause {
     /// The cause that a conjunct would be.
     pub(crate) fn of(conjunct: &Arc<dyn PhysicalExpr>) -> Self {
         let columns = collect_columns(conjunct);
-        let names: HashSet<&str> = columns.iter().map(|column| column.name()).collect();
-        match names.into_iter().collect::<Vec<_>>().as_slice() {
-            [column::TIMESTAMP] => Self::Time,
-            [column::TYPE] => Self::Type,
-            [column::H3] => Self::H3,
+        let roles: Option<HashSet<_>> = columns.iter().map(|column| TableRole::of(column.name())).collect();
+        match roles.map(Vec::from_iter).unwrap_or_default().as_slice() {
+            [TableRole::Time] => Self::Time,
+            [TableRole::Type] => Self::Type,
+            [TableRole::Cell] => Self::H3,
             [] => Self::Other,
-            names if names.iter().all(|name| PLACE.contains(name)) => Self::Place,
+            roles if roles.iter().all(|role| matches!(role, TableRole::Latitude | TableRole::Longitude)) => {
+                Self::Place
+            }
             _ => Self::Other,
         }
     }

@@ -13,7 +13,7 @@ use datafusion::{
     physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder},
 };
 use h3o::Resolution;
-use hexflight_engine::{TableSpec, column};
+use hexflight_engine::{TableRole, TableSpec};
 
 use super::{CAUSES, Cause};
 use crate::{
@@ -110,12 +110,12 @@ fn cover(conjuncts: &[Arc<dyn PhysicalExpr>], spec: &TableSpec) -> Option<CellCo
 /// A container is kept if its range of cells touches the cover, or if it is not known. Rows without a location have no cell,
 /// and are in no place. Another tool may have left the cells out: then there are fewer of them than there are positions.
 fn kept_by_cells(cover: &CellCover, statistics: &dyn PruningStatistics) -> Vec<bool> {
-    let cells = Column::from_name(column::H3);
+    let cells = Column::from_name(TableRole::Cell.name());
     let mins = statistics.min_values(&cells);
     let maxs = statistics.max_values(&cells);
     let nulls = statistics.null_counts(&cells);
     let rows = statistics.row_counts();
-    let nowhere = statistics.null_counts(&Column::from_name(column::LATITUDE));
+    let nowhere = statistics.null_counts(&Column::from_name(TableRole::Latitude.name()));
     let kept = |container: usize| {
         let (without_cell, without_place) =
             (count(nulls.as_ref(), container), count(nowhere.as_ref(), container));
@@ -134,7 +134,7 @@ fn kept_by_cells(cover: &CellCover, statistics: &dyn PruningStatistics) -> Vec<b
 
 /// A container whose range of time is not known is kept.
 fn kept_by_window(window: Window, statistics: &dyn PruningStatistics) -> Vec<bool> {
-    let times = Column::from_name(column::TIMESTAMP);
+    let times = Column::from_name(TableRole::Time.name());
     let (mins, maxs) = (statistics.min_values(&times), statistics.max_values(&times));
     let kept = |container: usize| {
         let ends_before = time(maxs.as_ref(), container).is_some_and(|max| max < window.from);

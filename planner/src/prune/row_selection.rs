@@ -9,7 +9,7 @@ use arrow::{
     datatypes::Int64Type,
 };
 use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
-use hexflight_engine::{MemoryBatch, column};
+use hexflight_engine::{MemoryBatch, TableRole};
 
 use super::{Cause, Pruner};
 use crate::geo::CellCover;
@@ -88,8 +88,8 @@ struct SortColumns<'a> {
 impl<'a> SortColumns<'a> {
     fn of(rows: &'a RecordBatch) -> Option<Self> {
         Some(Self {
-            types: rows.column_by_name(column::TYPE)?.as_string_view_opt()?,
-            cells: rows.column_by_name(column::H3)?.as_primitive_opt::<Int64Type>()?,
+            types: rows.column_by_name(TableRole::Type.name())?.as_string_view_opt()?,
+            cells: rows.column_by_name(TableRole::Cell.name())?.as_primitive_opt::<Int64Type>()?,
         })
     }
 

@@ -10,7 +10,7 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use datafusion::common::{Column, ScalarValue, pruning::PruningStatistics};
-use hexflight_engine::{ZoneMap, column};
+use hexflight_engine::{TableRole, ZoneMap};
 
 /// One container per zone map.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl<'a> ZoneStatistics<'a> {
     }
 
     fn timestamps(&self, bound: impl Fn(&ZoneMap) -> i64) -> Option<ArrayRef> {
-        let zone = self.schema.field_with_name(column::TIMESTAMP).ok()?.data_type().clone();
+        let zone = self.schema.field_with_name(TableRole::Time.name()).ok()?.data_type().clone();
         let values: TimestampMicrosecondArray = self.zones.iter().map(|zone| Some(bound(zone))).collect();
         Some(Arc::new(values.with_data_type(zone)))
     }
@@ -43,19 +43,19 @@ impl<'a> ZoneStatistics<'a> {
 
 impl PruningStatistics for ZoneStatistics<'_> {
     fn min_values(&self, column: &Column) -> Option<ArrayRef> {
-        match column.name.as_str() {
-            column::TIMESTAMP => self.timestamps(|zone| zone.timestamp.0),
-            column::H3 => Some(self.cells(|range| range.0)),
-            column::TYPE => Some(self.types(BTreeSet::first)),
+        match TableRole::of(&column.name)? {
+            TableRole::Time => self.timestamps(|zone| zone.timestamp.0),
+            TableRole::Cell => Some(self.cells(|range| range.0)),
+            TableRole::Type => Some(self.types(BTreeSet::first)),
             _ => None,
         }
     }
 
     fn max_values(&self, column: &Column) -> Option<ArrayRef> {
-        match column.name.as_str() {
-            column::TIMESTAMP => self.timestamps(|zone| zone.timestamp.1),
-            column::H3 => Some(self.cells(|range| range.1)),
-            column::TYPE => Some(self.types(BTreeSet::last)),
+        match TableRole::of(&column.name)? {
+            TableRole::Time => self.timestamps(|zone| zone.timestamp.1),
+            TableRole::Cell => Some(self.cells(|range| range.1)),
+            TableRole::Type => Some(self.types(BTreeSet::last)),
             _ => None,
         }
     }
@@ -69,7 +69,9 @@ impl PruningStatistics for ZoneStatistics<'_> {
         let nullable = self.schema.field_with_name(&column.name).ok()?.is_nullable();
         let counts = self.zones.iter().map(|zone| match nullable {
             false => Some(0),
-            true if column.name == column::H3 && zone.h3.is_none() => count(zone.row_count),
+            true if TableRole::of(&column.name) == Some(TableRole::Cell) && zone.h3.is_none() => {
+                count(zone.row_count)
+            }
             true => None,
         });
         Some(Arc::new(counts.collect::<UInt64Array>()))
@@ -80,7 +82,7 @@ impl PruningStatistics for ZoneStatistics<'_> {
     }
 
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
-        if column.name != column::TYPE {
+        if TableRole::of(&column.name) != Some(TableRole::Type) {
             return None;
         }
         let asked: BTreeSet<&str> =

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::{
+    catalog::Session,
     common::{Statistics, assert_or_internal_err, tree_node::TreeNodeRecursion},
     config::ConfigOptions,
     error::Result,
@@ -33,6 +34,7 @@ use super::{
     scan_counts::ScanCounts,
     scan_metrics::{self, MemoryMetrics},
     scan_statistics,
+    spec::{ScanSources, ScanSpec},
 };
 use crate::guard::{Role, guard};
 
@@ -87,6 +89,32 @@ impl SegmentScanExec {
         let metrics = ExecutionPlanMetricsSet::new();
         scan_metrics::record_pruning(&metrics, &kept);
         Self::over(snapshot, kept, request, context, metrics)
+    }
+
+    /// Scans what `spec` names, as far as `snapshot` has it, in the session of `state`.
+    ///
+    /// # Errors
+    /// `Execution` when the snapshot is of another version, or has not all that is named; `Internal` when it is of another table, or when
+    /// the projection or the predicate does not fit it.
+    pub fn of_spec(snapshot: Arc<Snapshot>, spec: ScanSpec, state: &dyn Session) -> Result<Self> {
+        let ScanSpec { sources, projection, predicate, limit } = spec;
+        let kept = sources.find(&snapshot, predicate.as_ref())?;
+        let metrics = ExecutionPlanMetricsSet::new();
+        scan_metrics::record_pruning(&metrics, &kept);
+        let request = ScanRequest { projection: Some(projection), predicate, limit };
+        Self::over(snapshot, kept, request, ScanContext::of(state), metrics)
+    }
+
+    /// What this scan reads, for a scan elsewhere. Filters of operators above are no part of it.
+    #[must_use]
+    pub fn to_spec(&self) -> ScanSpec {
+        let memory = self.kept_memory.iter().map(|kept| &kept.batch);
+        ScanSpec {
+            sources: ScanSources::of(&self.snapshot, &self.kept_files, memory),
+            projection: self.projection.to_vec(),
+            predicate: self.predicate.clone(),
+            limit: self.limit,
+        }
     }
 
     /// Spreads over partitions what pruning has left.

@@ -17,7 +17,7 @@ use datafusion::{
     physical_expr::{PhysicalExpr, split_conjunction},
     physical_plan::{ExecutionPlan, filter_pushdown::PushedDown},
 };
-use hexflight_engine::{DataFile, TableName, column};
+use hexflight_engine::{DataFile, TableName, TableRole};
 use object_store::ObjectMeta;
 
 use super::context::STORE_URL;
@@ -132,7 +132,7 @@ fn with_times_of_file(file: PartitionedFile, schema: &SchemaRef) -> PartitionedF
 /// Bounds rather than exact values, which only the pruning of this file ever sees.
 fn times(schema: &SchemaRef, file: &DataFile) -> Option<Statistics> {
     let (from, to) = file.time()?;
-    let (index, _) = schema.column_with_name(column::TIMESTAMP)?;
+    let (index, _) = schema.column_with_name(TableRole::Time.name())?;
     let bound =
         |micros| Precision::Exact(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())));
     let mut statistics = Statistics::new_unknown(schema);

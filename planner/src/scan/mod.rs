@@ -4,6 +4,7 @@
 //! `files`. Every row it emits satisfies the whole predicate. Row order is not promised.
 
 mod context;
+mod spec;
 mod exec;
 mod prune_sources;
 mod layout;
@@ -21,3 +22,4 @@ pub(crate) use context::{STORE_URL, ScanContext};
 pub(crate) use exec::ScanRequest;
 pub use exec::SegmentScanExec;
 pub use scan_counts::ScanCounts;
+pub use spec::{MemoryRange, ScanSources, ScanSpec};

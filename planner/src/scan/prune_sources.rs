@@ -2,6 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, fmt, ops::Range, sync::Arc};
 
+use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 use hexflight_engine::{DataFile, MemoryBatch, Snapshot};
 
@@ -68,8 +69,6 @@ impl Kept {
     pub(super) fn of(snapshot: &Snapshot, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Self {
         let schema = snapshot.spec().query_schema();
         let pruner = predicate.map(|predicate| Pruner::new(predicate, snapshot.spec())).unwrap_or_default();
-        let selector = predicate.map(|predicate| RowSelector::new(predicate, &pruner)).unwrap_or_default();
-
         let Window { from, to } = predicate.and_then(Window::of).unwrap_or(Window::ALWAYS);
         let inside: Vec<_> = snapshot.files_within(from, to).map(Arc::clone).collect();
         let verdicts = pruner.prune(&FileStatistics::new(Arc::clone(schema), &inside));
@@ -78,16 +77,38 @@ impl Kept {
         file_counts.exclude(Cause::Time, outside);
         files.sort_by_cached_key(|file| Reverse(file.time().map_or(i64::MAX, |(_, to)| to)));
 
-        let memory: Vec<_> = snapshot.memory().map(Arc::clone).collect();
-        let zones = memory.iter().map(|batch| batch.zone()).collect();
-        let verdicts = pruner.prune(&ZoneStatistics::new(Arc::clone(schema), zones));
-        let (mut memory, memory_counts) = keep(memory, verdicts);
-        memory.reverse();
-        let memory =
-            memory.into_iter().map(|batch| KeptBatch { runs: selector.select(&batch), batch }).collect();
-
+        let batches = snapshot.memory().map(Arc::clone).collect();
+        let (memory, memory_counts) = keep_batches(batches, schema, predicate, &pruner);
         Self { files, memory, file_counts, memory_counts }
     }
+
+    /// Files that are known to be kept, and what a predicate leaves of batches, oldest first.
+    pub(super) fn of_sources(
+        snapshot: &Snapshot,
+        files: Vec<Arc<DataFile>>,
+        batches: Vec<Arc<MemoryBatch>>,
+        predicate: Option<&Arc<dyn PhysicalExpr>>,
+    ) -> Self {
+        let pruner = predicate.map(|predicate| Pruner::new(predicate, snapshot.spec())).unwrap_or_default();
+        let (memory, memory_counts) =
+            keep_batches(batches, snapshot.spec().query_schema(), predicate, &pruner);
+        let file_counts = PruneCounts { total: files.len(), pruned: BTreeMap::new() };
+        Self { files, memory, file_counts, memory_counts }
+    }
+}
+
+fn keep_batches(
+    batches: Vec<Arc<MemoryBatch>>,
+    schema: &SchemaRef,
+    predicate: Option<&Arc<dyn PhysicalExpr>>,
+    pruner: &Pruner,
+) -> (Vec<KeptBatch>, PruneCounts) {
+    let selector = predicate.map(|predicate| RowSelector::new(predicate, pruner)).unwrap_or_default();
+    let zones = batches.iter().map(|batch| batch.zone()).collect();
+    let verdicts = pruner.prune(&ZoneStatistics::new(Arc::clone(schema), zones));
+    let (mut kept, counts) = keep(batches, verdicts);
+    kept.reverse();
+    (kept.into_iter().map(|batch| KeptBatch { runs: selector.select(&batch), batch }).collect(), counts)
 }
 
 fn keep<T>(items: Vec<T>, verdicts: Vec<Option<Cause>>) -> (Vec<T>, PruneCounts) {
