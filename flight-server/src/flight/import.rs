@@ -27,7 +27,7 @@ use tonic::{Status, Streaming};
 use super::{
     FlightContext,
     ipc::{BatchDecoder, Decoded},
-    put::{at_batch, unread},
+    message_status::{at_batch, unread},
 };
 use crate::{arrival::Arrived, on_error::OnError, status::engine_status, telemetry};
 

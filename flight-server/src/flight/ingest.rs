@@ -14,7 +14,8 @@ use tonic::{Status, Streaming};
 
 use super::{
     FlightContext,
-    put::{BatchSource, PENDING_MAX, PendingBatch},
+    batch_source::{BatchSource, PendingBatch},
+    put::PENDING_MAX,
 };
 use crate::arrival::Waits;
 

@@ -17,7 +17,9 @@ use super::{
     FlightContext, actions,
     advice::statement_status,
     handshake::handshake,
-    import, ingest, metadata, prepared, put, query,
+    import, ingest,
+    message_status::unread,
+    metadata, prepared, put, query,
     request::Request,
     session::{self, CallOptions},
     statement::{Statement, flight_info},
@@ -153,7 +155,7 @@ impl FlightApi {
         options: CallOptions,
     ) -> Result<Answers<PutResult>, Status> {
         let limit = self.context.max_message_bytes();
-        let first = messages.message().await.map_err(|status| put::unread(&status, limit))?;
+        let first = messages.message().await.map_err(|status| unread(&status, limit))?;
         let Some(mut first) = first else { return Ok(stream::iter([Ok(ingest::nothing())]).boxed()) };
         let descriptor = first.flight_descriptor.take().ok_or_else(|| {
             Status::invalid_argument(

@@ -21,9 +21,9 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    HttpContext,
-    api::{Api, Ready},
+    Api, HttpContext,
     pace::{Pace, PaceRule},
+    ready::Ready,
 };
 use crate::{
     files::{

@@ -10,7 +10,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{HttpContext, api::Ready};
+use super::{HttpContext, ready::Ready};
 use crate::status::{Problem, documented};
 
 /// Longest id that is repeated in an error. **Units**: characters.

@@ -23,8 +23,8 @@ use crate::{
     arrival::{RETRY_MS, WAIT},
     http::{
         Api,
-        api::Ready,
         body::{Held, READ_TIMEOUT, read, refuse},
+        ready::Ready,
     },
     json::{
         document::{self, Events},

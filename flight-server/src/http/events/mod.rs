@@ -22,7 +22,7 @@ use self::{
     intake::Intake,
     schema::{CloudEvent, Event, EventsProblem},
 };
-use super::{HttpContext, api::Ready};
+use super::{HttpContext, ready::Ready};
 use crate::{on_error::OnError, status::Problem};
 
 /// The routes of this folder.

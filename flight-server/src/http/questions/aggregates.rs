@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    answer::{Rows, ask, bounds, text},
+    answer::{ask, bounds, text},
     asked::Asked,
     name,
     series::{Series, series},
     window::{LengthText, Window, WindowQuery},
+    window_aggregates::WindowAggregates,
 };
 use crate::{
-    http::{api::Ready, instant::UnixSeconds},
+    http::ready::Ready,
     status::{Problem, QueryProblems, SumProblems},
 };
 
@@ -39,62 +40,6 @@ pub(super) struct AggregatesQuery {
     /// Cuts the window into steps of this length and answers with a series: at most 10,000 steps, the last one cut at the end.
     #[param(value_type = Option<LengthText>, inline, example = "10s")]
     step: Option<String>,
-}
-
-/// The aggregates of one window; without events `sum` is 0 and `avg`, `min` and `max` are null.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WindowAggregates {
-    #[schema(example = "temperature")]
-    pub(super) metric_name: String,
-    /// The first moment of the window.
-    pub(super) time_window_start: UnixSeconds,
-    /// The first moment after the window.
-    pub(super) time_window_end: UnixSeconds,
-    /// Events in the window.
-    #[schema(minimum = 0)]
-    pub(super) count: i64,
-    pub(super) sum: f64,
-    #[schema(required = true)]
-    pub(super) avg: Option<f64>,
-    #[schema(required = true)]
-    pub(super) min: Option<f64>,
-    #[schema(required = true)]
-    pub(super) max: Option<f64>,
-}
-
-impl WindowAggregates {
-    /// The aggregates of a window without events.
-    pub(super) fn empty(metric: &str, window: Window) -> Self {
-        Self {
-            metric_name: metric.to_owned(),
-            time_window_start: window.start(),
-            time_window_end: window.end(),
-            count: 0,
-            sum: 0.0,
-            avg: None,
-            min: None,
-            max: None,
-        }
-    }
-
-    /// The aggregates in a row of an answer; the first of them is in column `first`.
-    pub(super) fn of_row(
-        metric: &str,
-        window: Window,
-        rows: &Rows,
-        row: usize,
-        first: usize,
-    ) -> Result<Self, Problem> {
-        Ok(Self {
-            count: rows.integer(first, row)?,
-            sum: rows.float(first + 1, row)?.unwrap_or(0.0),
-            avg: rows.float(first + 2, row)?,
-            min: rows.float(first + 3, row)?,
-            max: rows.float(first + 4, row)?,
-            ..Self::empty(metric, window)
-        })
-    }
 }
 
 /// One window, or, with `step`, a series of them.

@@ -12,7 +12,7 @@ use super::{
     window::WindowQuery,
 };
 use crate::{
-    http::{api::Ready, instant::UnixSeconds},
+    http::{instant::UnixSeconds, ready::Ready},
     status::{Problem, QueryProblems, SumProblems},
 };
 

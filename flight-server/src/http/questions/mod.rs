@@ -5,6 +5,9 @@
 //!                                                        │ name, number: checked values
 //!                                                        ▼
 //!                                                      answer ─▶ queries
+//!                                                        │ window_aggregates: a row of aggregates and series
+//!                                                        ▼
+//!                                                       JSON
 //! ```
 
 mod query_string;
@@ -13,6 +16,7 @@ mod asked;
 mod name;
 mod number;
 mod answer;
+mod window_aggregates;
 mod aggregates;
 mod series;
 mod device_average;

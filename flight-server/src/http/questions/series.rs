@@ -5,9 +5,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    aggregates::WindowAggregates,
     answer::{ask, bounds, text},
     window::{Window, length_micros},
+    window_aggregates::WindowAggregates,
 };
 use crate::{
     http::{Api, instant::UnixSeconds},

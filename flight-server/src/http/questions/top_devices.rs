@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{aggregates::question, answer::ask, asked::Asked, name, number::number_in, window::WindowQuery};
 use crate::{
-    http::{api::Ready, instant::UnixSeconds},
+    http::{instant::UnixSeconds, ready::Ready},
     status::{Problem, QueryProblems},
 };
 

@@ -26,8 +26,8 @@ use self::{
 };
 use super::{
     HttpContext,
-    api::Ready,
     body::{self, BodyLimit},
+    ready::Ready,
 };
 use crate::{
     status::{Problem, QueryProblems, SqlProblems},
