@@ -102,6 +102,13 @@ impl Ledger {
         self.tenths(QUERIES_TENTHS)
     }
 
+    /// What queries hold beyond what they may take, where that is a tenth of the limit or more: flushed rows are theirs without asking.
+    /// **Units**: bytes.
+    pub(super) fn queries_beyond(&self) -> Option<usize> {
+        let beyond = self.queries.saturating_sub(self.queries_max());
+        (beyond > self.tenths(1)).then_some(beyond)
+    }
+
     /// Most that small queries may take. **Units**: bytes.
     pub(super) fn small_queries_max(&self) -> usize {
         self.tenths(SMALL_QUERIES_TENTHS)
@@ -213,6 +220,7 @@ mod tests {
         let mut ledger = Ledger::new(LIMIT);
         ledger.take(Holder::Queries, 600);
         ledger.take(Holder::Events, 200);
+        assert_eq!(ledger.queries_beyond(), None);
         // Flushed, and read on: they change hands without asking.
         ledger.give_back(Holder::Events, 150);
         ledger.take(Holder::Queries, 150);
@@ -220,6 +228,7 @@ mod tests {
         let refused = ledger.shortage(Holder::Events, 151, LIMIT).unwrap();
         assert!(refused.by.contains("together"), "{refused:?}");
         assert!(ledger.shortage(Holder::Queries, 1, LIMIT).is_some());
+        assert_eq!(ledger.queries_beyond(), Some(150));
         ledger.take(Holder::Queries, 150);
         let refused = ledger.shortage(Holder::Events, 51, LIMIT).unwrap();
         assert!(refused.by.contains("(memory_limit)"), "{refused:?}");

@@ -130,6 +130,15 @@ impl Budget {
         self.inner.lock().ledger.set_uncounted(bytes);
     }
 
+    /// Whether queries hold much more than they would be given, once caches have given way: flushed rows that they still read.
+    #[must_use]
+    pub fn queries_keep_much(&self) -> bool {
+        let beyond = || self.inner.lock().ledger.queries_beyond();
+        let Some(bytes) = beyond() else { return false };
+        self.reclaim(bytes);
+        beyond().is_some()
+    }
+
     /// How many wait for memory for events.
     #[must_use]
     pub fn waiting(&self) -> usize {

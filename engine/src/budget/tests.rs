@@ -54,6 +54,24 @@ async fn who_waits_is_woken_by_what_it_waits_for_and_by_nothing_else() {
     drop(held);
 }
 
+#[test]
+fn caches_give_way_before_queries_are_said_to_keep_much() {
+    let budget = Budget::new(LIMIT);
+    let cache = empty_cache(&budget);
+    *cache.held.lock() = query(&budget, 200);
+    let flushed = budget.events_unchecked(450);
+    flushed.leave_to_queries();
+    assert!(!budget.queries_keep_much(), "650 of 1,000 are less than seven tenths");
+    assert_eq!(cache.asked.load(Ordering::Relaxed), 0);
+    let more = budget.events_unchecked(100);
+    more.leave_to_queries();
+    assert!(!budget.queries_keep_much(), "what is cached has given way");
+    assert_eq!((cache.asked.load(Ordering::Relaxed), budget.used()), (1, 600));
+    let still_read = budget.events_unchecked(200);
+    still_read.leave_to_queries();
+    assert!(budget.queries_keep_much());
+}
+
 #[tokio::test]
 async fn who_came_first_is_served_first() {
     let budget = Budget::new(LIMIT);

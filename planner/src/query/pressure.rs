@@ -50,7 +50,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// A reader that takes nothing for so long has stopped reading.
 const UNREAD_MAX: Duration = Duration::from_secs(5);
 
-/// The same while appends have waited for memory for [`APPEND_WAIT_MAX`]: rows that were flushed long ago stay as long as somebody may read them.
+/// The same while appends have waited for memory for [`APPEND_WAIT_MAX`], or queries keep much more than their share: rows that were flushed long ago
+/// stay as long as somebody may read them.
 const UNREAD_BESIDE_APPENDS_MAX: Duration = Duration::from_secs(1);
 /// Time in which appends waited less time in which none did, which counts up to the second.
 const APPEND_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -82,10 +83,8 @@ pub(super) struct Watch {
     give_back: Option<fn()>,
     given_back: Instant,
     last_end: Option<Instant>,
-    /// When it last looked.
-    looked: Instant,
-    /// How long appends have waited of late: memory that is freed bit by bit lets one after the other in, and all of them wait.
-    appends_wait: Duration,
+    last_reader_end: Option<Instant>,
+    appends: AppendsWait,
 }
 
 impl Watch {
@@ -105,8 +104,8 @@ impl Watch {
             give_back: options.give_back,
             given_back: time::now(),
             last_end: None,
-            looked: time::now(),
-            appends_wait: Duration::ZERO,
+            last_reader_end: None,
+            appends: AppendsWait { looked: time::now(), of_late: Duration::ZERO },
         }
     }
 
@@ -133,8 +132,10 @@ impl Watch {
         let own = size.map_or(0, |size| size.own);
         self.give_back(own);
         self.budget.set_uncounted(self.uncounted(own));
-        self.note_waiting_appends();
-        let is_long = self.appends_wait >= APPEND_WAIT_MAX;
+        let is_long = self.appends.note(self.budget.waiting() > 0, time::now()) >= APPEND_WAIT_MAX;
+        if is_long || self.budget.queries_keep_much() {
+            self.end_reader(&log);
+        }
         let grace = if is_long { GRACE_BESIDE_APPENDS } else { GRACE };
         if self.last_end.is_some_and(|end| end.elapsed() < grace) {
             return true;
@@ -144,7 +145,6 @@ impl Watch {
             || self.pools.is_short(Class::Small)
             || admission.large_queued() > 0 && self.pools.is_short(Class::Large);
         if is_large && end_largest(&log, own, self.process_bytes_max)
-            || is_long && end_oldest_unread(&log, UNREAD_BESIDE_APPENDS_MAX)
             || could_be_used && end_unread(&log)
             || self.little_space().is_some_and(|free| end_spilling(&log, free))
         {
@@ -153,13 +153,12 @@ impl Watch {
         true
     }
 
-    fn note_waiting_appends(&mut self) {
-        let passed = self.looked.elapsed();
-        self.looked = time::now();
-        self.appends_wait = match self.budget.waiting() {
-            0 => self.appends_wait.saturating_sub(passed),
-            _ => (self.appends_wait + passed).min(APPEND_WAIT_KEPT),
-        };
+    /// Ends a reader that keeps flushed rows, and waits a little before the next: what it kept is given back bit by bit.
+    fn end_reader(&mut self, log: &QueryLog) {
+        let rests = self.last_reader_end.is_some_and(|end| end.elapsed() < GRACE_BESIDE_APPENDS);
+        if !rests && end_oldest_unread(log, UNREAD_BESIDE_APPENDS_MAX) {
+            self.last_reader_end = Some(time::now());
+        }
     }
 
     /// What is left of the disk for spilled rows, if that is little. **Units**: bytes.
@@ -186,6 +185,26 @@ impl Watch {
             give_back();
             self.given_back = time::now();
         }
+    }
+}
+
+/// How long appends have waited of late: memory that is freed bit by bit lets one after the other in, and all of them wait.
+#[derive(Debug)]
+struct AppendsWait {
+    looked: Instant,
+    of_late: Duration,
+}
+
+impl AppendsWait {
+    /// Adds the time since the last look if an append waits, and takes it off if none does.
+    fn note(&mut self, is_waiting: bool, now: Instant) -> Duration {
+        let passed = now.saturating_duration_since(self.looked);
+        self.looked = now;
+        self.of_late = match is_waiting {
+            true => (self.of_late + passed).min(APPEND_WAIT_KEPT),
+            false => self.of_late.saturating_sub(passed),
+        };
+        self.of_late
     }
 }
 
@@ -224,7 +243,7 @@ fn end_oldest_unread(log: &QueryLog, unread_max: Duration) -> bool {
     unread.retain(|query| query.unread_for().is_some_and(|unread| unread >= unread_max));
     let Some(oldest) = unread.iter().min_by_key(|query| query.id) else { return false };
     let sentence = format!(
-        "events wait for memory that this query keeps, and nobody has read its rows for {unread_max:?}; it was ended",
+        "events need memory that this query keeps, and nobody has read its rows for {unread_max:?}; it was ended",
     );
     end(oldest, sentence, "unread");
     true
@@ -306,6 +325,19 @@ mod tests {
         assert!(end_oldest_unread(&log, Duration::ZERO));
         let ended: Vec<bool> = stops.iter().map(|stop| stop.reason().is_some()).collect();
         assert_eq!(ended, [false, true, false]);
+    }
+
+    #[test]
+    fn waits_that_come_and_go_add_up_and_are_forgotten() {
+        let start = time::now();
+        let mut appends = AppendsWait { looked: start, of_late: Duration::ZERO };
+        let mut note = |is_waiting, ms: u64| appends.note(is_waiting, start + Duration::from_millis(ms));
+        assert_eq!(note(true, 600), Duration::from_millis(600));
+        assert_eq!(note(false, 700), Duration::from_millis(500));
+        assert!(note(true, 1_200) >= APPEND_WAIT_MAX);
+        assert_eq!(note(true, 60_000), APPEND_WAIT_KEPT);
+        assert_eq!(note(false, 61_500), Duration::from_millis(500));
+        assert_eq!(note(false, 90_000), Duration::ZERO);
     }
 
     #[test]
