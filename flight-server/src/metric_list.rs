@@ -118,7 +118,7 @@ pub static METRICS: [Metric; 74] = [
     gauge(
         "hexflight_memory_held_bytes",
         "holder",
-        "Reserved memory by who holds it: events on their way to files, queries, small queries, and the work of sealing and encoding.",
+        "Reserved memory by who holds it: events on their way to files, queries, flushed rows that they still read, small queries, and the work of sealing and encoding.",
     ),
     gauge("hexflight_memory_limit_bytes", "", "Limit on the memory of ingest, generations and queries."),
     gauge(

@@ -6,7 +6,7 @@
 //!  |<----------- both together: 8/10 ------------------------>|<- small queries: 1/10 ->|<- the rest: what frees memory ->|
 //! ```
 //! Queries are never given more than 6/10, so two tenths are left that only events may take, whatever readers do. Flushed rows that a query
-//! still reads become its own, and may take it beyond: then events keep their two tenths as long as there is memory at all. Small queries have a tenth
+//! still reads count as queries', and may take them beyond: then events keep their two tenths as long as there is memory at all. Small queries have a tenth
 //! that nobody else may take: a question that needs some KiB does not wait for those that need all. The rest is for sealing and encoding,
 //! which free memory and ask nobody. What the process has that is not counted, where it is much, is taken from the share of queries, for it is
 //! they who make it: rows that are decoded, hash tables that grow, what the allocator keeps.
@@ -23,6 +23,8 @@ const QUERIES_TENTHS: usize = 6;
 const TOGETHER_TENTHS: usize = 8;
 /// What events have whatever queries hold.
 const EVENTS_ALONE_TENTHS: usize = TOGETHER_TENTHS - QUERIES_TENTHS;
+/// From here on flushed rows that queries still read are much.
+const FLUSHED_TENTHS: usize = 4;
 const SMALL_QUERIES_TENTHS: usize = 1;
 /// What is not counted takes this much from queries at most.
 const UNCOUNTED_TENTHS: usize = 2;
@@ -32,8 +34,10 @@ const UNCOUNTED_TENTHS: usize = 2;
 pub(super) enum Holder {
     /// Events on their way to files: bodies, batches, rows in memory, loads and merges.
     Events,
-    /// Queries, what they keep of files, and flushed rows that they still read.
+    /// Queries, and what they keep of files.
     Queries,
+    /// Flushed rows that queries still read; they count as queries'.
+    Flushed,
     /// Queries that need little.
     SmallQueries,
     /// What frees memory: sealing and encoding. Also everything in a budget that is not shared.
@@ -62,6 +66,7 @@ pub(super) struct Ledger {
     limit: usize,
     events: usize,
     queries: usize,
+    flushed: usize,
     small_queries: usize,
     work: usize,
     peak: usize,
@@ -71,18 +76,19 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, events: 0, queries: 0, small_queries: 0, work: 0, peak: 0, uncounted: 0 }
+        Self { limit, events: 0, queries: 0, flushed: 0, small_queries: 0, work: 0, peak: 0, uncounted: 0 }
     }
 
     pub(super) fn used(&self) -> usize {
-        self.events + self.queries + self.small_queries + self.work
+        self.events + self.of_queries() + self.small_queries + self.work
     }
 
     /// Who holds how much, by the names that metrics show. **Units**: bytes.
-    pub(super) fn shares(&self) -> [(&'static str, usize); 4] {
+    pub(super) fn shares(&self) -> [(&'static str, usize); 5] {
         [
             ("events", self.events),
             ("queries", self.queries),
+            ("flushed", self.flushed),
             ("small_queries", self.small_queries),
             ("work", self.work),
         ]
@@ -102,11 +108,14 @@ impl Ledger {
         self.tenths(QUERIES_TENTHS)
     }
 
-    /// What queries hold beyond what they may take, where that is a tenth of the limit or more: flushed rows are theirs without asking.
-    /// **Units**: bytes.
-    pub(super) fn queries_beyond(&self) -> Option<usize> {
-        let beyond = self.queries.saturating_sub(self.queries_max());
-        (beyond > self.tenths(1)).then_some(beyond)
+    /// Whether flushed rows that queries still read take most of what queries may have.
+    pub(super) fn flushed_is_much(&self) -> bool {
+        self.flushed > self.tenths(FLUSHED_TENTHS)
+    }
+
+    /// What queries hold, flushed rows that they still read among it.
+    fn of_queries(&self) -> usize {
+        self.queries + self.flushed
     }
 
     /// Most that small queries may take. **Units**: bytes.
@@ -149,7 +158,7 @@ impl Ledger {
     fn rules(&self, holder: Holder, cap: usize) -> [Option<Shortage>; 3] {
         let together = Shortage {
             by: "events and queries together (8/10 of memory_limit)",
-            used: self.events + self.queries,
+            used: self.events + self.of_queries(),
             limit: self.tenths(TOGETHER_TENTHS),
         };
         let all = Shortage { by: "all together (memory_limit)", used: self.used(), limit: cap };
@@ -157,13 +166,14 @@ impl Ledger {
             Holder::Events => {
                 let by = "events on their way to files (5/10 of memory_limit)";
                 let own = Shortage { by, used: self.events, limit: self.events_max() };
-                let beside = self.queries + self.tenths(EVENTS_ALONE_TENTHS);
+                let beside = self.of_queries() + self.tenths(EVENTS_ALONE_TENTHS);
                 let together = Shortage { limit: together.limit.max(beside), ..together };
                 [Some(own), Some(together), Some(all)]
             }
-            Holder::Queries => {
+            Holder::Queries | Holder::Flushed => {
                 let by = "queries and their caches (6/10 of memory_limit)";
-                let own = Shortage { by, used: self.queries, limit: self.queries_max() - self.uncounted };
+                let own =
+                    Shortage { by, used: self.of_queries(), limit: self.queries_max() - self.uncounted };
                 let together = Shortage { limit: together.limit - self.uncounted, ..together };
                 [Some(own), Some(together), Some(all)]
             }
@@ -192,6 +202,7 @@ impl Ledger {
         match holder {
             Holder::Events => &mut self.events,
             Holder::Queries => &mut self.queries,
+            Holder::Flushed => &mut self.flushed,
             Holder::SmallQueries => &mut self.small_queries,
             Holder::Work => &mut self.work,
         }
@@ -220,19 +231,30 @@ mod tests {
         let mut ledger = Ledger::new(LIMIT);
         ledger.take(Holder::Queries, 600);
         ledger.take(Holder::Events, 200);
-        assert_eq!(ledger.queries_beyond(), None);
         // Flushed, and read on: they change hands without asking.
         ledger.give_back(Holder::Events, 150);
-        ledger.take(Holder::Queries, 150);
+        ledger.take(Holder::Flushed, 150);
         assert_eq!(ledger.shortage(Holder::Events, 150, LIMIT), None);
         let refused = ledger.shortage(Holder::Events, 151, LIMIT).unwrap();
         assert!(refused.by.contains("together"), "{refused:?}");
         assert!(ledger.shortage(Holder::Queries, 1, LIMIT).is_some());
-        assert_eq!(ledger.queries_beyond(), Some(150));
-        ledger.take(Holder::Queries, 150);
+        ledger.take(Holder::Flushed, 150);
         let refused = ledger.shortage(Holder::Events, 51, LIMIT).unwrap();
         assert!(refused.by.contains("(memory_limit)"), "{refused:?}");
         assert_eq!(ledger.shortage(Holder::Events, 50, LIMIT), None);
+    }
+
+    #[test]
+    fn flushed_rows_are_much_by_themselves() {
+        let mut ledger = Ledger::new(LIMIT);
+        ledger.take(Holder::Queries, 200);
+        ledger.take(Holder::Flushed, 400);
+        assert!(!ledger.flushed_is_much());
+        assert!(ledger.shortage(Holder::Queries, 1, LIMIT).is_some());
+        ledger.take(Holder::Flushed, 1);
+        assert!(ledger.flushed_is_much());
+        ledger.give_back(Holder::Flushed, 401);
+        assert_eq!((ledger.flushed_is_much(), ledger.used()), (false, 200));
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Budget {
 
     /// Who holds how much of what is reserved now. **Units**: bytes.
     #[must_use]
-    pub fn held(&self) -> [(&'static str, usize); 4] {
+    pub fn held(&self) -> [(&'static str, usize); 5] {
         self.inner.lock().ledger.shares()
     }
 
@@ -130,13 +130,10 @@ impl Budget {
         self.inner.lock().ledger.set_uncounted(bytes);
     }
 
-    /// Whether queries hold much more than they would be given, once caches have given way: flushed rows that they still read.
+    /// Whether flushed rows that queries still read take most of what queries may have: then others soon wait for those who read them.
     #[must_use]
-    pub fn queries_keep_much(&self) -> bool {
-        let beyond = || self.inner.lock().ledger.queries_beyond();
-        let Some(bytes) = beyond() else { return false };
-        self.reclaim(bytes);
-        beyond().is_some()
+    pub fn flushed_is_much(&self) -> bool {
+        self.inner.lock().ledger.flushed_is_much()
     }
 
     /// How many wait for memory for events.

@@ -83,12 +83,12 @@ impl Reservation {
     /// Counts as held by queries from now on: what it is for has gone on to files, and only those who still read it keep it.
     pub(crate) fn leave_to_queries(&self) {
         if !self.is_left_to_queries.swap(true, Ordering::AcqRel) {
-            self.budget.move_to(self.holder, Holder::Queries, self.bytes);
+            self.budget.move_to(self.holder, Holder::Flushed, self.bytes);
         }
     }
 
     fn holder(&self) -> Holder {
-        if self.is_left_to_queries.load(Ordering::Acquire) { Holder::Queries } else { self.holder }
+        if self.is_left_to_queries.load(Ordering::Acquire) { Holder::Flushed } else { self.holder }
     }
 }
 

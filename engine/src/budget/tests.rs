@@ -55,21 +55,18 @@ async fn who_waits_is_woken_by_what_it_waits_for_and_by_nothing_else() {
 }
 
 #[test]
-fn caches_give_way_before_queries_are_said_to_keep_much() {
+fn flushed_rows_that_are_still_read_are_known_until_they_are_let_go() {
     let budget = Budget::new(LIMIT);
-    let cache = empty_cache(&budget);
-    *cache.held.lock() = query(&budget, 200);
-    let flushed = budget.events_unchecked(450);
-    flushed.leave_to_queries();
-    assert!(!budget.queries_keep_much(), "650 of 1,000 are less than seven tenths");
-    assert_eq!(cache.asked.load(Ordering::Relaxed), 0);
-    let more = budget.events_unchecked(100);
-    more.leave_to_queries();
-    assert!(!budget.queries_keep_much(), "what is cached has given way");
-    assert_eq!((cache.asked.load(Ordering::Relaxed), budget.used()), (1, 600));
-    let still_read = budget.events_unchecked(200);
-    still_read.leave_to_queries();
-    assert!(budget.queries_keep_much());
+    let cached = query(&budget, 500);
+    let flushed: Vec<Reservation> = (0..2).map(|_| budget.events_unchecked(220)).collect();
+    assert!(!budget.flushed_is_much());
+    flushed.iter().for_each(Reservation::leave_to_queries);
+    assert!(budget.flushed_is_much());
+    let held = |holder: &str| budget.held().into_iter().find(|(by, _)| *by == holder).unwrap().1;
+    assert_eq!((held("events"), held("queries"), held("flushed")), (0, 500, 440));
+    drop(flushed);
+    assert!(!budget.flushed_is_much());
+    assert_eq!((held("flushed"), budget.used()), (0, cached.bytes()));
 }
 
 #[tokio::test]

@@ -159,9 +159,6 @@ impl<V: Clone + fmt::Debug + Send + 'static> Reclaim for Lru<V> {
     fn reclaim(&self, bytes: usize) {
         let Some(mut inner) = self.inner.try_lock() else { return };
         let spare = inner.held.bytes().saturating_sub(self.limit / KEPT_PART);
-        if spare == 0 {
-            return;
-        }
         inner.evict(bytes.max(self.limit / EVICTED_PART).min(spare));
     }
 }

@@ -50,9 +50,10 @@ const GRACE: Duration = Duration::from_secs(2);
 /// A reader that takes nothing for so long has stopped reading.
 const UNREAD_MAX: Duration = Duration::from_secs(5);
 
-/// The same while appends have waited for memory for [`APPEND_WAIT_MAX`], or queries keep much more than their share: rows that were flushed long ago
-/// stay as long as somebody may read them.
-const UNREAD_BESIDE_APPENDS_MAX: Duration = Duration::from_secs(1);
+/// The same while appends have waited for memory for [`APPEND_WAIT_MAX`], for whatever reason.
+const UNREAD_BESIDE_APPENDS_MAX: Duration = Duration::from_secs(3);
+/// The same while flushed rows that are still read are much: they stay as long as somebody may read them, and appends would soon wait for them.
+const UNREAD_BESIDE_FLUSHED_MAX: Duration = Duration::from_secs(1);
 /// Time in which appends waited less time in which none did, which counts up to the second.
 const APPEND_WAIT_MAX: Duration = Duration::from_secs(1);
 const APPEND_WAIT_KEPT: Duration = Duration::from_secs(2);
@@ -133,8 +134,10 @@ impl Watch {
         self.give_back(own);
         self.budget.set_uncounted(self.uncounted(own));
         let is_long = self.appends.note(self.budget.waiting() > 0, time::now()) >= APPEND_WAIT_MAX;
-        if is_long || self.budget.queries_keep_much() {
-            self.end_reader(&log);
+        if self.budget.flushed_is_much() {
+            self.end_reader(&log, UNREAD_BESIDE_FLUSHED_MAX);
+        } else if is_long {
+            self.end_reader(&log, UNREAD_BESIDE_APPENDS_MAX);
         }
         let grace = if is_long { GRACE_BESIDE_APPENDS } else { GRACE };
         if self.last_end.is_some_and(|end| end.elapsed() < grace) {
@@ -154,9 +157,9 @@ impl Watch {
     }
 
     /// Ends a reader that keeps flushed rows, and waits a little before the next: what it kept is given back bit by bit.
-    fn end_reader(&mut self, log: &QueryLog) {
+    fn end_reader(&mut self, log: &QueryLog, unread_max: Duration) {
         let rests = self.last_reader_end.is_some_and(|end| end.elapsed() < GRACE_BESIDE_APPENDS);
-        if !rests && end_oldest_unread(log, UNREAD_BESIDE_APPENDS_MAX) {
+        if !rests && end_oldest_unread(log, unread_max) {
             self.last_reader_end = Some(time::now());
         }
     }
