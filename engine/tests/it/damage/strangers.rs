@@ -1,8 +1,13 @@
 //! Files of other tools and of people, in every folder: a start neither stumbles over them nor deletes them, however old they are.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use hexflight_engine::{Clock, Engine, EngineOptions, Store, SystemClock};
+use hexflight_engine::{Engine, EngineOptions, Store, SystemClock};
 
 use super::image::{Image, Tree, tree};
 use crate::support::{events, options, rows, until};
@@ -34,14 +39,11 @@ const STRANGERS: [&str; 24] = [
     "tables/events/_rollups/2026-01-01/mine.rollup",
 ];
 
-/// Two days after everything that lies on the disk.
-#[derive(Debug)]
-struct InTwoDays;
-
-impl Clock for InTwoDays {
-    fn now_micros(&self) -> i64 {
-        SystemClock.now_micros() + 2 * 24 * 3_600 * 1_000_000
-    }
+/// Writes a file two days ago. The clock is right: what the start flushes meanwhile must not look old.
+fn write_old(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    let written = SystemTime::now() - Duration::from_hours(48);
+    fs::File::options().write(true).open(path).unwrap().set_modified(written).unwrap();
 }
 
 #[tokio::test]
@@ -54,16 +56,16 @@ async fn strange_files_are_left_alone() {
         let key = name.replace("STREAM", stream);
         let path = directory.path().join(&key);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, "strange").unwrap();
+        write_old(&path, "strange");
         strangers.insert(key, b"strange".to_vec());
     }
     let orphan =
         directory.path().join("tables/events/2026-01-01/00-01a2011b-0003-7000-8000-000000000000.parquet");
-    fs::write(&orphan, "left by a flush that was cut off").unwrap();
+    write_old(&orphan, "left by a flush that was cut off");
 
     let store = Store::open_local(directory.path()).await.unwrap();
     let options = EngineOptions { vacuum_after: Duration::ZERO, ..options() };
-    let engine = Engine::open(store, options, Arc::new(InTwoDays)).await.unwrap();
+    let engine = Engine::open(store, options, Arc::new(SystemClock)).await.unwrap();
     until("the orphan is deleted", async || (!orphan.exists()).then_some(())).await;
     engine.compact().await.unwrap();
     engine.vacuum().await.unwrap();
