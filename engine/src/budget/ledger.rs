@@ -36,7 +36,7 @@ pub(super) enum Holder {
     Events,
     /// Queries, and what they keep of files.
     Queries,
-    /// Flushed rows that queries still read; they count as queries'.
+    /// Rows that queries still read where they lay before they were flushed or sorted; they count as queries'.
     Flushed,
     /// Queries that need little.
     SmallQueries,
